@@ -1,0 +1,82 @@
+/** How requests to the account are authorised: by a key we sign with, or by a SAS made elsewhere. */
+export type StorageCredential = { kind: 'key'; keyBase64: string } | { kind: 'sas'; query: string };
+
+export type StorageAccount = Readonly<{
+  accountName: string;
+  /** Where the containers are, without a trailing slash; the emulator's has the account name as a path. */
+  blobEndpoint: string;
+  credential: StorageCredential;
+}>;
+
+export type ConnectionStringResult = { ok: true; account: StorageAccount } | { ok: false; problem: string };
+
+/**
+ * The emulator's account and key are constants that Microsoft publishes for every installation of Azurite; they are
+ * not secret and open nothing else.
+ * https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+ */
+const EMULATOR_ACCOUNT = 'devstoreaccount1';
+const EMULATOR_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+
+/**
+ * Reads an Azure Storage connection string in each of its forms: `AccountKey` with `EndpointSuffix` or with
+ * `BlobEndpoint`, `SharedAccessSignature` with `BlobEndpoint`, and `UseDevelopmentStorage=true`. Problems are told
+ * without quoting the string.
+ * https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+ */
+export function parseConnectionString(text: string): ConnectionStringResult {
+  const settings = readSettings(text);
+  if (settings.get('usedevelopmentstorage')?.toLowerCase() === 'true') {
+    const host = settings.get('developmentstorageproxyuri') ?? 'http://127.0.0.1';
+    return build(`${host.replace(/\/+$/, '')}:10000/${EMULATOR_ACCOUNT}`, EMULATOR_ACCOUNT, { kind: 'key', keyBase64: EMULATOR_KEY });
+  }
+  const sas = settings.get('sharedaccesssignature')?.replace(/^\?/, '');
+  const keyBase64 = settings.get('accountkey');
+  const explicit = settings.get('blobendpoint');
+  const accountName = settings.get('accountname') ?? (explicit && accountNameOf(explicit));
+  if (!accountName) return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that names the account' };
+  const endpoint = explicit ?? `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix') ?? 'core.windows.net'}`;
+  if (keyBase64) {
+    if (!isBase64(keyBase64)) return { ok: false, problem: 'must have an AccountKey in base64' };
+    return build(endpoint, accountName, { kind: 'key', keyBase64 });
+  }
+  if (sas) {
+    if (!new URLSearchParams(sas).has('sig')) return { ok: false, problem: 'must have a SharedAccessSignature with a sig field' };
+    return build(endpoint, accountName, { kind: 'sas', query: sas });
+  }
+  return { ok: false, problem: 'must be a connection string with AccountKey or SharedAccessSignature' };
+}
+
+/** `Name=Value` pairs separated by semicolons; values hold `=` themselves, so only the first one separates. */
+function readSettings(text: string): Map<string, string> {
+  const settings = new Map<string, string>();
+  for (const pair of text.split(';')) {
+    const at = pair.indexOf('=');
+    const value = pair.slice(at + 1).trim();
+    if (at > 0 && value !== '') settings.set(pair.slice(0, at).trim().toLowerCase(), value);
+  }
+  return settings;
+}
+
+function build(endpoint: string, accountName: string, credential: StorageCredential): ConnectionStringResult {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.username) return { ok: false, problem: 'must name an http or https blob endpoint' };
+  if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must have an AccountName of lower-case letters and digits' };
+  return { ok: true, account: { accountName, blobEndpoint: endpoint.replace(/\/+$/, ''), credential } };
+}
+
+/** The emulator and other path-style endpoints have the account as first path segment, the cloud as first host label. */
+function accountNameOf(endpoint: string): string | undefined {
+  if (!URL.canParse(endpoint)) return undefined;
+  const url = new URL(endpoint);
+  const segment = url.pathname.split('/')[1];
+  return segment || url.hostname.split('.')[0];
+}
+
+function isBase64(text: string): boolean {
+  try {
+    return Uint8Array.fromBase64(text).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,225 @@
+import { z } from 'zod';
+import { parseConnectionString } from './azure/connection-string.ts';
+import type { StorageSettings } from './media/media-store.ts';
+import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Everything the gateway takes from its environment, parsed once. */
+export type Config = Readonly<{
+  server: Readonly<{
+    apiKey: string;
+    host: string;
+    port: number;
+    /** `undefined`: the default, loopback origins. */
+    allowedOrigins: readonly string[] | undefined;
+    /** `undefined`: the default, loopback names when listening on loopback. */
+    allowedHosts: readonly string[] | undefined;
+    logLevel: LogLevel;
+  }>;
+  openai: OpenAISettings;
+  storage: StorageSettings;
+}>;
+
+/** One thing wrong with the environment: which variable, and what is expected. Never the value. */
+export type ConfigProblem = Readonly<{ variable: string; problem: string }>;
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: readonly ConfigProblem[] };
+
+const token = (what: string) => z.string().regex(/^[\x21-\x7e]+$/, `must be ${what}: visible ASCII characters without spaces`);
+const name = () => z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces');
+const list = () =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+
+const httpUrl = () =>
+  z.string().transform((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const usable = url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password && !url.search && !url.hash;
+    if (!usable) {
+      context.addIssue({ code: 'custom', message: 'must be an http or https URL without user, query or fragment' });
+      return z.NEVER;
+    }
+    return text.replace(/\/+$/, '');
+  });
+
+const pathSegments = () =>
+  z
+    .string()
+    .transform((text) => text.replace(/^\/+|\/+$/g, ''))
+    .refine((text) => text.split('/').every((segment) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(segment)), {
+      message: 'must be a path such as media/v1: segments of letters, digits, ".", "_" and "-" that do not start with a dot',
+    });
+
+const integer = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${minimum} to ${maximum}`)
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, { message: `must be a whole number from ${minimum} to ${maximum}` });
+
+/** Every variable the gateway reads. The README's table and `.dev.vars.example` are held against these names. */
+export const environmentSchema = z.object({
+  MCP_SERVER_API_KEY: token('the bearer token of the clients'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: integer(0, 65_535).default(8000),
+  MCP_ALLOWED_ORIGINS: list().optional(),
+  MCP_ALLOWED_HOSTS: list().optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+
+  OPENAI_API_KEY: token('an API key').optional(),
+  OPENAI_BASE_URL: httpUrl().default('https://api.openai.com/v1'),
+  OPENAI_ORG_ID: name().optional(),
+  OPENAI_PROJECT_ID: name().optional(),
+  OPENAI_CHAT_MODEL: name().default('gpt-6-luna'),
+  OPENAI_IMAGE_MODEL: name().default('gpt-image-2'),
+  OPENAI_AUDIO_MODEL: name().default('gpt-4o-mini-tts'),
+  OPENAI_VIDEO_MODEL: name().default('sora-2'),
+  OPENAI_CHAT_BASE_URL: httpUrl().optional(),
+  OPENAI_CHAT_API_KEY: token('an API key').optional(),
+  OPENAI_IMAGE_BASE_URL: httpUrl().optional(),
+  OPENAI_IMAGE_API_KEY: token('an API key').optional(),
+  OPENAI_AUDIO_BASE_URL: httpUrl().optional(),
+  OPENAI_AUDIO_API_KEY: token('an API key').optional(),
+  OPENAI_VIDEO_BASE_URL: httpUrl().optional(),
+  OPENAI_VIDEO_API_KEY: token('an API key').optional(),
+
+  AZURE_OPENAI_ENDPOINT: httpUrl().optional(),
+  AZURE_OPENAI_API_KEY: token('an API key').optional(),
+  AZURE_OPENAI_API_VERSION: z
+    .string()
+    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/, 'must be v1 or a date such as 2025-04-01-preview')
+    .default('2025-04-01-preview'),
+  AZURE_OPENAI_CHAT_DEPLOYMENT: name().optional(),
+  AZURE_OPENAI_IMAGE_DEPLOYMENT: name().optional(),
+  AZURE_OPENAI_AUDIO_DEPLOYMENT: name().optional(),
+
+  AZURE_STORAGE_CONNECTION_STRING: z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseConnectionString(text);
+      if (parsed.ok) return parsed.account;
+      context.addIssue({ code: 'custom', message: parsed.problem });
+      return z.NEVER;
+    })
+    .optional(),
+  AZURE_BLOB_CONTAINER: z
+    .string()
+    .regex(/^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'must be a container name: 3 to 63 lower-case letters, digits and single hyphens')
+    .optional(),
+  AZURE_BLOB_PUBLIC_BASE_URL: httpUrl().optional(),
+  AZURE_BLOB_PATH_PREFIX: pathSegments().optional(),
+  AZURE_BLOB_IMAGE_ROOT: pathSegments().default('images'),
+  AZURE_BLOB_AUDIO_ROOT: pathSegments().default('audio'),
+  AZURE_BLOB_VIDEO_ROOT: pathSegments().default('videos'),
+  AZURE_BLOB_READ_SAS_HOURS: integer(1, 8760).optional(),
+});
+
+type Environment = z.output<typeof environmentSchema>;
+
+/**
+ * Parses the environment of either runtime. Unset, empty and blank mean the same, and one pair of quotes around a
+ * value is dropped, because `docker run --env-file` keeps what a `.env` reader would remove. Names the gateway does
+ * not know, and bindings that are not strings, are ignored.
+ */
+export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult {
+  const given: Record<string, string> = {};
+  for (const variable of Object.keys(environmentSchema.shape)) {
+    const value = env[variable];
+    const text = typeof value === 'string' ? value.trim().replace(/^(["'])(.*)\1$/s, '$2').trim() : '';
+    if (text !== '') given[variable] = text;
+  }
+  const parsed = environmentSchema.safeParse(given);
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, given));
+  problems.push(...checkCombinations(given));
+  return parsed.success && problems.length === 0 ? { ok: true, config: toConfig(parsed.data) } : { ok: false, problems };
+}
+
+function toProblem(issue: z.core.$ZodIssue, given: Readonly<Record<string, string>>): ConfigProblem {
+  const variable = String(issue.path[0]);
+  return { variable, problem: given[variable] === undefined ? 'is required' : issue.message };
+}
+
+/** What one variable asks of another. A key is never sent to a server it was not given for, so a lone one is wrong. */
+function checkCombinations(given: Readonly<Record<string, string>>): ConfigProblem[] {
+  const pairs = [
+    ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
+    ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'],
+    ...CAPABILITIES.map((capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const),
+  ] as const;
+  return pairs
+    .filter(([set, needed]) => given[set] !== undefined && given[needed] === undefined)
+    .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` }));
+}
+
+function toConfig(env: Environment): Config {
+  return {
+    server: {
+      apiKey: env.MCP_SERVER_API_KEY,
+      host: env.HOST,
+      port: env.PORT,
+      allowedOrigins: env.MCP_ALLOWED_ORIGINS,
+      allowedHosts: env.MCP_ALLOWED_HOSTS,
+      logLevel: env.LOG_LEVEL,
+    },
+    openai: {
+      apiKey: env.OPENAI_API_KEY,
+      baseUrl: env.OPENAI_BASE_URL,
+      organization: env.OPENAI_ORG_ID,
+      project: env.OPENAI_PROJECT_ID,
+      models: {
+        chat: env.OPENAI_CHAT_MODEL,
+        image: env.OPENAI_IMAGE_MODEL,
+        audio: env.OPENAI_AUDIO_MODEL,
+        video: env.OPENAI_VIDEO_MODEL,
+      },
+      elsewhere: elsewhere(env),
+      azure: azureOpenAI(env),
+    },
+    storage: storage(env),
+  };
+}
+
+function elsewhere(env: Environment): OpenAISettings['elsewhere'] {
+  const found: Partial<Record<Capability, { baseUrl: string; apiKey: string | undefined }>> = {};
+  for (const capability of CAPABILITIES) {
+    const upper = capability.toUpperCase() as Uppercase<Capability>;
+    const baseUrl = env[`OPENAI_${upper}_BASE_URL`];
+    if (baseUrl) found[capability] = { baseUrl, apiKey: env[`OPENAI_${upper}_API_KEY`] };
+  }
+  return found;
+}
+
+function azureOpenAI(env: Environment): OpenAISettings['azure'] {
+  if (!env.AZURE_OPENAI_ENDPOINT || !env.AZURE_OPENAI_API_KEY) return undefined;
+  return {
+    endpoint: env.AZURE_OPENAI_ENDPOINT,
+    apiKey: env.AZURE_OPENAI_API_KEY,
+    apiVersion: env.AZURE_OPENAI_API_VERSION,
+    deployments: {
+      chat: env.AZURE_OPENAI_CHAT_DEPLOYMENT,
+      image: env.AZURE_OPENAI_IMAGE_DEPLOYMENT,
+      audio: env.AZURE_OPENAI_AUDIO_DEPLOYMENT,
+    },
+  };
+}
+
+/** Storage is optional: chat works without it, and a media tool names what is missing. */
+function storage(env: Environment): StorageSettings {
+  const { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl } = env;
+  if (!account || !container || !publicBaseUrl) {
+    const needed = { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl };
+    return { configured: false, missing: Object.entries(needed).flatMap(([variable, value]) => (value ? [] : [variable])) };
+  }
+  return {
+    configured: true,
+    account,
+    container,
+    publicBaseUrl,
+    pathPrefix: env.AZURE_BLOB_PATH_PREFIX,
+    roots: { image: env.AZURE_BLOB_IMAGE_ROOT, audio: env.AZURE_BLOB_AUDIO_ROOT, video: env.AZURE_BLOB_VIDEO_ROOT },
+    readSasHours: env.AZURE_BLOB_READ_SAS_HOURS,
+  };
+}

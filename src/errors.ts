@@ -1,0 +1,91 @@
+/**
+ * Every failure the gateway knows. The union is closed: a new kind of failure is a new member here, and the
+ * compiler then asks for its sentence in {@link describeFailure}. Anything else that is thrown is a bug and reaches
+ * a client as "Internal error".
+ */
+export type Failure =
+  /** The arguments of a call are wrong; each problem names its argument and what is allowed. */
+  | { kind: 'invalid_input'; problems: readonly string[] }
+  /** The operator has not set what this call needs. */
+  | { kind: 'not_configured'; what: string; variables: readonly string[] }
+  /** The upstream answered with an HTTP status that is not a success. */
+  | {
+      kind: 'upstream_status';
+      service: string;
+      status: number;
+      code?: string | undefined;
+      detail?: string | undefined;
+      retryAfterSeconds?: number | undefined;
+    }
+  /** The upstream's safety system refused the content. */
+  | { kind: 'content_refused'; service: string; detail?: string | undefined }
+  /** The account has no credit left; waiting does not help. */
+  | { kind: 'quota_exhausted'; service: string }
+  | { kind: 'upstream_timeout'; service: string; paid: boolean }
+  | { kind: 'upstream_unreachable'; service: string; paid: boolean }
+  /** A success status, but not the answer the API promises. */
+  | { kind: 'upstream_answer'; service: string; problem: string }
+  /** Azure Blob Storage did not take what was sent. */
+  | { kind: 'storage'; problem: string; retryable: boolean }
+  /** The client went away or asked to stop. */
+  | { kind: 'cancelled' };
+
+/** A failure on its way to the one boundary that tells the client (`mcp/tool.ts`). */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly failure: Failure;
+
+  constructor(failure: Failure, options?: ErrorOptions) {
+    super(describeFailure(failure), options);
+    this.failure = failure;
+  }
+}
+
+/** The sentence a client is told: what happened, which service answered what, whether and when to try again. */
+export function describeFailure(failure: Failure): string {
+  switch (failure.kind) {
+    case 'invalid_input':
+      return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the call and try again.`;
+    case 'not_configured':
+      return `${failure.what} is not configured on this gateway: ${failure.variables.join(', ')} must be set by its operator. Nothing was sent; trying again does not help until then.`;
+    case 'upstream_status':
+      return describeStatus(failure);
+    case 'content_refused':
+      return `${failure.service} refused the content for safety reasons${quoted(failure.detail)}. The same request will be refused again; change the prompt.`;
+    case 'quota_exhausted':
+      return `${failure.service} answered 429: the account's quota is used up. Trying again does not help until the operator adds credit or raises the limit.`;
+    case 'upstream_timeout':
+      return `${failure.service} did not answer in time. ${secondTry(failure.paid)}`;
+    case 'upstream_unreachable':
+      return `The connection to ${failure.service} failed before an answer arrived. ${secondTry(failure.paid)}`;
+    case 'upstream_answer':
+      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. Trying again may be charged again.`;
+    case 'storage':
+      return `${failure.problem}. ${failure.retryable ? 'Trying again later may work.' : 'Trying again does not help until the operator corrects this.'}`;
+    case 'cancelled':
+      return 'The call was cancelled.';
+  }
+}
+
+function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {
+  const { service, status, code, detail } = failure;
+  const answered = `${service} answered ${status}${code ? ` (${code})` : ''}${quoted(detail)}.`;
+  const wait = failure.retryAfterSeconds;
+  if (status === 401) return `${answered} The gateway's API key was refused; its operator must correct it. Trying again does not help.`;
+  if (status === 403) return `${answered} The gateway's account may not do this. Trying again does not help; ask its operator.`;
+  if (status === 404) return `${answered} The model, deployment or endpoint does not exist there; list_supported_models shows what is configured.`;
+  if (status === 429) return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
+  if (status >= 500) return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}. If it goes on, tell the operator.`;
+  if (status === 408 || status === 409) return `${answered} Trying again may work.`;
+  return `${answered} The same request will be refused again; correct it first.`;
+}
+
+function secondTry(paid: boolean): string {
+  return paid
+    ? 'It may have done the work and charged for it all the same; trying again may be charged again.'
+    : 'Try again in a little while.';
+}
+
+function quoted(detail: string | undefined): string {
+  return detail ? `: ${detail.replace(/[.\s]+$/, '')}` : '';
+}

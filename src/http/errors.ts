@@ -1,0 +1,27 @@
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+
+export type HttpErrorCode =
+  | 'unauthorized'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'not_configured'
+  | 'internal_error';
+
+/** What the middleware leaves for those after it. */
+export type HttpEnv = { Variables: { requestId: string } };
+
+/** An answer given before MCP: `{error: {code, message, request_id}}`. */
+export function httpError(c: Context<HttpEnv>, status: ContentfulStatusCode, code: HttpErrorCode, message: string): Response {
+  return c.json({ error: { code, message, request_id: c.get('requestId') } }, status);
+}
+
+/**
+ * An answer to a POST whose body is no JSON-RPC request: HTTP 400 and a JSON-RPC error without an id
+ * (JSON-RPC 2.0 section 5.1; MCP 2025-11-25, basic/transports).
+ */
+export function jsonRpcError(c: Context<HttpEnv>, code: -32700 | -32600, message: string): Response {
+  return c.json({ jsonrpc: '2.0', id: null, error: { code, message, data: { request_id: c.get('requestId') } } }, 400);
+}

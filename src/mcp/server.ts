@@ -1,0 +1,70 @@
+import { type AuthInfo, createMcpHandler, ProtocolError, ProtocolErrorCode, Server, type ServerContext, type ServerOptions } from '@modelcontextprotocol/server';
+import type { Tool, ToolServices } from '../tools/tool.ts';
+import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
+
+/** The name and version that clients see in `serverInfo`. */
+export type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
+
+export type McpOptions = Readonly<{
+  info: ServerInfo;
+  instructions: string;
+  tools: readonly Tool[];
+  services: ToolServices;
+  /** Told of every finished tool call; for the log. */
+  onToolCall: (call: { requestId: string; tool: string } & Omit<ToolOutcome, 'result'>) => void;
+  /** Told of what the SDK reports besides its answers; for the log. */
+  onError: (error: Error) => void;
+}>;
+
+/** Answers one MCP request over Streamable HTTP whose body has been read and parsed. */
+export type McpHandler = (request: Request, parsedBody: unknown, requestId: string) => Promise<Response>;
+
+/**
+ * Streamable HTTP for every protocol revision, stateless. Each request gets a low-level server of its own, because a
+ * shared one sends answers to the wrong client; all servers share the compiled tools.
+ */
+export function createMcp(options: McpOptions): McpHandler {
+  const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool)]));
+  const toolList = { tools: [...compiled.values()].map(({ definition }) => definition) };
+  const serverOptions: ServerOptions = {
+    capabilities: { tools: {} },
+    instructions: options.instructions,
+    // Made once: the default builds a schema compiler for each server. It is asked only for elicitation, which no tool uses.
+    jsonSchemaValidator: {
+      getValidator: () => {
+        throw new Error('This server elicits nothing.');
+      },
+    },
+    cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
+  };
+
+  const createServer = (): Server => {
+    const server = new Server(options.info, serverOptions);
+    server.setRequestHandler('tools/list', () => toolList);
+    server.setRequestHandler('tools/call', async ({ params }, context) => {
+      const tool = compiled.get(params.name);
+      if (!tool) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
+      return callTool(tool, params.arguments, context);
+    });
+    return server;
+  };
+
+  async function callTool(tool: CompiledTool, args: unknown, { mcpReq, http }: ServerContext) {
+    const requestId = requestIdOf(http?.authInfo);
+    const { result, ...outcome } = await tool.call(args, { ...options.services, signal: mcpReq.signal, requestId });
+    options.onToolCall({ requestId, tool: tool.definition.name, ...outcome });
+    return result;
+  }
+
+  const handler = createMcpHandler(createServer, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError });
+  return (request, parsedBody, requestId) => handler.fetch(request, { parsedBody, authInfo: toAuthInfo(requestId) });
+}
+
+/** The SDK carries this beside a request to its handlers; ours holds the request's id, and not the token. */
+function toAuthInfo(requestId: string): AuthInfo {
+  return { token: '', clientId: 'mcp', scopes: [], extra: { requestId } };
+}
+
+function requestIdOf(authInfo: AuthInfo | undefined): string {
+  return String(authInfo?.extra?.requestId ?? '');
+}

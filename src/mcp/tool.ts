@@ -1,0 +1,57 @@
+import type { CallToolResult, Tool as ToolDefinition } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import { describeFailure, type Failure, GatewayError } from '../errors.ts';
+import type { Tool, ToolContext } from '../tools/tool.ts';
+import { describeProblems } from './invalid-arguments.ts';
+
+/** A tool with everything that does not depend on the call made once. */
+export type CompiledTool = Readonly<{
+  definition: ToolDefinition;
+  /** Never throws: failures are results with `isError` (specification 2025-11-25, server/tools, error handling). */
+  call(args: unknown, context: ToolContext): Promise<ToolOutcome>;
+}>;
+
+/** The result for the client, and for the log how it came out: "ok", or the kind of failure, with its cause. */
+export type ToolOutcome = Readonly<{ result: CallToolResult; outcome: 'ok' | Failure['kind'] | 'internal'; error?: unknown }>;
+
+/** Makes the definition for `tools/list`, and puts validation and the error boundary around the handler. */
+export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>): CompiledTool {
+  const { name, title, description, annotations } = tool;
+  const allowed = Object.keys(tool.input.shape);
+
+  async function run(args: unknown, context: ToolContext): Promise<CallToolResult> {
+    const input = tool.input.safeParse(args ?? {}, { reportInput: true });
+    if (!input.success) throw new GatewayError({ kind: 'invalid_input', problems: describeProblems(input.error, allowed) });
+    const output = tool.output.parse(await tool.handler(input.data, context));
+    return { content: tool.present(output), structuredContent: output };
+  }
+
+  return {
+    definition: { name, title, description, annotations, inputSchema: toJsonSchema(tool.input), outputSchema: toJsonSchema(tool.output) },
+    async call(args, context) {
+      try {
+        return { result: await run(args, context), outcome: 'ok' };
+      } catch (error) {
+        const known = error instanceof GatewayError ? error.failure : undefined;
+        const sentence = known ? describeFailure(known) : 'Internal error.';
+        const text = `${sentence} (${known?.kind ?? 'internal'}, request ${context.requestId})`;
+        return { result: { isError: true, content: [{ type: 'text', text }] }, outcome: known?.kind ?? 'internal', error };
+      }
+    },
+  };
+}
+
+/**
+ * JSON Schema 2020-12, MCP's default dialect. `$schema` is left out: the validator of 2025-era clients knows no other
+ * dialect than its own and refuses the whole tool when one is named.
+ */
+function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
+  const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', override: dropIntegerBounds });
+  return jsonSchema as ToolDefinition['inputSchema'];
+}
+
+/** zod writes the bounds of exact integers into every integer; they tell a model nothing. */
+function dropIntegerBounds({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+}

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { createAdaptorServer } from '@hono/node-server';
+import { Agent } from 'undici';
+import { createApp } from './app.ts';
+import { type Config, type ConfigProblem, loadConfig } from './config.ts';
+import { createGateway } from './gateway.ts';
+import { createLog } from './log.ts';
+import { createRuntime } from './runtime.ts';
+
+const LOCAL_VARIABLES = '.dev.vars';
+/** Slow senders would otherwise hold their connections for minutes. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
+/** Longer than the idle time of common load balancers, so that they and not we close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Calls in flight are paid for, so they may finish; the platform's own grace period is usually shorter. */
+const DRAIN_TIMEOUT_MS = 5 * 60_000;
+
+function main(): void {
+  // Variables that are set already win over the file's.
+  if (existsSync(LOCAL_VARIABLES)) process.loadEnvFile(LOCAL_VARIABLES);
+  const loaded = loadConfig(process.env);
+  if (loaded.ok) serve(loaded.config);
+  else refuseToStart(loaded.problems);
+}
+
+function serve(config: Config): void {
+  const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`));
+  const runtime = { ...createRuntime(log), fetch: createFetch() };
+  let draining = false;
+  const app = createApp(createGateway(config, runtime), () => draining);
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+  });
+  const { host, port } = config.server;
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    const sentence = error.code === 'EADDRINUSE' ? `Port ${port} is taken; set PORT to another one.` : `Cannot listen on ${host}:${port}: ${error.message}`;
+    process.stderr.write(`${sentence}\n`);
+    process.exit(1);
+  });
+  server.listen(port, host, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
+
+  const drain = (signal: NodeJS.Signals): void => {
+    if (draining) process.exit(1);
+    draining = true;
+    log.info('draining', { signal });
+    server.close(() => process.exit(0));
+    setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+  };
+  process.on('SIGTERM', drain);
+  process.on('SIGINT', drain);
+}
+
+/** Node's fetch gives up after five minutes without headers or bytes; how long to wait is decided by the callers' signals. */
+function createFetch(): typeof fetch {
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  return (input, init) => fetch(input, { ...init, dispatcher } as RequestInit);
+}
+
+function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {
+  return typeof address === 'object' && address ? address.port : fallback;
+}
+
+function refuseToStart(problems: readonly ConfigProblem[]): void {
+  const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}`);
+  process.stderr.write(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}\n`);
+  process.exit(1);
+}
+
+main();

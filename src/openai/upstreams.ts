@@ -1,0 +1,173 @@
+import { AzureOpenAI, OpenAI } from 'openai';
+import { retryRefused } from './retry-refused.ts';
+
+export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
+export type Capability = (typeof CAPABILITIES)[number];
+
+/** Which servers and models the operator has chosen; made from the environment by `config.ts`. */
+export type OpenAISettings = Readonly<{
+  apiKey: string | undefined;
+  baseUrl: string;
+  organization: string | undefined;
+  project: string | undefined;
+  models: Readonly<Record<Capability, string>>;
+  /** Single capabilities that another OpenAI-compatible server answers. */
+  elsewhere: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined }>>>>;
+  azure:
+    | Readonly<{
+        endpoint: string;
+        apiKey: string;
+        apiVersion: string;
+        deployments: Readonly<Partial<Record<Capability, string | undefined>>>;
+      }>
+    | undefined;
+}>;
+
+export type Provider = 'openai' | 'azure' | 'compatible';
+
+/** Where a capability is served. */
+export type Upstream = Readonly<{
+  available: true;
+  provider: Provider;
+  /** How errors name it, for example "Azure OpenAI (contoso.openai.azure.com)". */
+  service: string;
+  endpointHost: string;
+  /** The model, or in Azure the deployment, that is used when a call names none. */
+  model: string;
+  client: OpenAI;
+}>;
+
+/** A capability nobody serves, and what its operator must set. */
+export type NoUpstream = Readonly<{
+  available: false;
+  provider: Provider;
+  endpointHost: string;
+  model: string;
+  reason: string;
+  variables: readonly string[];
+}>;
+
+export type Upstreams = Readonly<Record<Capability, Upstream | NoUpstream>>;
+
+export type UpstreamRuntime = Readonly<{
+  fetch: typeof fetch;
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}>;
+
+/** The longest answers (reasoning at high effort, several large images) take minutes. */
+const TIMEOUT_MS = 10 * 60_000;
+
+/** Chooses a server and a model for each capability: its own server first, then Azure, then OpenAI. */
+export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRuntime): Upstreams {
+  const entries = CAPABILITIES.map((capability) => [capability, createUpstream(capability, settings, runtime)] as const);
+  return Object.fromEntries(entries) as Record<Capability, Upstream | NoUpstream>;
+}
+
+function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
+  const model = settings.models[capability];
+  const common = commonOptions(capability, runtime);
+  const own = settings.elsewhere[capability];
+  if (own) {
+    // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
+    return describe(model, own.baseUrl, new OpenAI({ ...common, ...keyOptions(own.apiKey), baseURL: own.baseUrl, organization: null, project: null }));
+  }
+  if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
+  const isOpenAI = providerOf(settings.baseUrl) === 'openai';
+  if (isOpenAI && !settings.apiKey) {
+    return unavailable('openai', settings.baseUrl, model, 'OPENAI_API_KEY is not set', ['OPENAI_API_KEY']);
+  }
+  const client = new OpenAI({
+    ...common,
+    ...keyOptions(settings.apiKey),
+    baseURL: settings.baseUrl,
+    organization: settings.organization ?? null,
+    project: settings.project ?? null,
+  });
+  return describe(model, settings.baseUrl, client);
+}
+
+function createAzureUpstream(
+  capability: Capability,
+  azure: NonNullable<OpenAISettings['azure']>,
+  fallbackModel: string,
+  common: ReturnType<typeof commonOptions>,
+): Upstream | NoUpstream {
+  const model = azure.deployments[capability] ?? fallbackModel;
+  if (capability === 'video') {
+    return unavailable('azure', azure.endpoint, model, 'Azure OpenAI has no videos endpoint; set OPENAI_VIDEO_BASE_URL to a server that has one', [
+      'OPENAI_VIDEO_BASE_URL',
+    ]);
+  }
+  const endpointHost = new URL(azure.endpoint).host;
+  return {
+    available: true,
+    provider: 'azure',
+    service: `Azure OpenAI (${endpointHost})`,
+    endpointHost,
+    model,
+    client: azure.apiVersion === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
+  };
+}
+
+/** The dated API: deployments in the path. The client derives the path from each request's `model`. */
+function azureDatedClient(azure: NonNullable<OpenAISettings['azure']>, common: ReturnType<typeof commonOptions>): OpenAI {
+  return new AzureOpenAI({
+    ...common,
+    endpoint: azure.endpoint,
+    apiKey: azure.apiKey,
+    apiVersion: azure.apiVersion,
+    // Otherwise the client would take OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID from the environment.
+    baseURL: null,
+    organization: null,
+    project: null,
+  });
+}
+
+/** The v1 API: OpenAI's paths, the deployment as `model` in the body, the key in Azure's header. */
+function azureV1Client(azure: NonNullable<OpenAISettings['azure']>, common: ReturnType<typeof commonOptions>): OpenAI {
+  return new OpenAI({
+    ...common,
+    apiKey: azure.apiKey,
+    baseURL: `${azure.endpoint}/openai/v1`,
+    organization: null,
+    project: null,
+    defaultHeaders: { 'api-key': azure.apiKey, Authorization: null },
+  });
+}
+
+/**
+ * The client's own retries are off: they would repeat a paid request after a time-out or a lost answer. Chat is tried
+ * again where the answer itself says that no work was done.
+ */
+function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime) {
+  return {
+    fetch: capability === 'chat' ? retryRefused(fetch, sleep) : (fetch as typeof globalThis.fetch),
+    maxRetries: 0,
+    timeout: TIMEOUT_MS,
+    logLevel: 'off' as const,
+    adminAPIKey: null,
+    webhookSecret: null,
+  };
+}
+
+/** A compatible server may need no key; the client insists on one, so its header is dropped again. */
+function keyOptions(apiKey: string | undefined) {
+  return apiKey ? { apiKey } : { apiKey: 'none', defaultHeaders: { Authorization: null } };
+}
+
+function describe(model: string, baseUrl: string, client: OpenAI): Upstream {
+  const endpointHost = new URL(baseUrl).host;
+  const provider = providerOf(baseUrl);
+  const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `The OpenAI-compatible server ${endpointHost}`;
+  return { available: true, provider, service, endpointHost, model, client };
+}
+
+function unavailable(provider: Provider, baseUrl: string, model: string, reason: string, variables: readonly string[]): NoUpstream {
+  return { available: false, provider, endpointHost: new URL(baseUrl).host, model, reason, variables };
+}
+
+/** OpenAI itself is api.openai.com and its regional hosts, such as eu.api.openai.com. */
+function providerOf(baseUrl: string): Provider {
+  const { hostname } = new URL(baseUrl);
+  return hostname === 'api.openai.com' || hostname.endsWith('.api.openai.com') ? 'openai' : 'compatible';
+}

@@ -1,0 +1,29 @@
+import type { Runtime } from './gateway.ts';
+import type { Log } from './log.ts';
+
+/** The parts of a runtime that Node and Workers share. */
+export function createRuntime(log: Log): Runtime {
+  return {
+    fetch: (input, init) => fetch(input, init),
+    now: () => Date.now(),
+    sleep,
+    randomUUID: () => crypto.randomUUID(),
+    log,
+  };
+}
+
+/** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

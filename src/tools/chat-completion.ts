@@ -1,0 +1,109 @@
+import type { OpenAI } from 'openai';
+import { z } from 'zod';
+import { GatewayError } from '../errors.ts';
+import type { Upstream } from '../openai/upstreams.ts';
+import { type ChatMessage, chatInput } from './chat-input.ts';
+import { defineTool } from './tool.ts';
+import { callUpstream, requireUpstream } from './upstream.ts';
+
+type ChatInput = z.output<typeof chatInput>;
+type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
+
+const chatOutput = z.object({
+  text: z.string().describe('The answer.'),
+  json: z.unknown().optional().describe('The parsed answer, in JSON mode.'),
+  refusal: z.string().optional().describe('Why the model declined to answer.'),
+  model: z.string(),
+  finish_reason: z.string().describe('stop, length (cut off), content_filter, …'),
+  usage: z.looseObject({}).optional().describe('Tokens, as the upstream counts them.'),
+  id: z.string(),
+});
+
+/** What is needed of the upstream's answer; anything else in it may change without breaking the tool. */
+const answerSchema = z.object({
+  id: z.string().catch(''),
+  model: z.string().optional().catch(undefined),
+  choices: z
+    .array(
+      z.object({
+        finish_reason: z.string().nullish().catch(null),
+        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish().catch(null) }),
+      }),
+    )
+    .min(1),
+  usage: z.looseObject({}).nullish().catch(null),
+});
+
+export const chatCompletion = defineTool({
+  name: 'chat_completion',
+  title: 'Chat completion',
+  description:
+    'Ask an OpenAI language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged; only the arguments you set are sent.',
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: chatInput,
+  output: chatOutput,
+
+  async handler(input, { upstreams, signal }) {
+    const upstream = requireUpstream(upstreams, 'chat');
+    const request = toRequest(input, upstream.model);
+    const raw = await callUpstream(upstream, { paid: true }, () => upstream.client.chat.completions.create(request, { signal }));
+    return toOutput(raw, request, upstream);
+  },
+
+  present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The answer is empty.)' }],
+});
+
+/** OpenAI's request body, with what the caller has set and nothing else. */
+function toRequest(input: ChatInput, defaultModel: string): ChatRequest {
+  const { prompt, messages, system_prompt, json_mode, json_schema, model, ...passedOn } = input;
+  const conversation: ChatMessage[] = messages ?? [{ role: 'user', content: prompt ?? '' }];
+  const all: ChatMessage[] = system_prompt ? [{ role: 'system', content: system_prompt }, ...conversation] : conversation;
+  const set = Object.fromEntries(Object.entries(passedOn).filter(([, value]) => value !== undefined));
+  const body = { ...set, model: model ?? defaultModel };
+  if (json_schema) return { ...body, messages: toParams(all), response_format: { type: 'json_schema', json_schema } };
+  if (json_mode) return { ...body, messages: toParams(mentionJson(all)), response_format: { type: 'json_object' } };
+  return { ...body, messages: toParams(all) };
+}
+
+/** JSON mode is refused by the API unless the word JSON occurs in the messages. */
+function mentionJson(messages: ChatMessage[]): ChatMessage[] {
+  return messages.some(({ content }) => /json/i.test(textOf(content)))
+    ? messages
+    : [{ role: 'system', content: 'Answer with one JSON object.' }, ...messages];
+}
+
+function textOf(content: ChatMessage['content']): string {
+  return typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('\n');
+}
+
+/** The input schema allows image parts in user messages only, which OpenAI's types cannot see. */
+function toParams(messages: ChatMessage[]): OpenAI.ChatCompletionMessageParam[] {
+  return messages as OpenAI.ChatCompletionMessageParam[];
+}
+
+function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.input<typeof chatOutput> {
+  const answer = answerSchema.safeParse(raw);
+  const choice = answer.data?.choices[0];
+  if (!answer.success || !choice) {
+    throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no chat message' });
+  }
+  const text = choice.message.content ?? '';
+  return {
+    text,
+    ...(request.response_format && parseJson(text)),
+    ...(choice.message.refusal && { refusal: choice.message.refusal }),
+    model: answer.data.model ?? request.model,
+    finish_reason: choice.finish_reason ?? 'unknown',
+    ...(answer.data.usage && { usage: answer.data.usage }),
+    id: answer.data.id,
+  };
+}
+
+/** A cut-off or refused answer is no JSON: then `json` is left out and `finish_reason` or `refusal` tells why. */
+function parseJson(text: string): { json: unknown } | undefined {
+  try {
+    return { json: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}

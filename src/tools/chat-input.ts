@@ -1,0 +1,89 @@
+import { z } from 'zod';
+
+const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
+
+const imagePart = z.strictObject({
+  type: z.literal('image_url'),
+  image_url: z.strictObject({
+    url: z.string().regex(/^(https?:\/\/|data:image\/)/i, 'must be an http(s) or data:image URL'),
+    detail: z.enum(['auto', 'low', 'high', 'original']).optional(),
+  }),
+});
+
+const message = z
+  .strictObject({
+    role: z.enum(['system', 'developer', 'user', 'assistant']),
+    content: z.union([z.string(), z.array(z.discriminatedUnion('type', [textPart, imagePart])).min(1)]),
+  })
+  .refine(({ role, content }) => role === 'user' || typeof content === 'string' || content.every((part) => part.type === 'text'), {
+    path: ['content'],
+    message: 'image_url parts are allowed in user messages only',
+  });
+
+export type ChatMessage = z.output<typeof message>;
+
+/** OpenAI's form has the schema under `schema`; a bare JSON Schema does not. */
+function isNamedSchema(value: Record<string, unknown>): boolean {
+  return typeof value.schema === 'object' && value.schema !== null && !('type' in value) && !('properties' in value);
+}
+
+const jsonSchema = z.record(z.string(), z.unknown()).transform((value, context) => {
+  if (!isNamedSchema(value)) return { name: 'response', schema: value };
+  const named = z
+    .strictObject({
+      name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"').default('response'),
+      description: z.string().exactOptional(),
+      schema: z.record(z.string(), z.unknown()),
+      strict: z.boolean().exactOptional(),
+    })
+    .safeParse(value);
+  if (named.success) return named.data;
+  for (const { path, message: text } of named.error.issues) context.addIssue({ code: 'custom', path, message: text });
+  return z.NEVER;
+});
+
+const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(`-2 to 2: positive values make the model ${what}.`);
+
+/**
+ * The arguments of chat_completion; names and limits are those of OpenAI's API.
+ * https://platform.openai.com/docs/api-reference/chat/create
+ */
+export const chatInput = z
+  .strictObject({
+    prompt: z.string().min(1).optional().describe('The question or task. Give either prompt or messages.'),
+    messages: z.array(message).min(1).optional().describe('The conversation so far, oldest first. User messages may have image_url parts.'),
+    system_prompt: z.string().min(1).optional().describe('Instructions placed before the conversation.'),
+    model: z.string().min(1).max(200).optional().describe("Model (on Azure: deployment). Default: the gateway's."),
+    json_mode: z.boolean().optional().describe('Answer with one JSON object, also returned parsed in json.'),
+    json_schema: jsonSchema
+      .optional()
+      .describe('JSON Schema the answer must follow, bare or as {name, schema, strict}; the parsed answer is in json.'),
+    temperature: z.number().min(0).max(2).optional().describe('0 to 2. Reasoning models refuse it.'),
+    top_p: z.number().min(0).max(1).optional().describe('0 to 1: nucleus sampling.'),
+    frequency_penalty: penalty('repeat itself less'),
+    presence_penalty: penalty('turn to new topics'),
+    max_completion_tokens: z.int().min(1).max(10_000_000).optional().describe('Most tokens to generate, reasoning included.'),
+    stop: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(4)], { error: 'expected a string or a list of 1 to 4 strings' })
+      .optional()
+      .describe('Up to 4 texts at which the answer ends.'),
+    seed: z.int().optional().describe('Integer for answers that repeat as far as possible.'),
+    logit_bias: z
+      .record(z.string().regex(/^\d+$/, 'must be a token id'), z.number().min(-100).max(100))
+      .optional()
+      .describe('Token id to bias, -100 to 100.'),
+    reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).optional().describe('How long to think.'),
+    verbosity: z.enum(['low', 'medium', 'high']).optional().describe('How long to answer.'),
+    service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).optional().describe('Processing tier.'),
+    store: z.boolean().optional().describe("Keep the answer in the OpenAI account's log."),
+    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user, up to 64 characters.'),
+    metadata: z
+      .record(z.string().min(1).max(64), z.string().max(512))
+      .refine((pairs) => Object.keys(pairs).length <= 16, { message: 'must have at most 16 pairs' })
+      .optional()
+      .describe('Up to 16 pairs for the log: keys to 64, values to 512 characters.'),
+  })
+  .refine(({ prompt, messages }) => (prompt === undefined) !== (messages === undefined), {
+    path: ['prompt'],
+    message: 'give exactly one of prompt and messages',
+  });

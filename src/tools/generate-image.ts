@@ -1,0 +1,158 @@
+import type { ContentBlock } from '@modelcontextprotocol/server';
+import type { OpenAI } from 'openai';
+import { z } from 'zod';
+import { describeFailure, GatewayError } from '../errors.ts';
+import { download } from '../media/download.ts';
+import { inspectImage } from '../media/formats.ts';
+import type { Upstream } from '../openai/upstreams.ts';
+import { defineTool, type ToolContext } from './tool.ts';
+import { callUpstream, requireUpstream } from './upstream.ts';
+
+const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
+const DOWNLOAD_TIMEOUT_MS = 60_000;
+
+/**
+ * Names and limits are those of OpenAI's API.
+ * https://platform.openai.com/docs/api-reference/images/create
+ */
+const imageInput = z
+  .strictObject({
+    prompt: z.string().min(1).max(32_000).describe('What to show, up to 32,000 characters.'),
+    model: z.string().min(1).max(200).optional().describe("Model (on Azure: deployment). Default: the gateway's."),
+    n: z.int().min(1).max(10).optional().describe('How many images, 1 to 10. Each is charged.'),
+    size: z
+      .string()
+      .regex(/^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$/, 'must be auto or WIDTHxHEIGHT in pixels, such as 1024x1024')
+      .optional()
+      .describe('auto, or WIDTHxHEIGHT in pixels: 1024x1024, 1536x1024, 1024x1536, …'),
+    quality: z.enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd']).optional().describe('Higher costs more.'),
+    background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent needs png or webp.'),
+    moderation: z.enum(['auto', 'low']).optional().describe('How strictly content is filtered.'),
+    output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
+    output_compression: z.int().min(0).max(100).optional().describe('0 to 100 %, for jpeg and webp.'),
+    style: z.enum(['vivid', 'natural']).optional().describe('Only for servers with older models; GPT image models refuse it.'),
+    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user, up to 64 characters.'),
+  })
+  .refine(({ background, output_format }) => background !== 'transparent' || output_format !== 'jpeg', {
+    path: ['background'],
+    message: 'transparent needs output_format png or webp',
+  })
+  .refine(({ output_compression, output_format }) => output_compression === undefined || (output_format ?? 'png') !== 'png', {
+    path: ['output_compression'],
+    message: 'needs output_format jpeg or webp',
+  });
+
+const imageOutput = z.object({
+  images: z.array(
+    z.object({
+      url: z.string(),
+      content_type: z.string(),
+      bytes: z.int(),
+      width: z.int().describe('Pixels.'),
+      height: z.int().describe('Pixels.'),
+      revised_prompt: z.string().optional(),
+    }),
+  ),
+  failures: z.array(z.string()).optional().describe('Images that were generated but could not be stored.'),
+  model: z.string(),
+  usage: z.looseObject({}).optional().describe('Tokens, as the upstream counts them.'),
+});
+
+type StoredImage = z.input<typeof imageOutput>['images'][number];
+
+const generatedSchema = z.object({
+  b64_json: z.string().nullish(),
+  url: z.string().nullish(),
+  revised_prompt: z.string().nullish().catch(null),
+});
+type GeneratedImage = z.output<typeof generatedSchema>;
+
+const answerSchema = z.object({
+  data: z.array(generatedSchema).min(1),
+  usage: z.looseObject({}).nullish().catch(null),
+});
+
+export const generateImage = defineTool({
+  name: 'generate_image',
+  title: 'Generate image',
+  description:
+    'Generate images from a text prompt. They are stored, and their URLs returned. Takes up to some minutes. Each image is charged; only the arguments you set are sent.',
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: imageInput,
+  output: imageOutput,
+
+  async handler(input, context) {
+    const upstream = requireUpstream(context.upstreams, 'image');
+    context.media.assertConfigured();
+    if (upstream.provider === 'azure' && input.output_format === 'webp') {
+      throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
+    }
+    const set = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+    const request = { ...set, model: input.model ?? upstream.model, prompt: input.prompt } satisfies OpenAI.ImageGenerateParamsNonStreaming;
+    const raw = await callUpstream(upstream, { paid: true }, () => upstream.client.images.generate(request, { signal: context.signal }));
+    const answer = answerSchema.safeParse(raw);
+    if (!answer.success) throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no images' });
+    const stored = await storeAll(answer.data.data, upstream, context);
+    return { ...stored, model: request.model, ...(answer.data.usage && { usage: answer.data.usage }) };
+  },
+
+  present({ images, failures = [] }): ContentBlock[] {
+    const lines = images.map(({ url, width, height, content_type }) => `${url} (${content_type}, ${width}x${height})`);
+    return [
+      { type: 'text', text: [...lines, ...failures].join('\n') },
+      ...images.map(({ url, content_type, bytes }): ContentBlock => {
+        return { type: 'resource_link', uri: url, name: url.slice(url.lastIndexOf('/') + 1), mimeType: content_type, size: bytes };
+      }),
+    ];
+  },
+});
+
+/** Stores all images in parallel. One that fails does not cost the others; when all fail, the first failure is thrown. */
+async function storeAll(generated: GeneratedImage[], upstream: Upstream, context: ToolContext) {
+  const outcomes = await Promise.allSettled(generated.map((image) => store(image, upstream, context)));
+  const images = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const errors = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [{ index, reason: outcome.reason as unknown }] : []));
+  if (images.length === 0) throw errors[0]?.reason;
+  if (errors.length === 0) return { images };
+  const failures = errors.map(({ index, reason }) => {
+    const sentence = reason instanceof GatewayError ? describeFailure(reason.failure) : 'Internal error.';
+    return `Image ${index + 1} of ${generated.length} was generated but not stored: ${sentence}`;
+  });
+  return { images, failures };
+}
+
+async function store(image: GeneratedImage, upstream: Upstream, context: ToolContext): Promise<StoredImage> {
+  const bytes = await bytesOf(image, upstream, context);
+  const info = inspectImage(bytes);
+  if (!info) throw brokenAnswer(upstream, 'an image in it is not a PNG, JPEG, WebP or GIF file');
+  const saved = await context.media.save('image', bytes, info.format);
+  return {
+    url: saved.url,
+    content_type: saved.contentType,
+    bytes: saved.bytes,
+    width: info.width,
+    height: info.height,
+    ...(image.revised_prompt && { revised_prompt: image.revised_prompt }),
+  };
+}
+
+/** GPT image models answer with base64; compatible servers may answer with a URL. The image is paid for: no signal. */
+async function bytesOf(image: GeneratedImage, upstream: Upstream, { fetch }: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
+  if (image.b64_json) {
+    try {
+      return Uint8Array.fromBase64(image.b64_json);
+    } catch (cause) {
+      throw brokenAnswer(upstream, 'an image in it is not valid base64', cause);
+    }
+  }
+  if (!image.url || !/^https?:\/\//i.test(image.url)) throw brokenAnswer(upstream, 'an image in it has neither b64_json nor an http(s) url');
+  try {
+    return await download(fetch, image.url, { maxBytes: MAX_DOWNLOAD_BYTES, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+  } catch (cause) {
+    throw brokenAnswer(upstream, 'the URL of an image in it could not be read', cause);
+  }
+}
+
+function brokenAnswer(upstream: Upstream, problem: string, cause?: unknown): GatewayError {
+  return new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem }, { cause });
+}

@@ -1,0 +1,38 @@
+import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
+import type { z } from 'zod';
+import type { MediaStore } from '../media/media-store.ts';
+import type { Upstreams } from '../openai/upstreams.ts';
+
+/** What tools work with, made once by `gateway.ts`. */
+export type ToolServices = Readonly<{
+  upstreams: Upstreams;
+  media: MediaStore;
+  /** Reads a URL that an upstream answered with. */
+  fetch: typeof fetch;
+}>;
+
+/** The services, and what belongs to one call. */
+export type ToolContext = ToolServices & Readonly<{ signal: AbortSignal; requestId: string }>;
+
+/**
+ * One MCP tool. The zod schemas are the only declaration of its shapes: types, validation and the JSON Schemas of
+ * `tools/list` come from them.
+ */
+export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodObject = z.ZodObject> = Readonly<{
+  name: string;
+  title: string;
+  /** Written for a model that decides whether and how to call the tool. */
+  description: string;
+  annotations: ToolAnnotations;
+  input: Input;
+  output: Output;
+  /** Does the work. Throws a `GatewayError` for every failure it knows. */
+  handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
+  /** The content blocks for clients that do not read structuredContent. */
+  present(output: z.output<Output>): ContentBlock[];
+}>;
+
+/** Identity; it ties the types of the schemas to those of the handler. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>): Tool<Input, Output> {
+  return tool;
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Miniflare, type WorkerOptions } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions as workerOptions } from 'wrangler';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+export type RunningGateway = { url: string; close: () => Promise<void> };
+
+/** Starts the Node server as `npm start` does, on a free port, with exactly these variables. */
+export async function startNodeGateway(env: Record<string, string>): Promise<RunningGateway> {
+  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env });
+  const exited = once(child, 'exit');
+  const port = await listeningPort(child);
+  if (port === undefined) throw new Error('The gateway did not start.');
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** The Node server as a process; without `.dev.vars`, because it runs elsewhere. */
+export function spawnNodeGateway(env: Record<string, string>): ChildProcess {
+  return spawn(process.execPath, [`${root}src/node.ts`], { cwd: `${root}test`, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** The port in the log's first event, or `undefined` when the process ends without it. */
+function listeningPort(child: ChildProcess): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    let output = '';
+    child.stdout?.on('data', (chunk) => {
+      if (output.length < 10_000) output += chunk;
+      const port = /"event":"listening".*"port":(\d+)/.exec(output)?.[1];
+      if (port) resolve(Number(port));
+    });
+    child.stderr?.pipe(process.stderr);
+    child.once('exit', () => resolve(undefined));
+  });
+}
+
+/** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
+export async function startWorkerdGateway(env: Record<string, string>): Promise<RunningGateway> {
+  const outdir = `${root}node_modules/.cache/e2e-worker`;
+  await buildWorker(outdir);
+  const { compatibilityDate = '', compatibilityFlags = [] } = workerOptions(`${root}wrangler.toml`).workerOptions as WorkerOptions;
+  const miniflare = new Miniflare({
+    host: '127.0.0.1',
+    port: 0,
+    workers: [
+      {
+        name: 'gateway',
+        modules: true,
+        rootPath: outdir,
+        scriptPath: 'worker.js',
+        compatibilityDate,
+        compatibilityFlags,
+        bindings: env,
+      },
+    ],
+  });
+  const url = await miniflare.ready;
+  return { url: url.origin, close: () => miniflare.dispose() };
+}
+
+async function buildWorker(outdir: string): Promise<void> {
+  const wrangler = fileURLToPath(import.meta.resolve('wrangler/bin/wrangler.js'));
+  const quiet = { CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
+  const args = [wrangler, 'deploy', '--dry-run', '--outdir', outdir];
+  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...quiet }, stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error('The Worker did not build; see npm run build.');
+}

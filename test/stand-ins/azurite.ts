@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { BlobServiceClient } from '@azure/storage-blob';
+
+export type RunningAzurite = { connectionString: string; containerUrl: string; container: string; close: () => Promise<void> };
+
+/** The emulator's published account and key: the same for everyone, and good for nothing else. */
+const ACCOUNT = 'devstoreaccount1';
+const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+
+/** Starts Azure Storage's emulator on loopback, in memory, with one container that anyone may read. */
+export async function startAzurite(container = 'media'): Promise<RunningAzurite> {
+  const main = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
+  const args = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const endpoint = `${await listeningUrl(child)}/${ACCOUNT}`;
+  const connectionString = `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};BlobEndpoint=${endpoint};`;
+  await BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container).create({ access: 'blob' });
+  return {
+    connectionString,
+    container,
+    containerUrl: `${endpoint}/${container}`,
+    close: async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function listeningUrl(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('Azurite has no output.');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /listens on (http:\/\/\S+)/.exec(line)?.[1];
+    if (!url) continue;
+    child.stdout.resume();
+    return url;
+  }
+  throw new Error('Azurite did not start.');
+}

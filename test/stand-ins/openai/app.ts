@@ -1,0 +1,122 @@
+import { type Context, Hono } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { type Accounts, createAccounts, type Fault } from './accounts.ts';
+import { completeChat } from './chat.ts';
+import { ApiError } from './errors.ts';
+import { generateImages } from './images.ts';
+import { DEPLOYMENTS, listModels } from './models.ts';
+
+type Env = { Variables: { key: string; body: unknown } };
+type Answer = (body: unknown) => Promise<Response> | Response;
+
+/**
+ * An OpenAI-compatible server to develop against without an account: OpenAI's paths under `/v1`, Azure OpenAI's under
+ * `/openai`. It checks requests as strictly as the real one. Tests read what it received, and tell it to fail, at
+ * `/_control/{api key}`.
+ */
+export function createOpenAIStandIn(): Hono<Env> {
+  const accounts = createAccounts();
+  const files = new Map<string, { bytes: Uint8Array; contentType: string }>();
+  const app = new Hono<Env>();
+
+  app.get('/_control/:key/requests', (c) => c.json(accounts.requests(c.req.param('key'))));
+  app.post('/_control/:key/faults', async (c) => {
+    accounts.queueFaults(c.req.param('key'), await c.req.json<Fault[]>());
+    return c.body(null, 204);
+  });
+  app.get('/files/:id', (c) => {
+    const file = files.get(c.req.param('id'));
+    return file ? c.body(new Uint8Array(file.bytes), 200, { 'content-type': file.contentType }) : c.notFound();
+  });
+
+  app.use('/v1/*', (c, next) => receive(c, next, accounts, bearerToken(c)));
+  app.use('/openai/*', (c, next) => receive(c, next, accounts, c.req.header('api-key')));
+  app.use('/openai/*', async (c, next) => {
+    if (!c.req.path.startsWith('/openai/v1/') && !c.req.query('api-version')) throw new ApiError(404, 'Resource not found', '404');
+    await next();
+  });
+
+  const keepFile = (c: Context) => (bytes: Uint8Array, contentType: string) => {
+    const id = crypto.randomUUID();
+    files.set(id, { bytes, contentType });
+    return `${new URL(c.req.url).origin}/files/${id}`;
+  };
+  const image = (c: Context, azure = false): Answer => async (body) => Response.json(await generateImages(body, keepFile(c), azure));
+
+  for (const prefix of ['/v1', '/openai/v1', '/openai']) app.get(`${prefix}/models`, (c) => answer(c, accounts, () => Response.json(listModels())));
+  app.post('/v1/chat/completions', (c) => answer(c, accounts, completeChat));
+  app.post('/v1/images/generations', (c) => answer(c, accounts, image(c)));
+  app.post('/openai/v1/chat/completions', (c) => answer(c, accounts, (body) => completeChat(deployed(body))));
+  app.post('/openai/v1/images/generations', (c) => answer(c, accounts, (body) => image(c, true)(deployed(body))));
+  app.post('/openai/deployments/:name/chat/completions', (c) => answer(c, accounts, (body) => completeChat(deployed(body, c.req.param('name')))));
+  app.post('/openai/deployments/:name/images/generations', (c) => answer(c, accounts, (body) => image(c, true)(deployed(body, c.req.param('name')))));
+
+  app.notFound((c) => c.json(new ApiError(404, `Invalid URL (${c.req.method} ${c.req.path})`).body, 404));
+  app.onError((error, c) => {
+    if (error instanceof ApiError) return c.json(error.body, error.status as ContentfulStatusCode, { 'x-request-id': `req_${crypto.randomUUID()}` });
+    console.error(error);
+    return c.json(new ApiError(500, 'The stand-in has a bug.').body, 500);
+  });
+  return app;
+}
+
+function bearerToken(c: Context): string | undefined {
+  return /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '')?.[1];
+}
+
+/** Checks the key and records the request. Keys that begin with `wrong` are refused as the real API does, quoting a part. */
+async function receive(c: Context<Env>, next: () => Promise<void>, accounts: Accounts, key: string | undefined): Promise<void> {
+  const recordedAs = key ?? 'none';
+  const text = await c.req.text();
+  const body = text === '' ? undefined : parseJson(text);
+  const url = new URL(c.req.url);
+  accounts.record(recordedAs, { method: c.req.method, path: url.pathname, query: url.search, headers: c.req.header(), body });
+  if (!key) throw new ApiError(401, "You didn't provide an API key.", null);
+  if (key.startsWith('wrong')) throw new ApiError(401, `Incorrect API key provided: ${key}. You can find your API key in your account.`, 'invalid_api_key');
+  c.set('key', key);
+  c.set('body', body);
+  await next();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError(400, 'We could not parse the JSON body of your request.');
+  }
+}
+
+/** The true answer, or the fault that was queued for this account. */
+async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promise<Response> {
+  const fault = accounts.nextFault(c.get('key'));
+  if (fault?.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+  if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
+  const response = await make(c.get('body'));
+  response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
+  return fault?.cut ? cutAnswer(response) : response;
+}
+
+function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
+  const text = body ?? JSON.stringify(new ApiError(status, message ?? 'The stand-in was told to fail.', code ?? null).body);
+  return new Response(text, { status, headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers } });
+}
+
+async function cutAnswer(response: Response): Promise<Response> {
+  const whole = new Uint8Array(await response.arrayBuffer());
+  const half = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(whole.subarray(0, Math.floor(whole.byteLength / 2))),
+    pull: (controller) => controller.error(new Error('cut, as told')),
+  });
+  const headers = new Headers(response.headers);
+  headers.set('content-length', String(whole.byteLength));
+  return new Response(half, { status: response.status, headers });
+}
+
+/** Azure names a deployment, in the path or as `model`; what answers is the model behind it. */
+function deployed(body: unknown, inPath?: string): unknown {
+  const request = typeof body === 'object' && body !== null ? body : {};
+  const name = inPath ?? ('model' in request ? String(request.model) : '');
+  const model = DEPLOYMENTS[name];
+  if (!model) throw new ApiError(404, 'The API deployment for this resource does not exist.', 'DeploymentNotFound');
+  return { ...request, model };
+}

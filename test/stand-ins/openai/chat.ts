@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { ApiError, parseBody } from './errors.ts';
+import { assertModel, isReasoningModel } from './models.ts';
+
+const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
+const imagePart = z.strictObject({
+  type: z.literal('image_url'),
+  image_url: z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high', 'original']).optional() }),
+});
+const texts = z.union([z.string(), z.array(textPart).min(1)]);
+
+const message = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.enum(['system', 'developer', 'assistant']), content: texts, name: z.string().optional() }),
+  z.strictObject({ role: z.literal('user'), content: z.union([z.string(), z.array(z.union([textPart, imagePart])).min(1)]), name: z.string().optional() }),
+]);
+
+const responseFormat = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text') }),
+  z.strictObject({ type: z.literal('json_object') }),
+  z.strictObject({
+    type: z.literal('json_schema'),
+    json_schema: z.strictObject({
+      name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/),
+      description: z.string().optional(),
+      schema: z.record(z.string(), z.unknown()).optional(),
+      strict: z.boolean().nullish(),
+    }),
+  }),
+]);
+
+const body = z.strictObject({
+  messages: z.array(message).min(1),
+  model: z.string(),
+  response_format: responseFormat.optional(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).min(1).max(4)]).nullish(),
+  seed: z.int().nullish(),
+  logit_bias: z.record(z.string(), z.int().min(-100).max(100)).nullish(),
+  reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),
+  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).nullish(),
+  store: z.boolean().nullish(),
+  safety_identifier: z.string().max(64).nullish(),
+  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  n: z.int().min(1).max(128).nullish(),
+  user: z.string().optional(),
+});
+type ChatBody = z.output<typeof body>;
+
+/** POST /chat/completions: an answer that repeats the question, or follows the asked format. */
+export function completeChat(raw: unknown): Response {
+  const request = parseBody(body, raw);
+  assertModel(request.model);
+  assertSupported(request);
+  const answer = makeAnswer(request);
+  return request.stream ? streamAnswer(request, answer) : Response.json(toCompletion(request, answer));
+}
+
+function assertSupported(request: ChatBody): void {
+  if (isReasoningModel(request.model)) {
+    if (request.max_tokens) throw unsupported('max_tokens', `Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.`);
+    if (request.temperature != null && request.temperature !== 1) throw unsupported('temperature', `Unsupported value: 'temperature' does not support ${request.temperature} with this model.`);
+  }
+  if (request.response_format?.type === 'json_object' && !/json/i.test(JSON.stringify(request.messages))) {
+    throw new ApiError(400, "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.", null, 'messages');
+  }
+}
+
+function unsupported(param: string, text: string): ApiError {
+  return new ApiError(400, text, 'unsupported_parameter', param);
+}
+
+type Answer = { content: string | null; refusal: string | null; finishReason: 'stop' | 'length' };
+
+function makeAnswer(request: ChatBody): Answer {
+  const question = textOf(request.messages.at(-1)?.content ?? '');
+  if (question.includes('[refuse]')) return { content: null, refusal: 'I cannot help with that.', finishReason: 'stop' };
+  const format = request.response_format;
+  const whole =
+    format?.type === 'json_object'
+      ? JSON.stringify({ answer: question })
+      : format?.type === 'json_schema'
+        ? JSON.stringify(exampleOf(format.json_schema.schema ?? {}))
+        : `The stand-in was asked: ${question}`;
+  const limit = request.max_completion_tokens ?? request.max_tokens ?? Number.POSITIVE_INFINITY;
+  const words = whole.match(/\S+\s*/g) ?? [];
+  return words.length <= limit ? { content: whole, refusal: null, finishReason: 'stop' } : { content: words.slice(0, limit).join(''), refusal: null, finishReason: 'length' };
+}
+
+function textOf(content: ChatBody['messages'][number]['content']): string {
+  if (typeof content === 'string') return content;
+  return content.map((part) => (part.type === 'text' ? part.text : `[image ${part.image_url.url.slice(0, 60)}]`)).join(' ');
+}
+
+/** The smallest value that follows the parts of JSON Schema that structured outputs allow. */
+function exampleOf(schema: Record<string, unknown>): unknown {
+  if (Array.isArray(schema.enum)) return schema.enum[0];
+  if (schema.type === 'object' || schema.properties) {
+    const properties = (schema.properties ?? {}) as Record<string, Record<string, unknown>>;
+    return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, exampleOf(value)]));
+  }
+  if (schema.type === 'array') return [exampleOf((schema.items ?? {}) as Record<string, unknown>)];
+  if (schema.type === 'number' || schema.type === 'integer') return 1;
+  if (schema.type === 'boolean') return true;
+  return 'text';
+}
+
+function usageOf(request: ChatBody, { content, refusal }: Answer): object {
+  const prompt_tokens = Math.ceil(JSON.stringify(request.messages).length / 4);
+  const completion_tokens = Math.ceil((content ?? refusal ?? '').length / 4);
+  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+}
+
+function toCompletion(request: ChatBody, answer: Answer): object {
+  const message = { role: 'assistant', content: answer.content, refusal: answer.refusal, annotations: [] };
+  const choices = [{ index: 0, message, logprobs: null, finish_reason: answer.finishReason }];
+  return { id: newId(), object: 'chat.completion', created: nowSeconds(), model: `${request.model}-stand-in`, choices, usage: usageOf(request, answer) };
+}
+
+function streamAnswer(request: ChatBody, answer: Answer): Response {
+  const common = { id: newId(), object: 'chat.completion.chunk', created: nowSeconds(), model: `${request.model}-stand-in` };
+  const chunk = (delta: object, finish_reason: string | null = null) => ({ ...common, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
+  const deltas = answer.refusal ? [{ refusal: answer.refusal }] : ((answer.content ?? '').match(/\S+\s*/g) ?? []).map((content) => ({ content }));
+  const events = [
+    chunk({ role: 'assistant', content: '', refusal: null }),
+    ...deltas.map((delta) => chunk(delta)),
+    chunk({}, answer.finishReason),
+    ...(request.stream_options?.include_usage ? [{ ...common, choices: [], usage: usageOf(request, answer) }] : []),
+  ];
+  const text = `${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`;
+  return new Response(text, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+}
+
+function newId(): string {
+  return `chatcmpl-${crypto.randomUUID()}`;
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,31 @@
+import { ApiError } from './errors.ts';
+
+/** Models as the real list has them in November 2026, and two that an OpenAI-compatible server would have. */
+const MODELS: Readonly<Record<string, { shutdown_date: string | null }>> = {
+  'gpt-6-luna': { shutdown_date: null },
+  'gpt-6-sol': { shutdown_date: null },
+  'gpt-4.1': { shutdown_date: '2027-01-14' },
+  'gpt-image-2': { shutdown_date: null },
+  'gpt-image-2.5-flare': { shutdown_date: null },
+  'gpt-4o-mini-tts': { shutdown_date: '2027-01-06' },
+  'compatible-image': { shutdown_date: null },
+};
+
+/** The Azure resource's deployments, and the model behind each. */
+export const DEPLOYMENTS: Readonly<Record<string, string>> = { 'team-chat': 'gpt-6-luna', 'team-image': 'gpt-image-2' };
+
+export function listModels(): object {
+  const data = Object.entries(MODELS).map(([id, rest]) => ({ id, object: 'model', created: 1_760_000_000, owned_by: 'stand-in', ...rest }));
+  return { object: 'list', data };
+}
+
+export function assertModel(model: string): void {
+  if (!(model in MODELS)) {
+    throw new ApiError(404, `The model '${model}' does not exist or you do not have access to it.`, 'model_not_found', 'model');
+  }
+}
+
+/** Reasoning models refuse some parameters that the others take. */
+export function isReasoningModel(model: string): boolean {
+  return model.startsWith('gpt-6');
+}
