@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { Miniflare, type WorkerOptions } from 'miniflare';
-import { unstable_getMiniflareWorkerOptions as workerOptions } from 'wrangler';
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { unstable_readConfig as readConfig } from 'wrangler';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -46,28 +46,26 @@ function listeningPort(child: ChildProcess): Promise<number | undefined> {
 export async function startWorkerdGateway(env: Record<string, string>): Promise<RunningGateway> {
   const outdir = `${root}node_modules/.cache/e2e-worker`;
   await buildWorker(outdir);
-  const { compatibilityDate = '', compatibilityFlags = [] } = workerOptions(`${root}wrangler.toml`).workerOptions as WorkerOptions;
-  const miniflare = new Miniflare({
-    host: '127.0.0.1',
-    port: 0,
-    workers: [
-      {
-        name: 'gateway',
-        modules: true,
-        rootPath: outdir,
-        scriptPath: 'worker.js',
-        compatibilityDate,
-        compatibilityFlags,
-        bindings: env,
-      },
-    ],
-  });
+  const { compatibility_date, compatibility_flags } = readConfig({ config: `${root}wrangler.toml` });
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      port: 0,
+      name: 'gateway',
+      rootPath: outdir,
+      modules: true,
+      scriptPath: 'worker.js',
+      compatibilityDate: compatibility_date ?? '',
+      compatibilityFlags: compatibility_flags,
+      bindings: env,
+    }),
+  );
   const url = await miniflare.ready;
   return { url: url.origin, close: () => miniflare.dispose() };
 }
 
 async function buildWorker(outdir: string): Promise<void> {
-  const wrangler = fileURLToPath(import.meta.resolve('wrangler/bin/wrangler.js'));
+  const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
   const quiet = { CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
   const args = [wrangler, 'deploy', '--dry-run', '--outdir', outdir];
   const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...quiet }, stdio: 'ignore' });

@@ -2,9 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { BlobServiceClient } from '@azure/storage-blob';
+import { BlobServiceClient, ContainerSASPermissions } from '@azure/storage-blob';
 
-export type RunningAzurite = { connectionString: string; containerUrl: string; container: string; close: () => Promise<void> };
+export type RunningAzurite = {
+  connectionString: string;
+  /** The same account without its key: a SAS that may create and write in the container. */
+  sasConnectionString: string;
+  container: string;
+  containerUrl: string;
+  close: () => Promise<void>;
+};
 
 /** The emulator's published account and key: the same for everyone, and good for nothing else. */
 const ACCOUNT = 'devstoreaccount1';
@@ -17,9 +24,12 @@ export async function startAzurite(container = 'media'): Promise<RunningAzurite>
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const endpoint = `${await listeningUrl(child)}/${ACCOUNT}`;
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};BlobEndpoint=${endpoint};`;
-  await BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container).create({ access: 'blob' });
+  const client = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container);
+  await client.create({ access: 'blob' });
+  const sasUrl = await client.generateSasUrl({ permissions: ContainerSASPermissions.parse('cw'), expiresOn: new Date(Date.now() + 3_600_000) });
   return {
     connectionString,
+    sasConnectionString: `BlobEndpoint=${endpoint};SharedAccessSignature=${new URL(sasUrl).search.slice(1)}`,
     container,
     containerUrl: `${endpoint}/${container}`,
     close: async () => {

@@ -1,0 +1,125 @@
+import { expect, inject, test } from 'vitest';
+import { type BlobRuntime, createBlobClient } from '../../src/azure/blob.ts';
+import { parseConnectionString, type StorageAccount } from '../../src/azure/connection-string.ts';
+
+const BYTES = new TextEncoder().encode('what is stored');
+type Fetch = BlobRuntime['fetch'];
+
+function account(text: string = inject('storage').connectionString): StorageAccount {
+  const parsed = parseConnectionString(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.account;
+}
+
+/** Azurite behind a fetch that can be made to fail; `urls` has what was asked for, `sleeps` the waits between. */
+function setUp({ fetch: wrapped = (url, init) => fetch(url, init), now = Date.now, container = inject('storage').container, account: of = account() }: { fetch?: Fetch; now?: () => number; container?: string; account?: StorageAccount } = {}) {
+  const urls: URL[] = [];
+  const sleeps: number[] = [];
+  const client = createBlobClient(of, container, {
+    now,
+    sleep: async (ms) => void sleeps.push(ms),
+    fetch: (url, init) => {
+      urls.push(new URL(url));
+      return wrapped(url, init);
+    },
+  });
+  return { client, urls, sleeps };
+}
+
+const newName = () => `images/2026/11/22/${crypto.randomUUID()}.png`;
+const read = (name: string) => fetch(`${inject('storage').containerUrl}/${name}`);
+const text = async (name: string) => new TextDecoder().decode(await (await read(name)).arrayBuffer());
+
+/** Answers the first requests as told, and the rest truly. */
+function failing(...outcomes: ((url: string, init: RequestInit) => Promise<Response>)[]): Fetch {
+  return (url, init) => (outcomes.shift() ?? fetch)(url, init);
+}
+const status = (code: number, headers: Record<string, string> = {}) => async () => new Response('<Error/>', { status: code, headers });
+const lostAnswer = async (url: string, init: RequestInit): Promise<Response> => {
+  await (await fetch(url, init)).body?.cancel();
+  throw new TypeError('connection lost');
+};
+
+test('a blob is stored with its type and may be cached for ever', async () => {
+  const name = newName();
+  await setUp().client.put(name, BYTES, 'image/png');
+  const response = await read(name);
+  expect(response.headers.get('content-type')).toBe('image/png');
+  expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+  expect(new Uint8Array(await response.arrayBuffer())).toEqual(BYTES);
+});
+
+test('a connection string with a SAS needs no key, and the SAS is sent as it is', async () => {
+  const { sasConnectionString } = inject('storage');
+  const { client, urls } = setUp({ account: account(sasConnectionString) });
+  const name = newName();
+  await client.put(name, BYTES, 'image/png');
+  expect(await text(name)).toBe('what is stored');
+  expect(sasConnectionString).toContain(urls[0]?.search.slice(1));
+});
+
+test('passing faults are retried, with longer and longer waits and a new signature each time', async () => {
+  let clock = Date.now();
+  const { client, urls, sleeps } = setUp({
+    now: () => (clock += 60_000),
+    fetch: failing(status(500), status(503), async () => Promise.reject(new TypeError('reset'))),
+  });
+  const name = newName();
+  await client.put(name, BYTES, 'image/png');
+  expect(await text(name)).toBe('what is stored');
+  expect(sleeps).toEqual([250, 500, 1000]);
+  expect(new Set(urls.map((url) => url.searchParams.get('sig'))).size).toBe(4);
+});
+
+test('the wait that Azure asks for is kept', async () => {
+  const { client, sleeps } = setUp({ fetch: failing(status(503, { 'retry-after': '7' })) });
+  await client.put(newName(), BYTES, 'image/png');
+  expect(sleeps).toEqual([7000]);
+});
+
+test('after four attempts the failure is told, as one that may pass', async () => {
+  const { client, urls } = setUp({ fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
+  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({
+    failure: { kind: 'storage', problem: 'Azure Blob Storage answered 503 (ServerBusy)', retryable: true },
+  });
+  expect(urls).toHaveLength(4);
+});
+
+test('when only the answer was lost, the blob counts as stored', async () => {
+  const { client, urls } = setUp({ fetch: failing(lostAnswer) });
+  const name = newName();
+  await client.put(name, BYTES, 'image/png');
+  expect(urls).toHaveLength(2);
+  expect(await text(name)).toBe('what is stored');
+});
+
+test('a blob that is there already is never overwritten', async () => {
+  const name = newName();
+  await setUp().client.put(name, BYTES, 'image/png');
+  await expect(setUp().client.put(name, new Uint8Array(3), 'image/png')).rejects.toThrow('409 (BlobAlreadyExists)');
+  expect(await text(name)).toBe('what is stored');
+});
+
+test('a missing container is told at once, with the variable to correct', async () => {
+  const { client, urls } = setUp({ container: 'no-such-container' });
+  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({ failure: { retryable: false, problem: expect.stringContaining('AZURE_BLOB_CONTAINER') } });
+  expect(urls).toHaveLength(1);
+});
+
+test('a wrong key is told at once, with the variable to correct and no signature', async () => {
+  const { accountName, blobEndpoint } = account();
+  const wrong = account(`AccountName=${accountName};AccountKey=${btoa('wrong')};BlobEndpoint=${blobEndpoint}`);
+  const { client, urls } = setUp({ account: wrong });
+  const error = await client.put(newName(), BYTES, 'image/png').catch((thrown: Error) => thrown);
+  expect(String(error)).toContain('AZURE_STORAGE_CONNECTION_STRING');
+  expect(String(error)).not.toContain(urls[0]?.searchParams.get('sig'));
+  expect(urls).toHaveLength(1);
+});
+
+test('uploads over https are signed for https alone', async () => {
+  const { client, urls } = setUp({ account: account(`AccountName=acme;AccountKey=${btoa('key')}`), fetch: status(403) });
+  await client.put('a/b c.png', BYTES, 'image/png').catch(() => {});
+  expect(urls[0]?.origin).toBe('https://acme.blob.core.windows.net');
+  expect(urls[0]?.pathname).toBe('/media/a/b%20c.png');
+  expect(urls[0]?.searchParams.get('spr')).toBe('https');
+});

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { parseConnectionString } from '../../src/azure/connection-string.ts';
+
+const KEY = btoa('not a real key, but base64 all the same==');
+
+function parse(text: string) {
+  const parsed = parseConnectionString(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.account;
+}
+
+test('key and endpoint suffix', () => {
+  expect(parse(`DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=${KEY};EndpointSuffix=core.chinacloudapi.cn`)).toEqual({
+    accountName: 'acme',
+    blobEndpoint: 'https://acme.blob.core.chinacloudapi.cn',
+    credential: { kind: 'key', keyBase64: KEY },
+  });
+});
+
+test('the public cloud over https when nothing else is said', () => {
+  expect(parse(`AccountName=acme;AccountKey=${KEY}`).blobEndpoint).toBe('https://acme.blob.core.windows.net');
+});
+
+test('an explicit blob endpoint, with the path and the odd spaces people paste', () => {
+  expect(parse(` AccountName = acme ; AccountKey = ${KEY} ; BlobEndpoint = http://127.0.0.1:10000/acme/ ; `)).toEqual({
+    accountName: 'acme',
+    blobEndpoint: 'http://127.0.0.1:10000/acme',
+    credential: { kind: 'key', keyBase64: KEY },
+  });
+});
+
+test('a shared access signature', () => {
+  expect(parse('BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=?sv=2021-12-02&sp=cw&sig=a%3D')).toEqual({
+    accountName: 'acme',
+    blobEndpoint: 'https://acme.blob.core.windows.net',
+    credential: { kind: 'sas', query: 'sv=2021-12-02&sp=cw&sig=a%3D' },
+  });
+});
+
+test('the emulator', () => {
+  expect(parse('UseDevelopmentStorage=true')).toMatchObject({ accountName: 'devstoreaccount1', blobEndpoint: 'http://127.0.0.1:10000/devstoreaccount1' });
+  expect(parse('UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite').blobEndpoint).toBe('http://azurite:10000/devstoreaccount1');
+});
+
+test.each([
+  ['', 'AccountName'],
+  ['AccountName=acme', 'AccountKey or SharedAccessSignature'],
+  ['AccountName=acme;AccountKey=%%%', 'base64'],
+  [`AccountName=ac/me;AccountKey=${KEY}`, 'AccountName'],
+  [`AccountName=acme;AccountKey=${KEY};BlobEndpoint=ftp://x`, 'http or https'],
+  ['AccountName=acme;SharedAccessSignature=sv=1', 'sig'],
+])('%j is refused, with what is missing', (text, expected) => {
+  const parsed = parseConnectionString(text);
+  expect(parsed).toMatchObject({ ok: false, problem: expect.stringContaining(expected) });
+});

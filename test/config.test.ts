@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { type Config, environmentSchema, loadConfig } from '../src/config.ts';
+
+const REQUIRED = { MCP_SERVER_API_KEY: 'client-key' };
+const STORAGE = {
+  AZURE_STORAGE_CONNECTION_STRING: 'UseDevelopmentStorage=true',
+  AZURE_BLOB_CONTAINER: 'media',
+  AZURE_BLOB_PUBLIC_BASE_URL: 'https://cdn.example.com/media/',
+};
+
+function load(env: Record<string, unknown>): Config {
+  const loaded = loadConfig({ ...REQUIRED, ...env });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.config;
+}
+
+function problems(env: Record<string, unknown>): string[] {
+  const loaded = loadConfig(env);
+  return loaded.ok ? [] : loaded.problems.map(({ variable }) => variable);
+}
+
+test('one key is enough, and everything else has its documented default', () => {
+  const config = load({});
+  expect(config.server).toEqual({
+    apiKey: 'client-key',
+    host: '0.0.0.0',
+    port: 8000,
+    allowedOrigins: undefined,
+    allowedHosts: undefined,
+    logLevel: 'info',
+  });
+  expect(config.openai.baseUrl).toBe('https://api.openai.com/v1');
+  expect(config.openai.azure).toBeUndefined();
+  expect(config.storage).toEqual({
+    configured: false,
+    missing: ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_BLOB_CONTAINER', 'AZURE_BLOB_PUBLIC_BASE_URL'],
+  });
+});
+
+test('every problem is told at once, by name and never by value', () => {
+  const loaded = loadConfig({ PORT: 'secret-port', LOG_LEVEL: 'secret-level', OPENAI_BASE_URL: 'secret-url', AZURE_BLOB_CONTAINER: 'Secret_Container' });
+  if (loaded.ok) throw new Error('accepted');
+  expect(loaded.problems.map(({ variable }) => variable).sort()).toEqual(['AZURE_BLOB_CONTAINER', 'LOG_LEVEL', 'MCP_SERVER_API_KEY', 'OPENAI_BASE_URL', 'PORT']);
+  expect(JSON.stringify(loaded.problems)).not.toMatch(/secret-|Secret_/);
+});
+
+test('unset, empty and blank mean the same', () => {
+  expect(load({ PORT: '', OPENAI_CHAT_MODEL: '   ', AZURE_OPENAI_ENDPOINT: '' })).toEqual(load({}));
+  expect(problems({ MCP_SERVER_API_KEY: '' })).toEqual(['MCP_SERVER_API_KEY']);
+});
+
+test('a pair of quotes around a value is dropped', () => {
+  expect(load({ OPENAI_CHAT_MODEL: '"gpt-6-sol"', PORT: "'9000'" })).toMatchObject({ server: { port: 9000 }, openai: { models: { chat: 'gpt-6-sol' } } });
+});
+
+test('bindings that are no strings are ignored', () => {
+  expect(load({ PORT: {}, HOST: 5 })).toEqual(load({}));
+});
+
+describe('values that are refused', () => {
+  test.each([
+    ['MCP_SERVER_API_KEY', 'two words'],
+    ['MCP_SERVER_API_KEY', 'schlüssel'],
+    ['PORT', '65536'],
+    ['PORT', '80.5'],
+    ['PORT', '-1'],
+    ['LOG_LEVEL', 'verbose'],
+    ['OPENAI_BASE_URL', 'ftp://example.com'],
+    ['OPENAI_BASE_URL', 'https://user:password@example.com/v1'],
+    ['OPENAI_VIDEO_BASE_URL', 'example.com/v1'],
+    ['AZURE_OPENAI_API_VERSION', 'latest'],
+    ['AZURE_STORAGE_CONNECTION_STRING', 'AccountName=a'],
+    ['AZURE_BLOB_CONTAINER', 'a--b'],
+    ['AZURE_BLOB_CONTAINER', 'ab'],
+    ['AZURE_BLOB_PUBLIC_BASE_URL', 'https://example.com/?sig=1'],
+    ['AZURE_BLOB_PATH_PREFIX', '../other'],
+    ['AZURE_BLOB_IMAGE_ROOT', 'a//b'],
+    ['AZURE_BLOB_READ_SAS_HOURS', '0'],
+  ])('%s=%s', (variable, value) => {
+    expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: '', [variable]: value })).toEqual([variable]);
+  });
+});
+
+test('Azure needs its endpoint and its key together', () => {
+  expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com' })).toEqual(['AZURE_OPENAI_API_KEY']);
+  expect(problems({ ...REQUIRED, AZURE_OPENAI_API_KEY: 'k' })).toEqual(['AZURE_OPENAI_ENDPOINT']);
+});
+
+test("a capability's own key needs its own server, because keys are sent nowhere else", () => {
+  expect(problems({ ...REQUIRED, OPENAI_VIDEO_API_KEY: 'k' })).toEqual(['OPENAI_VIDEO_BASE_URL']);
+});
+
+test('storage is configured when its three variables are set, with slashes at the ends made even', () => {
+  expect(load({ ...STORAGE, AZURE_BLOB_PATH_PREFIX: '/team/a/' }).storage).toMatchObject({
+    configured: true,
+    container: 'media',
+    publicBaseUrl: 'https://cdn.example.com/media',
+    pathPrefix: 'team/a',
+    roots: { image: 'images', audio: 'audio', video: 'videos' },
+  });
+});
+
+test('storage that is set in part is not wrong, and names what is missing', () => {
+  expect(load({ AZURE_BLOB_CONTAINER: 'media' }).storage).toEqual({
+    configured: false,
+    missing: ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_BLOB_PUBLIC_BASE_URL'],
+  });
+});
+
+test('lists are split at commas', () => {
+  expect(load({ MCP_ALLOWED_HOSTS: 'a.example.com, b.example.com,' }).server.allowedHosts).toEqual(['a.example.com', 'b.example.com']);
+});
+
+test('every name of the schema is read', () => {
+  const read = new Set<string>();
+  loadConfig(new Proxy({}, { get: (_, name) => void read.add(String(name)) }));
+  expect([...read]).toEqual(Object.keys(environmentSchema.shape));
+});

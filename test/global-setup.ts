@@ -1,0 +1,21 @@
+import type { TestProject } from 'vitest/node';
+import { type RunningAzurite, startAzurite } from './stand-ins/azurite.ts';
+import { startOpenAIStandIn } from './stand-ins/openai/server.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    openaiUrl: string;
+    storage: Omit<RunningAzurite, 'close'>;
+  }
+}
+
+/** Azurite and the OpenAI stand-in run once, in this process, for the tests in both runtimes. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
+  const { close: _, ...storage } = azurite;
+  project.provide('openaiUrl', openai.url);
+  project.provide('storage', storage);
+  return async () => {
+    await Promise.all([azurite.close(), openai.close()]);
+  };
+}

@@ -1,0 +1,96 @@
+import { inject } from 'vitest';
+import { createApp } from '../src/app.ts';
+import { loadConfig } from '../src/config.ts';
+import { createGateway, type Runtime } from '../src/gateway.ts';
+import { createLog } from '../src/log.ts';
+import { createRuntime } from '../src/runtime.ts';
+import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
+
+export const CLIENT_KEY = 'client-key-of-the-tests';
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+
+export type Environment = Record<string, string>;
+
+/** An environment whose upstream is the stand-in, under an account of its own, and whose storage is Azurite. */
+export function testEnvironment(overrides: Environment = {}): Environment {
+  const { connectionString, container, containerUrl } = inject('storage');
+  return {
+    MCP_SERVER_API_KEY: CLIENT_KEY,
+    OPENAI_API_KEY: newAccount(),
+    OPENAI_BASE_URL: `${inject('openaiUrl')}/v1`,
+    AZURE_STORAGE_CONNECTION_STRING: connectionString,
+    AZURE_BLOB_CONTAINER: container,
+    AZURE_BLOB_PUBLIC_BASE_URL: containerUrl,
+    ...overrides,
+  };
+}
+
+/** A key under which the stand-in keeps its own record of requests and faults. */
+export function newAccount(): string {
+  return `account-${crypto.randomUUID()}`;
+}
+
+/** A runtime that does not wait and keeps its log. */
+export function testRuntime(overrides: Partial<Runtime> = {}): Runtime & { lines: string[] } {
+  const lines: string[] = [];
+  const runtime = createRuntime(createLog('debug', (line) => lines.push(line)));
+  return { ...runtime, sleep: async () => {}, ...overrides, lines };
+}
+
+/** The app over a real upstream and real storage, called without a socket. */
+export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
+  const loaded = loadConfig(env);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const app = createApp(createGateway(loaded.config, runtime));
+  const account = env.AZURE_OPENAI_API_KEY ?? env.OPENAI_API_KEY ?? 'none';
+
+  const post = (message: unknown, headers: Record<string, string> = {}) =>
+    app.request('/mcp', {
+      method: 'POST',
+      headers: { ...JSON_HEADERS, authorization: `Bearer ${CLIENT_KEY}`, ...headers },
+      body: typeof message === 'string' ? message : JSON.stringify(message),
+    });
+
+  return {
+    app,
+    post,
+    logged: runtime.lines,
+    /** One 2025-era request; resolves with the JSON-RPC message that answers it. */
+    async rpc(method: string, params: object = {}): Promise<RpcAnswer> {
+      return readAnswer(await post({ jsonrpc: '2.0', id: 1, method, params }));
+    },
+    /** The result of one tool call. */
+    async call(name: string, args: unknown): Promise<ToolResult> {
+      const { result } = await this.rpc('tools/call', { name, arguments: args });
+      if (!result) throw new Error('The tool call was answered with a JSON-RPC error.');
+      return result as ToolResult;
+    },
+    fail: (...faults: Fault[]) => queueFaults(account, faults),
+    /** What the stand-in has received. */
+    requests: () => recordedRequests(account),
+  };
+}
+
+export type RpcAnswer = { result?: Record<string, unknown>; error?: { code: number; message: string } };
+
+export type ToolResult = {
+  isError?: boolean;
+  content: { type: string; text: string; uri?: string; mimeType?: string; size?: number }[];
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at results of every tool.
+  structuredContent: any;
+};
+
+export async function queueFaults(account: string, faults: Fault[]): Promise<void> {
+  await fetch(`${inject('openaiUrl')}/_control/${account}/faults`, { method: 'POST', body: JSON.stringify(faults) });
+}
+
+export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
+  return (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).json() as Promise<RecordedRequest[]>;
+}
+
+/** The JSON-RPC message in an answer, plain or as the last event of a stream. */
+export async function readAnswer(response: Response): Promise<RpcAnswer> {
+  const text = await response.text();
+  const lines = text.split('\n').filter((line) => line.startsWith('data: '));
+  return JSON.parse(lines.at(-1)?.slice('data: '.length) ?? text);
+}
