@@ -4,7 +4,7 @@ import type { StorageSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Everything the gateway takes from its environment, parsed once. */
 export type Config = Readonly<{
@@ -30,14 +30,18 @@ export type ConfigResult = { ok: true; config: Config } | { ok: false; problems:
 const token = (what: string) => z.string().regex(/^[\x21-\x7e]+$/, `must be ${what}: visible ASCII characters without spaces`);
 const name = () => z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces');
 const list = () =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+  z.string().transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
 
 const httpUrl = () =>
   z.string().transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    const usable = url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password && !url.search && !url.hash;
+    const usable =
+      url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password && !url.search && !url.hash;
     if (!usable) {
       context.addIssue({ code: 'custom', message: 'must be an http or https URL without user, query or fragment' });
       return z.NEVER;
@@ -107,7 +111,10 @@ export const environmentSchema = z.object({
     .optional(),
   AZURE_BLOB_CONTAINER: z
     .string()
-    .regex(/^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'must be a container name: 3 to 63 lower-case letters, digits and single hyphens')
+    .regex(
+      /^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/,
+      'must be a container name: 3 to 63 lower-case letters, digits and single hyphens',
+    )
     .optional(),
   AZURE_BLOB_PUBLIC_BASE_URL: httpUrl().optional(),
   AZURE_BLOB_PATH_PREFIX: pathSegments().optional(),
@@ -128,7 +135,13 @@ export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult
   const given: Record<string, string> = {};
   for (const variable of Object.keys(environmentSchema.shape)) {
     const value = env[variable];
-    const text = typeof value === 'string' ? value.trim().replace(/^(["'])(.*)\1$/s, '$2').trim() : '';
+    const text =
+      typeof value === 'string'
+        ? value
+            .trim()
+            .replace(/^(["'])(.*)\1$/s, '$2')
+            .trim()
+        : '';
     if (text !== '') given[variable] = text;
   }
   const parsed = environmentSchema.safeParse(given);
@@ -147,7 +160,9 @@ function checkCombinations(given: Readonly<Record<string, string>>): ConfigProbl
   const pairs = [
     ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
     ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'],
-    ...CAPABILITIES.map((capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const),
+    ...CAPABILITIES.map(
+      (capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const,
+    ),
   ] as const;
   return pairs
     .filter(([set, needed]) => given[set] !== undefined && given[needed] === undefined)

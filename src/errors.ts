@@ -73,9 +73,12 @@ function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>):
   const wait = failure.retryAfterSeconds;
   if (status === 401) return `${answered} The gateway's API key was refused; its operator must correct it. Trying again does not help.`;
   if (status === 403) return `${answered} The gateway's account may not do this. Trying again does not help; ask its operator.`;
-  if (status === 404) return `${answered} The model, deployment or endpoint does not exist there; list_supported_models shows what is configured.`;
-  if (status === 429) return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
-  if (status >= 500) return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}. If it goes on, tell the operator.`;
+  if (status === 404)
+    return `${answered} The model, deployment or endpoint does not exist there; list_supported_models shows what is configured.`;
+  if (status === 429)
+    return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
+  if (status >= 500)
+    return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}. If it goes on, tell the operator.`;
   if (status === 408 || status === 409) return `${answered} Trying again may work.`;
   return `${answered} The same request will be refused again; correct it first.`;
 }

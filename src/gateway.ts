@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createMcp, type McpHandler } from './mcp/server.ts';
 import { createMediaStore } from './media/media-store.ts';
+import { redact } from './openai/errors.ts';
 import { createUpstreams } from './openai/upstreams.ts';
 import { tools } from './tools/index.ts';
 
@@ -36,10 +37,26 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     services,
     onToolCall: ({ requestId, tool, outcome, error }) => {
       const fields = { request_id: requestId, tool, outcome };
-      if (outcome === 'internal') log.error('tool_call', { ...fields, error: error instanceof Error ? error.stack : String(error) });
-      else log.info('tool_call', fields);
+      if (outcome === 'ok') log.info('tool_call', fields);
+      else if (outcome === 'internal') log.error('tool_call', { ...fields, error: redact(stackOf(error)) });
+      else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
     onError: (error) => log.debug('mcp_error', { message: error.message }),
   });
   return { apiKey: config.server.apiKey, runtime, mcp };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/**
+ * What the client was told and, where the system gave one, the code of the first cause (ECONNREFUSED, …). The words of
+ * a cause are left out: an upstream's may quote the key.
+ */
+function describeFailureForLog(error: unknown): { error: string; code?: string } {
+  let cause = error;
+  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? { code: cause.code } : {};
+  return { error: error instanceof Error ? error.message : String(error), ...code };
 }

@@ -16,6 +16,7 @@ const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Calls in flight are paid for, so they may finish; the platform's own grace period is usually shorter. */
 const DRAIN_TIMEOUT_MS = 5 * 60_000;
+const IDLE_CHECK_MS = 250;
 
 function main(): void {
   // Variables that are set already win over the file's.
@@ -41,7 +42,10 @@ function serve(config: Config): void {
   });
   const { host, port } = config.server;
   server.on('error', (error: NodeJS.ErrnoException) => {
-    const sentence = error.code === 'EADDRINUSE' ? `Port ${port} is taken; set PORT to another one.` : `Cannot listen on ${host}:${port}: ${error.message}`;
+    const sentence =
+      error.code === 'EADDRINUSE'
+        ? `Port ${port} is taken; set PORT to another one.`
+        : `Cannot listen on ${host}:${port}: ${error.message}`;
     process.stderr.write(`${sentence}\n`);
     process.exit(1);
   });
@@ -52,6 +56,8 @@ function serve(config: Config): void {
     draining = true;
     log.info('draining', { signal });
     server.close(() => process.exit(0));
+    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
+    if ('closeIdleConnections' in server) setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
     setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
   };
   process.on('SIGTERM', drain);

@@ -13,7 +13,7 @@ export function createRuntime(log: Log): Runtime {
 }
 
 /** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const onAbort = () => {

@@ -38,9 +38,20 @@ test('one key is enough, and everything else has its documented default', () => 
 });
 
 test('every problem is told at once, by name and never by value', () => {
-  const loaded = loadConfig({ PORT: 'secret-port', LOG_LEVEL: 'secret-level', OPENAI_BASE_URL: 'secret-url', AZURE_BLOB_CONTAINER: 'Secret_Container' });
+  const loaded = loadConfig({
+    PORT: 'secret-port',
+    LOG_LEVEL: 'secret-level',
+    OPENAI_BASE_URL: 'secret-url',
+    AZURE_BLOB_CONTAINER: 'Secret_Container',
+  });
   if (loaded.ok) throw new Error('accepted');
-  expect(loaded.problems.map(({ variable }) => variable).sort()).toEqual(['AZURE_BLOB_CONTAINER', 'LOG_LEVEL', 'MCP_SERVER_API_KEY', 'OPENAI_BASE_URL', 'PORT']);
+  expect(loaded.problems.map(({ variable }) => variable).sort()).toEqual([
+    'AZURE_BLOB_CONTAINER',
+    'LOG_LEVEL',
+    'MCP_SERVER_API_KEY',
+    'OPENAI_BASE_URL',
+    'PORT',
+  ]);
   expect(JSON.stringify(loaded.problems)).not.toMatch(/secret-|Secret_/);
 });
 
@@ -50,7 +61,10 @@ test('unset, empty and blank mean the same', () => {
 });
 
 test('a pair of quotes around a value is dropped', () => {
-  expect(load({ OPENAI_CHAT_MODEL: '"gpt-6-sol"', PORT: "'9000'" })).toMatchObject({ server: { port: 9000 }, openai: { models: { chat: 'gpt-6-sol' } } });
+  expect(load({ OPENAI_CHAT_MODEL: '"gpt-6-sol"', PORT: "'9000'" })).toMatchObject({
+    server: { port: 9000 },
+    openai: { models: { chat: 'gpt-6-sol' } },
+  });
 });
 
 test('bindings that are no strings are ignored', () => {

@@ -57,7 +57,7 @@ export async function startWorkerdGateway(env: Record<string, string>): Promise<
       scriptPath: 'worker.js',
       compatibilityDate: compatibility_date ?? '',
       compatibilityFlags: compatibility_flags,
-      bindings: env,
+      bindings: { LOG_LEVEL: 'error', ...env },
     }),
   );
   const url = await miniflare.ready;

@@ -84,7 +84,7 @@ export async function queueFaults(account: string, faults: Fault[]): Promise<voi
   await fetch(`${inject('openaiUrl')}/_control/${account}/faults`, { method: 'POST', body: JSON.stringify(faults) });
 }
 
-export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
+async function recordedRequests(account: string): Promise<RecordedRequest[]> {
   return (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).json() as Promise<RecordedRequest[]>;
 }
 

@@ -1,5 +1,5 @@
 /** How requests to the account are authorised: by a key we sign with, or by a SAS made elsewhere. */
-export type StorageCredential = { kind: 'key'; keyBase64: string } | { kind: 'sas'; query: string };
+type StorageCredential = { kind: 'key'; keyBase64: string } | { kind: 'sas'; query: string };
 
 export type StorageAccount = Readonly<{
   accountName: string;
@@ -34,8 +34,11 @@ export function parseConnectionString(text: string): ConnectionStringResult {
   const keyBase64 = settings.get('accountkey');
   const explicit = settings.get('blobendpoint');
   const accountName = settings.get('accountname') ?? (explicit && accountNameOf(explicit));
-  if (!accountName) return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that names the account' };
-  const endpoint = explicit ?? `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix') ?? 'core.windows.net'}`;
+  if (!accountName)
+    return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that names the account' };
+  const endpoint =
+    explicit ??
+    `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix') ?? 'core.windows.net'}`;
   if (keyBase64) {
     if (!isBase64(keyBase64)) return { ok: false, problem: 'must have an AccountKey in base64' };
     return build(endpoint, accountName, { kind: 'key', keyBase64 });
@@ -60,7 +63,8 @@ function readSettings(text: string): Map<string, string> {
 
 function build(endpoint: string, accountName: string, credential: StorageCredential): ConnectionStringResult {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.username) return { ok: false, problem: 'must name an http or https blob endpoint' };
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.username)
+    return { ok: false, problem: 'must name an http or https blob endpoint' };
   if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must have an AccountName of lower-case letters and digits' };
   return { ok: true, account: { accountName, blobEndpoint: endpoint.replace(/\/+$/, ''), credential } };
 }

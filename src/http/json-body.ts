@@ -15,7 +15,8 @@ export async function readJsonRpcBody(c: Context<HttpEnv>): Promise<{ message: o
   const message = parseJson(text);
   if (message === undefined) return jsonRpcError(c, -32700, 'Parse error: the body is not valid JSON.');
   if (Array.isArray(message)) return jsonRpcError(c, -32600, 'Invalid request: batches are not supported; send one message a request.');
-  if (typeof message !== 'object' || message === null) return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC object.');
+  if (typeof message !== 'object' || message === null)
+    return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC object.');
   return { message };
 }
 

@@ -1,9 +1,17 @@
-import { type AuthInfo, createMcpHandler, ProtocolError, ProtocolErrorCode, Server, type ServerContext, type ServerOptions } from '@modelcontextprotocol/server';
+import {
+  type AuthInfo,
+  createMcpHandler,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type ServerContext,
+  type ServerOptions,
+} from '@modelcontextprotocol/server';
 import type { Tool, ToolServices } from '../tools/tool.ts';
 import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
-export type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
+type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
 
 export type McpOptions = Readonly<{
   info: ServerInfo;
@@ -43,7 +51,8 @@ export function createMcp(options: McpOptions): McpHandler {
     server.setRequestHandler('tools/list', () => toolList);
     server.setRequestHandler('tools/call', async ({ params }, context) => {
       const tool = compiled.get(params.name);
-      if (!tool) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
+      if (!tool)
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
       return callTool(tool, params.arguments, context);
     });
     return server;

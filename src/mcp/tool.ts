@@ -46,7 +46,11 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
  * dialect than its own and refuses the whole tool when one is named.
  */
 function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
-  const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', override: dropIntegerBounds });
+  const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io: 'input',
+    override: dropIntegerBounds,
+  });
   return jsonSchema as ToolDefinition['inputSchema'];
 }
 

@@ -10,9 +10,17 @@ export type ImageInfo = Readonly<{ format: MediaFormat; width: number; height: n
  * browser would run as a page: no SVG.
  */
 const IMAGE_FORMATS: readonly (MediaFormat & { matches: (bytes: Uint8Array) => boolean })[] = [
-  { contentType: 'image/png', extension: 'png', matches: (bytes) => startsWith(bytes, 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) },
+  {
+    contentType: 'image/png',
+    extension: 'png',
+    matches: (bytes) => startsWith(bytes, 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+  },
   { contentType: 'image/jpeg', extension: 'jpg', matches: (bytes) => startsWith(bytes, 0, [0xff, 0xd8, 0xff]) },
-  { contentType: 'image/webp', extension: 'webp', matches: (bytes) => startsWith(bytes, 0, ascii('RIFF')) && startsWith(bytes, 8, ascii('WEBP')) },
+  {
+    contentType: 'image/webp',
+    extension: 'webp',
+    matches: (bytes) => startsWith(bytes, 0, ascii('RIFF')) && startsWith(bytes, 8, ascii('WEBP')),
+  },
   { contentType: 'image/gif', extension: 'gif', matches: (bytes) => startsWith(bytes, 0, ascii('GIF8')) },
 ];
 

@@ -3,7 +3,7 @@ import type { StorageAccount } from '../azure/connection-string.ts';
 import { GatewayError } from '../errors.ts';
 import type { MediaFormat } from './formats.ts';
 
-export type MediaKind = 'image' | 'audio' | 'video';
+type MediaKind = 'image' | 'audio' | 'video';
 
 export type StorageSettings =
   | Readonly<{ configured: false; missing: readonly string[] }>
@@ -19,7 +19,7 @@ export type StorageSettings =
       readSasHours: number | undefined;
     }>;
 
-export type SavedMedia = Readonly<{ url: string; contentType: string; bytes: number }>;
+type SavedMedia = Readonly<{ url: string; contentType: string; bytes: number }>;
 
 export type MediaStore = Readonly<{
   /** The variables that are not set; empty when media can be stored. */

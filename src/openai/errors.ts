@@ -1,36 +1,26 @@
-import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
-import { type Failure, GatewayError } from '../errors.ts';
+import { APIError } from 'openai';
+import type { Failure } from '../errors.ts';
 import { retryAfterSeconds } from './retry-refused.ts';
 import type { Upstream } from './upstreams.ts';
 
 const MAX_DETAIL_CHARACTERS = 500;
 const REFUSAL_CODES = new Set(['content_filter', 'content_policy_violation', 'moderation_blocked', 'ResponsibleAIPolicyViolation']);
 
-export type UpstreamErrorOptions = Readonly<{
-  /** Whether the request costs money once it has been received. */
-  paid: boolean;
-}>;
-
-/**
- * Turns what the `openai` client throws into a failure of ours. Errors it does not know are returned as they are:
- * they are bugs.
- */
-export function toUpstreamError(error: unknown, upstream: Upstream, { paid }: UpstreamErrorOptions): unknown {
+/** What it means for a client that a call to an upstream threw `error`. */
+export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Failure {
   const { service } = upstream;
-  const wrap = (failure: Failure) => new GatewayError(failure, { cause: error });
-  if (error instanceof APIUserAbortError) return wrap({ kind: 'cancelled' });
-  if (error instanceof APIConnectionTimeoutError) return wrap({ kind: 'upstream_timeout', service, paid });
-  if (error instanceof APIConnectionError) return wrap({ kind: 'upstream_unreachable', service, paid });
-  if (error instanceof APIError && typeof error.status === 'number') return wrap(statusFailure(error, error.status, upstream));
-  // The client parses success bodies as JSON; one that is cut or is no JSON surfaces as a SyntaxError.
-  if (error instanceof SyntaxError) return wrap({ kind: 'upstream_answer', service, problem: 'the body is not valid JSON' });
-  return error;
+  if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream);
+  // The client parses success bodies as JSON; one that is none surfaces as a SyntaxError.
+  if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON' };
+  // What is left: no connection, or one that broke before the end of the answer, which each runtime reports in its own way.
+  return { kind: 'upstream_unreachable', service, paid };
 }
 
 function statusFailure(error: APIError, status: number, upstream: Upstream): Failure {
   const { service } = upstream;
   const code = safeCode(error.code) ?? safeCode(error.type);
-  if (status === 429 && (code === 'insufficient_quota' || code === 'billing_hard_limit_reached')) return { kind: 'quota_exhausted', service };
+  if (status === 429 && (code === 'insufficient_quota' || code === 'billing_hard_limit_reached'))
+    return { kind: 'quota_exhausted', service };
   // A 401 quotes a part of the key, so its words are never told; the status says enough.
   const detail = status === 401 ? undefined : safeDetail(error.error, upstream.client.apiKey);
   if (status === 400 && code !== undefined && REFUSAL_CODES.has(code)) return { kind: 'content_refused', service, detail };

@@ -23,7 +23,7 @@ export type OpenAISettings = Readonly<{
     | undefined;
 }>;
 
-export type Provider = 'openai' | 'azure' | 'compatible';
+type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
 export type Upstream = Readonly<{
@@ -38,7 +38,7 @@ export type Upstream = Readonly<{
 }>;
 
 /** A capability nobody serves, and what its operator must set. */
-export type NoUpstream = Readonly<{
+type NoUpstream = Readonly<{
   available: false;
   provider: Provider;
   endpointHost: string;
@@ -54,8 +54,8 @@ export type UpstreamRuntime = Readonly<{
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 }>;
 
-/** The longest answers (reasoning at high effort, several large images) take minutes. */
-const TIMEOUT_MS = 10 * 60_000;
+/** Longer than any call may take: `callUpstream` sets the limits. */
+const CLIENT_TIMEOUT_MS = 60 * 60_000;
 
 /** Chooses a server and a model for each capability: its own server first, then Azure, then OpenAI. */
 export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRuntime): Upstreams {
@@ -69,7 +69,11 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
   const own = settings.elsewhere[capability];
   if (own) {
     // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
-    return describe(model, own.baseUrl, new OpenAI({ ...common, ...keyOptions(own.apiKey), baseURL: own.baseUrl, organization: null, project: null }));
+    return describe(
+      model,
+      own.baseUrl,
+      new OpenAI({ ...common, ...keyOptions(own.apiKey), baseURL: own.baseUrl, organization: null, project: null }),
+    );
   }
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
   const isOpenAI = providerOf(settings.baseUrl) === 'openai';
@@ -94,9 +98,13 @@ function createAzureUpstream(
 ): Upstream | NoUpstream {
   const model = azure.deployments[capability] ?? fallbackModel;
   if (capability === 'video') {
-    return unavailable('azure', azure.endpoint, model, 'Azure OpenAI has no videos endpoint; set OPENAI_VIDEO_BASE_URL to a server that has one', [
-      'OPENAI_VIDEO_BASE_URL',
-    ]);
+    return unavailable(
+      'azure',
+      azure.endpoint,
+      model,
+      'Azure OpenAI has no videos endpoint; set OPENAI_VIDEO_BASE_URL to a server that has one',
+      ['OPENAI_VIDEO_BASE_URL'],
+    );
   }
   const endpointHost = new URL(azure.endpoint).host;
   return {
@@ -143,7 +151,7 @@ function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime
   return {
     fetch: capability === 'chat' ? retryRefused(fetch, sleep) : (fetch as typeof globalThis.fetch),
     maxRetries: 0,
-    timeout: TIMEOUT_MS,
+    timeout: CLIENT_TIMEOUT_MS,
     logLevel: 'off' as const,
     adminAPIKey: null,
     webhookSecret: null,

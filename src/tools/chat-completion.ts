@@ -1,10 +1,10 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
+import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
 import { defineTool } from './tool.ts';
-import { callUpstream, requireUpstream } from './upstream.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
@@ -46,7 +46,9 @@ export const chatCompletion = defineTool({
   async handler(input, { upstreams, signal }) {
     const upstream = requireUpstream(upstreams, 'chat');
     const request = toRequest(input, upstream.model);
-    const raw = await callUpstream(upstream, { paid: true }, () => upstream.client.chat.completions.create(request, { signal }));
+    const raw = await callUpstream(upstream, { paid: true, signal }, (until) =>
+      upstream.client.chat.completions.create(request, { signal: until }),
+    );
     return toOutput(raw, request, upstream);
   },
 

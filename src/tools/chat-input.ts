@@ -31,7 +31,10 @@ const jsonSchema = z.record(z.string(), z.unknown()).transform((value, context) 
   if (!isNamedSchema(value)) return { name: 'response', schema: value };
   const named = z
     .strictObject({
-      name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"').default('response'),
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')
+        .default('response'),
       description: z.string().exactOptional(),
       schema: z.record(z.string(), z.unknown()),
       strict: z.boolean().exactOptional(),

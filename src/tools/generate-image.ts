@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { describeFailure, GatewayError } from '../errors.ts';
 import { download } from '../media/download.ts';
 import { inspectImage } from '../media/formats.ts';
+import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { defineTool, type ToolContext } from './tool.ts';
-import { callUpstream, requireUpstream } from './upstream.ts';
 
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
@@ -89,7 +89,9 @@ export const generateImage = defineTool({
     }
     const set = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
     const request = { ...set, model: input.model ?? upstream.model, prompt: input.prompt } satisfies OpenAI.ImageGenerateParamsNonStreaming;
-    const raw = await callUpstream(upstream, { paid: true }, () => upstream.client.images.generate(request, { signal: context.signal }));
+    const raw = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
+      upstream.client.images.generate(request, { signal }),
+    );
     const answer = answerSchema.safeParse(raw);
     if (!answer.success) throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no images' });
     const stored = await storeAll(answer.data.data, upstream, context);
@@ -111,7 +113,9 @@ export const generateImage = defineTool({
 async function storeAll(generated: GeneratedImage[], upstream: Upstream, context: ToolContext) {
   const outcomes = await Promise.allSettled(generated.map((image) => store(image, upstream, context)));
   const images = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  const errors = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [{ index, reason: outcome.reason as unknown }] : []));
+  const errors = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [{ index, reason: outcome.reason as unknown }] : [],
+  );
   if (images.length === 0) throw errors[0]?.reason;
   if (errors.length === 0) return { images };
   const failures = errors.map(({ index, reason }) => {
@@ -145,7 +149,8 @@ async function bytesOf(image: GeneratedImage, upstream: Upstream, { fetch }: Too
       throw brokenAnswer(upstream, 'an image in it is not valid base64', cause);
     }
   }
-  if (!image.url || !/^https?:\/\//i.test(image.url)) throw brokenAnswer(upstream, 'an image in it has neither b64_json nor an http(s) url');
+  if (!image.url || !/^https?:\/\//i.test(image.url))
+    throw brokenAnswer(upstream, 'an image in it has neither b64_json nor an http(s) url');
   try {
     return await download(fetch, image.url, { maxBytes: MAX_DOWNLOAD_BYTES, timeoutMs: DOWNLOAD_TIMEOUT_MS });
   } catch (cause) {

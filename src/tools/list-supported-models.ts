@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
+import { callUpstream } from '../openai/call-upstream.ts';
 import { CAPABILITIES, type Capability, type Upstream } from '../openai/upstreams.ts';
 import { defineTool, type ToolContext } from './tool.ts';
-import { callUpstream } from './upstream.ts';
 
 const TOOL_OF: Readonly<Record<Capability, string>> = {
   chat: 'chat_completion',
@@ -63,7 +63,10 @@ export const listSupportedModels = defineTool({
 function describe(capability: Capability, { upstreams, media }: ToolContext): ModelOutput {
   const upstream = upstreams[capability];
   const noStorage = capability !== 'chat' && media.missing.length > 0;
-  const reasons = [...(upstream.available ? [] : [upstream.reason]), ...(noStorage ? [`storage is not configured: ${media.missing.join(', ')}`] : [])];
+  const reasons = [
+    ...(upstream.available ? [] : [upstream.reason]),
+    ...(noStorage ? [`storage is not configured: ${media.missing.join(', ')}`] : []),
+  ];
   return {
     capability,
     tool: TOOL_OF[capability],
@@ -90,7 +93,8 @@ async function verifyOne(upstream: Upstream, signal: AbortSignal): Promise<Parti
     const listed = await listModels(upstream, signal);
     const found = listed.find(({ id }) => id === upstream.model);
     if (found) return { exists: true, ...(found.shutdown_date && { shutdown_date: found.shutdown_date }) };
-    if (upstream.provider === 'azure') return { verify_problem: 'Azure lists base models, and no base model has the name of this deployment.' };
+    if (upstream.provider === 'azure')
+      return { verify_problem: 'Azure lists base models, and no base model has the name of this deployment.' };
     return { exists: false };
   } catch (error) {
     if (error instanceof GatewayError && error.failure.kind !== 'cancelled') return { verify_problem: error.message };
@@ -99,7 +103,9 @@ async function verifyOne(upstream: Upstream, signal: AbortSignal): Promise<Parti
 }
 
 async function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
-  const page = await callUpstream(upstream, { paid: false }, () => upstream.client.models.list({ signal, timeout: VERIFY_TIMEOUT_MS }));
+  const page = await callUpstream(upstream, { paid: false, signal, timeoutMs: VERIFY_TIMEOUT_MS }, (until) =>
+    upstream.client.models.list({ signal: until }),
+  );
   const models = z.array(listedModel).safeParse(page.data);
   if (models.success) return models.data;
   throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no list of models' });

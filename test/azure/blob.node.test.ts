@@ -2,8 +2,8 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, inject, test } from 'vitest';
 import { createBlobClient } from '../../src/azure/blob.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
-import { createRuntime } from '../../src/runtime.ts';
 import { createLog } from '../../src/log.ts';
+import { createRuntime } from '../../src/runtime.ts';
 
 test("Microsoft's library reads what was written, with its type, its cache header and nothing more", async () => {
   const { connectionString, container } = inject('storage');

@@ -12,7 +12,17 @@ function account(text: string = inject('storage').connectionString): StorageAcco
 }
 
 /** Azurite behind a fetch that can be made to fail; `urls` has what was asked for, `sleeps` the waits between. */
-function setUp({ fetch: wrapped = (url, init) => fetch(url, init), now = Date.now, container = inject('storage').container, account: of = account() }: { fetch?: Fetch; now?: () => number; container?: string; account?: StorageAccount } = {}) {
+function setUp({
+  fetch: wrapped = (url, init) => fetch(url, init),
+  now = Date.now,
+  container = inject('storage').container,
+  account: of = account(),
+}: {
+  fetch?: Fetch;
+  now?: () => number;
+  container?: string;
+  account?: StorageAccount;
+} = {}) {
   const urls: URL[] = [];
   const sleeps: number[] = [];
   const client = createBlobClient(of, container, {
@@ -34,7 +44,10 @@ const text = async (name: string) => new TextDecoder().decode(await (await read(
 function failing(...outcomes: ((url: string, init: RequestInit) => Promise<Response>)[]): Fetch {
   return (url, init) => (outcomes.shift() ?? fetch)(url, init);
 }
-const status = (code: number, headers: Record<string, string> = {}) => async () => new Response('<Error/>', { status: code, headers });
+const status =
+  (code: number, headers: Record<string, string> = {}) =>
+  async () =>
+    new Response('<Error/>', { status: code, headers });
 const lostAnswer = async (url: string, init: RequestInit): Promise<Response> => {
   await (await fetch(url, init)).body?.cancel();
   throw new TypeError('connection lost');
@@ -102,7 +115,9 @@ test('a blob that is there already is never overwritten', async () => {
 
 test('a missing container is told at once, with the variable to correct', async () => {
   const { client, urls } = setUp({ container: 'no-such-container' });
-  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({ failure: { retryable: false, problem: expect.stringContaining('AZURE_BLOB_CONTAINER') } });
+  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({
+    failure: { retryable: false, problem: expect.stringContaining('AZURE_BLOB_CONTAINER') },
+  });
   expect(urls).toHaveLength(1);
 });
 

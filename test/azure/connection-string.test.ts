@@ -38,8 +38,13 @@ test('a shared access signature', () => {
 });
 
 test('the emulator', () => {
-  expect(parse('UseDevelopmentStorage=true')).toMatchObject({ accountName: 'devstoreaccount1', blobEndpoint: 'http://127.0.0.1:10000/devstoreaccount1' });
-  expect(parse('UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite').blobEndpoint).toBe('http://azurite:10000/devstoreaccount1');
+  expect(parse('UseDevelopmentStorage=true')).toMatchObject({
+    accountName: 'devstoreaccount1',
+    blobEndpoint: 'http://127.0.0.1:10000/devstoreaccount1',
+  });
+  expect(parse('UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite').blobEndpoint).toBe(
+    'http://azurite:10000/devstoreaccount1',
+  );
 });
 
 test.each([

@@ -9,8 +9,13 @@ const name = (alphabet: string, minLength: number, maxLength: number) =>
 const fields = fc.record({
   accountName: name('abcdefghijklmnopqrstuvwxyz0123456789', 3, 24),
   container: name('abcdefghijklmnopqrstuvwxyz0123456789', 3, 63),
-  blob: fc.array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 5 }).map((segments) => segments.join('/')),
-  permissions: fc.subarray(['r', 'a', 'c', 'w', 'd']).filter((chosen) => chosen.length > 0).map((chosen) => chosen.join('')),
+  blob: fc
+    .array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 5 })
+    .map((segments) => segments.join('/')),
+  permissions: fc
+    .subarray(['r', 'a', 'c', 'w', 'd'])
+    .filter((chosen) => chosen.length > 0)
+    .map((chosen) => chosen.join('')),
   startsOn: fc.date({ min: new Date('2020-01-01'), max: new Date('2040-01-01'), noInvalidDate: true }),
   expiresOn: fc.date({ min: new Date('2020-01-01'), max: new Date('2040-01-01'), noInvalidDate: true }),
   httpsOnly: fc.boolean(),

@@ -18,11 +18,18 @@ const CALLS = [
     name: 'chat_completion',
     arguments: {
       prompt: 'A city and its population, as JSON.',
-      json_schema: { type: 'object', properties: { city: { type: 'string' }, population: { type: 'integer' } }, required: ['city', 'population'] },
+      json_schema: {
+        type: 'object',
+        properties: { city: { type: 'string' }, population: { type: 'integer' } },
+        required: ['city', 'population'],
+      },
     },
   },
   { name: 'generate_image', arguments: { prompt: 'A lighthouse in a storm', n: 2, size: '1024x768' } },
-  { name: 'generate_image', arguments: { prompt: 'A robot reading a newspaper', size: '768x768', output_format: 'webp', output_compression: 80 } },
+  {
+    name: 'generate_image',
+    arguments: { prompt: 'A robot reading a newspaper', size: '768x768', output_format: 'webp', output_compression: 80 },
+  },
 ];
 
 say('Starting Azurite, the OpenAI stand-in and the gateway …');
@@ -44,7 +51,13 @@ say(failures === 0 ? `All ${CALLS.length} calls worked.` : `${failures} of ${CAL
 if (once) await stop(failures === 0 ? 0 : 1);
 
 say(`\nStill serving. Point an MCP client at it, for example with this mcp.json:\n`);
-say(JSON.stringify({ mcpServers: { openai: { type: 'http', url: `${gateway.url}/mcp`, headers: { Authorization: `Bearer ${KEY}` } } } }, null, 2));
+say(
+  JSON.stringify(
+    { mcpServers: { openai: { type: 'http', url: `${gateway.url}/mcp`, headers: { Authorization: `Bearer ${KEY}` } } } },
+    null,
+    2,
+  ),
+);
 say('\nCtrl+C ends it.');
 process.once('SIGINT', () => void stop(0));
 process.once('SIGTERM', () => void stop(0));
@@ -52,7 +65,9 @@ process.once('SIGTERM', () => void stop(0));
 /** Calls the tools one after the other, prints each call and its answer, and returns how many failed. */
 async function callTools(): Promise<number> {
   const client = new Client({ name: 'demo', version: '1' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), { requestInit: { headers: { Authorization: `Bearer ${KEY}` } } }));
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), { requestInit: { headers: { Authorization: `Bearer ${KEY}` } } }),
+  );
   let failed = 0;
   for (const call of CALLS) {
     const startMs = performance.now();

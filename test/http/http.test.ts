@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createMisconfiguredApp } from '../../src/app.ts';
-import { CLIENT_KEY, createTestApp, testRuntime } from '../support.ts';
+import { createApp, createMisconfiguredApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
+import { createGateway } from '../../src/gateway.ts';
+import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
 
 const MIB = 1024 * 1024;
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
@@ -70,7 +72,9 @@ describe('bodies', () => {
   const { app, post } = createTestApp();
 
   test('more than 4 MiB, as declared, is answered with 413', async () => {
-    const response = await post(JSON.stringify({ ...LIST, params: { padding: 'x'.repeat(4 * MIB) } }), { 'content-length': String(4 * MIB + 100) });
+    const response = await post(JSON.stringify({ ...LIST, params: { padding: 'x'.repeat(4 * MIB) } }), {
+      'content-length': String(4 * MIB + 100),
+    });
     expect(response.status).toBe(413);
     expect(await response.json()).toMatchObject({ error: { code: 'payload_too_large', message: expect.stringContaining('4194304') } });
   });
@@ -88,11 +92,14 @@ describe('bodies', () => {
     expect(response.status).toBe(200);
   });
 
-  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])('the content type "%s" is answered with 415', async (type) => {
-    const response = await post(LIST, { 'content-type': type });
-    expect(response.status).toBe(415);
-    expect(await response.json()).toMatchObject({ error: { code: 'unsupported_media_type' } });
-  });
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
+    'the content type "%s" is answered with 415',
+    async (type) => {
+      const response = await post(LIST, { 'content-type': type });
+      expect(response.status).toBe(415);
+      expect(await response.json()).toMatchObject({ error: { code: 'unsupported_media_type' } });
+    },
+  );
 
   test('parameters and case of the content type do not matter', async () => {
     expect((await post(LIST, { 'content-type': 'Application/JSON; charset=utf-8' })).status).toBe(200);
@@ -104,11 +111,14 @@ describe('bodies', () => {
     expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32700 } });
   });
 
-  test.each([['[]'], ['null'], ['5'], ['"text"'], [JSON.stringify([LIST, { ...LIST, id: 2 }])]])('%s is answered with an invalid-request error', async (text) => {
-    const response = await post(text);
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32600 } });
-  });
+  test.each([['[]'], ['null'], ['5'], ['"text"'], [JSON.stringify([LIST, { ...LIST, id: 2 }])]])(
+    '%s is answered with an invalid-request error',
+    async (text) => {
+      const response = await post(text);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32600 } });
+    },
+  );
 
   test('a batch is told why', async () => {
     const answer = await (await post([LIST])).json();
@@ -139,6 +149,15 @@ describe('routes', () => {
   });
 });
 
+test('/ready asks for no more traffic while the server drains', async () => {
+  const loaded = loadConfig(testEnvironment());
+  if (!loaded.ok) throw new Error('not loaded');
+  const app = createApp(createGateway(loaded.config, testRuntime()), () => true);
+  const response = await app.request('/ready');
+  expect(response.status).toBe(503);
+  expect(await response.json()).toEqual({ status: 'draining' });
+});
+
 describe('a wrong configuration', () => {
   const app = createMisconfiguredApp([{ variable: 'PORT', problem: 'must be a whole number from 0 to 65535' }], testRuntime());
 
@@ -159,7 +178,13 @@ test('the log has a line for each request, with neither key nor body', async () 
   const { post, logged } = createTestApp();
   const response = await post({ ...LIST, params: { _meta: { secret: 'of the client' } } });
   expect(logged.map((line) => JSON.parse(line))).toContainEqual(
-    expect.objectContaining({ event: 'request', method: 'POST', path: '/mcp', status: 200, request_id: response.headers.get('x-request-id') }),
+    expect.objectContaining({
+      event: 'request',
+      method: 'POST',
+      path: '/mcp',
+      status: 200,
+      request_id: response.headers.get('x-request-id'),
+    }),
   );
   expect(logged.join()).not.toMatch(new RegExp(`${CLIENT_KEY}|of the client`));
 });

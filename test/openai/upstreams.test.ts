@@ -47,7 +47,10 @@ describe('OpenAI', () => {
   test('without a key the tools say which variable is missing', async () => {
     const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, ...env } = testEnvironment();
     const result = await createTestApp(env).call('chat_completion', CHAT);
-    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('OPENAI_API_KEY must be set by its operator') }] });
+    expect(result).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('OPENAI_API_KEY must be set by its operator') }],
+    });
   });
 });
 

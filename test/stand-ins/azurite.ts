@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { BlobServiceClient, ContainerSASPermissions } from '@azure/storage-blob';
 
 export type RunningAzurite = {
@@ -19,14 +19,17 @@ const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 
 /** Starts Azure Storage's emulator on loopback, in memory, with one container that anyone may read. */
 export async function startAzurite(container = 'media'): Promise<RunningAzurite> {
-  const main = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
+  const main = fileURLToPath(new URL('../../node_modules/azurite/dist/src/blob/main.js', import.meta.url));
   const args = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const endpoint = `${await listeningUrl(child)}/${ACCOUNT}`;
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};BlobEndpoint=${endpoint};`;
   const client = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container);
   await client.create({ access: 'blob' });
-  const sasUrl = await client.generateSasUrl({ permissions: ContainerSASPermissions.parse('cw'), expiresOn: new Date(Date.now() + 3_600_000) });
+  const sasUrl = await client.generateSasUrl({
+    permissions: ContainerSASPermissions.parse('cw'),
+    expiresOn: new Date(Date.now() + 3_600_000),
+  });
   return {
     connectionString,
     sasConnectionString: `BlobEndpoint=${endpoint};SharedAccessSignature=${new URL(sasUrl).search.slice(1)}`,

@@ -11,9 +11,17 @@ export type Fault = Readonly<{
   delayMs?: number;
   /** Sends half of the true answer, then breaks the connection. */
   cut?: boolean;
+  /** Sends half of the true answer, and then nothing more. */
+  stall?: boolean;
 }>;
 
-export type RecordedRequest = Readonly<{ method: string; path: string; query: string; headers: Readonly<Record<string, string>>; body: unknown }>;
+export type RecordedRequest = Readonly<{
+  method: string;
+  path: string;
+  query: string;
+  headers: Readonly<Record<string, string>>;
+  body: unknown;
+}>;
 
 type Account = { faults: Fault[]; requests: RecordedRequest[] };
 

@@ -41,19 +41,28 @@ export function createOpenAIStandIn(): Hono<Env> {
     files.set(id, { bytes, contentType });
     return `${new URL(c.req.url).origin}/files/${id}`;
   };
-  const image = (c: Context, azure = false): Answer => async (body) => Response.json(await generateImages(body, keepFile(c), azure));
+  const image =
+    (c: Context, azure = false): Answer =>
+    async (body) =>
+      Response.json(await generateImages(body, keepFile(c), azure));
 
-  for (const prefix of ['/v1', '/openai/v1', '/openai']) app.get(`${prefix}/models`, (c) => answer(c, accounts, () => Response.json(listModels())));
+  for (const prefix of ['/v1', '/openai/v1', '/openai'])
+    app.get(`${prefix}/models`, (c) => answer(c, accounts, () => Response.json(listModels())));
   app.post('/v1/chat/completions', (c) => answer(c, accounts, completeChat));
   app.post('/v1/images/generations', (c) => answer(c, accounts, image(c)));
   app.post('/openai/v1/chat/completions', (c) => answer(c, accounts, (body) => completeChat(deployed(body))));
   app.post('/openai/v1/images/generations', (c) => answer(c, accounts, (body) => image(c, true)(deployed(body))));
-  app.post('/openai/deployments/:name/chat/completions', (c) => answer(c, accounts, (body) => completeChat(deployed(body, c.req.param('name')))));
-  app.post('/openai/deployments/:name/images/generations', (c) => answer(c, accounts, (body) => image(c, true)(deployed(body, c.req.param('name')))));
+  app.post('/openai/deployments/:name/chat/completions', (c) =>
+    answer(c, accounts, (body) => completeChat(deployed(body, c.req.param('name')))),
+  );
+  app.post('/openai/deployments/:name/images/generations', (c) =>
+    answer(c, accounts, (body) => image(c, true)(deployed(body, c.req.param('name')))),
+  );
 
   app.notFound((c) => c.json(new ApiError(404, `Invalid URL (${c.req.method} ${c.req.path})`).body, 404));
   app.onError((error, c) => {
-    if (error instanceof ApiError) return c.json(error.body, error.status as ContentfulStatusCode, { 'x-request-id': `req_${crypto.randomUUID()}` });
+    if (error instanceof ApiError)
+      return c.json(error.body, error.status as ContentfulStatusCode, { 'x-request-id': `req_${crypto.randomUUID()}` });
     console.error(error);
     return c.json(new ApiError(500, 'The stand-in has a bug.').body, 500);
   });
@@ -72,7 +81,8 @@ async function receive(c: Context<Env>, next: () => Promise<void>, accounts: Acc
   const url = new URL(c.req.url);
   accounts.record(recordedAs, { method: c.req.method, path: url.pathname, query: url.search, headers: c.req.header(), body });
   if (!key) throw new ApiError(401, "You didn't provide an API key.", null);
-  if (key.startsWith('wrong')) throw new ApiError(401, `Incorrect API key provided: ${key}. You can find your API key in your account.`, 'invalid_api_key');
+  if (key.startsWith('wrong'))
+    throw new ApiError(401, `Incorrect API key provided: ${key}. You can find your API key in your account.`, 'invalid_api_key');
   c.set('key', key);
   c.set('body', body);
   await next();
@@ -93,7 +103,7 @@ async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promis
   if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
   const response = await make(c.get('body'));
   response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
-  return fault?.cut ? cutAnswer(response) : response;
+  return fault?.cut || fault?.stall ? halfAnswer(response, fault) : response;
 }
 
 function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
@@ -101,11 +111,11 @@ function faultAnswer({ body, code, message, headers }: Fault, status: number): R
   return new Response(text, { status, headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers } });
 }
 
-async function cutAnswer(response: Response): Promise<Response> {
+async function halfAnswer(response: Response, { cut }: Fault): Promise<Response> {
   const whole = new Uint8Array(await response.arrayBuffer());
   const half = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(whole.subarray(0, Math.floor(whole.byteLength / 2))),
-    pull: (controller) => controller.error(new Error('cut, as told')),
+    pull: (controller) => (cut ? controller.error('The answer is cut, as told.') : new Promise(() => {})),
   });
   const headers = new Headers(response.headers);
   headers.set('content-length', String(whole.byteLength));

@@ -11,7 +11,11 @@ const texts = z.union([z.string(), z.array(textPart).min(1)]);
 
 const message = z.discriminatedUnion('role', [
   z.strictObject({ role: z.enum(['system', 'developer', 'assistant']), content: texts, name: z.string().optional() }),
-  z.strictObject({ role: z.literal('user'), content: z.union([z.string(), z.array(z.union([textPart, imagePart])).min(1)]), name: z.string().optional() }),
+  z.strictObject({
+    role: z.literal('user'),
+    content: z.union([z.string(), z.array(z.union([textPart, imagePart])).min(1)]),
+    name: z.string().optional(),
+  }),
 ]);
 
 const responseFormat = z.discriminatedUnion('type', [
@@ -65,11 +69,21 @@ export function completeChat(raw: unknown): Response {
 
 function assertSupported(request: ChatBody): void {
   if (isReasoningModel(request.model)) {
-    if (request.max_tokens) throw unsupported('max_tokens', `Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.`);
-    if (request.temperature != null && request.temperature !== 1) throw unsupported('temperature', `Unsupported value: 'temperature' does not support ${request.temperature} with this model.`);
+    if (request.max_tokens)
+      throw unsupported(
+        'max_tokens',
+        `Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.`,
+      );
+    if (request.temperature != null && request.temperature !== 1)
+      throw unsupported('temperature', `Unsupported value: 'temperature' does not support ${request.temperature} with this model.`);
   }
   if (request.response_format?.type === 'json_object' && !/json/i.test(JSON.stringify(request.messages))) {
-    throw new ApiError(400, "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.", null, 'messages');
+    throw new ApiError(
+      400,
+      "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+      null,
+      'messages',
+    );
   }
 }
 
@@ -91,7 +105,9 @@ function makeAnswer(request: ChatBody): Answer {
         : `The stand-in was asked: ${question}`;
   const limit = request.max_completion_tokens ?? request.max_tokens ?? Number.POSITIVE_INFINITY;
   const words = whole.match(/\S+\s*/g) ?? [];
-  return words.length <= limit ? { content: whole, refusal: null, finishReason: 'stop' } : { content: words.slice(0, limit).join(''), refusal: null, finishReason: 'length' };
+  return words.length <= limit
+    ? { content: whole, refusal: null, finishReason: 'stop' }
+    : { content: words.slice(0, limit).join(''), refusal: null, finishReason: 'length' };
 }
 
 function textOf(content: ChatBody['messages'][number]['content']): string {
@@ -121,13 +137,25 @@ function usageOf(request: ChatBody, { content, refusal }: Answer): object {
 function toCompletion(request: ChatBody, answer: Answer): object {
   const message = { role: 'assistant', content: answer.content, refusal: answer.refusal, annotations: [] };
   const choices = [{ index: 0, message, logprobs: null, finish_reason: answer.finishReason }];
-  return { id: newId(), object: 'chat.completion', created: nowSeconds(), model: `${request.model}-stand-in`, choices, usage: usageOf(request, answer) };
+  return {
+    id: newId(),
+    object: 'chat.completion',
+    created: nowSeconds(),
+    model: `${request.model}-stand-in`,
+    choices,
+    usage: usageOf(request, answer),
+  };
 }
 
 function streamAnswer(request: ChatBody, answer: Answer): Response {
   const common = { id: newId(), object: 'chat.completion.chunk', created: nowSeconds(), model: `${request.model}-stand-in` };
-  const chunk = (delta: object, finish_reason: string | null = null) => ({ ...common, choices: [{ index: 0, delta, logprobs: null, finish_reason }] });
-  const deltas = answer.refusal ? [{ refusal: answer.refusal }] : ((answer.content ?? '').match(/\S+\s*/g) ?? []).map((content) => ({ content }));
+  const chunk = (delta: object, finish_reason: string | null = null) => ({
+    ...common,
+    choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+  });
+  const deltas = answer.refusal
+    ? [{ refusal: answer.refusal }]
+    : ((answer.content ?? '').match(/\S+\s*/g) ?? []).map((content) => ({ content }));
   const events = [
     chunk({ role: 'assistant', content: '', refusal: null }),
     ...deltas.map((delta) => chunk(delta)),

@@ -8,7 +8,14 @@ export class ApiError extends Error {
   constructor(status: number, message: string, code: string | null = null, param: string | null = null) {
     super(message);
     this.status = status;
-    const type = status === 401 ? 'authentication_error' : status === 429 ? 'rate_limit_error' : status >= 500 ? 'server_error' : 'invalid_request_error';
+    const type =
+      status === 401
+        ? 'authentication_error'
+        : status === 429
+          ? 'rate_limit_error'
+          : status >= 500
+            ? 'server_error'
+            : 'invalid_request_error';
     this.body = { error: { message, type, param, code } };
   }
 }

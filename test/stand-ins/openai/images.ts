@@ -21,7 +21,11 @@ const body = z.strictObject({
 type ImageBody = z.output<typeof body>;
 
 /** POST /images/generations. The `compatible-image` model answers with URLs, the GPT image models with base64. */
-export async function generateImages(raw: unknown, keepFile: (bytes: Uint8Array, contentType: string) => string, azure: boolean): Promise<object> {
+export async function generateImages(
+  raw: unknown,
+  keepFile: (bytes: Uint8Array, contentType: string) => string,
+  azure: boolean,
+): Promise<object> {
   const request = parseBody(body, raw);
   assertModel(request.model);
   assertSupported(request, azure);
@@ -43,12 +47,18 @@ function assertSupported(request: ImageBody, azure: boolean): void {
       if (request[param] != null) throw new ApiError(400, `Unknown parameter: '${param}'.`, 'unknown_parameter', param);
     }
   }
-  if (azure && request.output_format === 'webp') throw new ApiError(400, 'output_format webp is not supported.', 'invalid_value', 'output_format');
+  if (azure && request.output_format === 'webp')
+    throw new ApiError(400, 'output_format webp is not supported.', 'invalid_value', 'output_format');
   if (request.background === 'transparent' && request.output_format === 'jpeg') {
     throw new ApiError(400, 'Transparent background is not supported for JPEG output format.', 'invalid_value', 'background');
   }
   if (request.output_compression != null && (request.output_format ?? 'png') === 'png') {
-    throw new ApiError(400, 'Compression less than 100 is not supported for PNG output format', 'invalid_png_output_compression', 'output_compression');
+    throw new ApiError(
+      400,
+      'Compression less than 100 is not supported for PNG output format',
+      'invalid_png_output_compression',
+      'output_compression',
+    );
   }
   if (request.prompt.includes('[refuse]')) {
     throw new ApiError(400, 'Your request was rejected by the safety system.', 'moderation_blocked', null);
@@ -58,17 +68,36 @@ function assertSupported(request: ImageBody, azure: boolean): void {
 function sizeOf(size: string): { width: number; height: number } {
   const [width = 0, height = 0] = size === 'auto' ? [1024, 1024] : size.split('x').map(Number);
   const ratio = width / height;
-  const usable = width % 16 === 0 && height % 16 === 0 && ratio >= 1 / 3 && ratio <= 3 && width <= 3840 && height <= 3840 && width * height <= 3840 * 2160;
-  if (!usable) throw new ApiError(400, `Invalid value: '${size}'. Width and height must be divisible by 16, at most 3840x2160, with a ratio from 1:3 to 3:1.`, 'invalid_value', 'size');
+  const usable =
+    width % 16 === 0 &&
+    height % 16 === 0 &&
+    ratio >= 1 / 3 &&
+    ratio <= 3 &&
+    width <= 3840 &&
+    height <= 3840 &&
+    width * height <= 3840 * 2160;
+  if (!usable)
+    throw new ApiError(
+      400,
+      `Invalid value: '${size}'. Width and height must be divisible by 16, at most 3840x2160, with a ratio from 1:3 to 3:1.`,
+      'invalid_value',
+      'size',
+    );
   return { width, height };
 }
 
 /** A picture that shows its prompt, so that a person sees which call it came from. */
-async function draw({ prompt, background, output_format, output_compression }: ImageBody, width: number, height: number, index: number): Promise<Uint8Array> {
+async function draw(
+  { prompt, background, output_format, output_compression }: ImageBody,
+  width: number,
+  height: number,
+  index: number,
+): Promise<Uint8Array> {
   const lines = [`stand-in image ${index + 1}`, ...(prompt.slice(0, 240).match(/.{1,32}(\s|$)|\S{1,32}/g) ?? [])];
   const fontSize = Math.floor(Math.min(width / 20, height / (lines.length + 2)));
   const spans = lines.map((line, at) => `<text x="50%" y="${(at + 1.5) * fontSize * 1.2}">${escapeXml(line.trim())}</text>`);
-  const backdrop = background === 'transparent' ? '' : `<rect width="100%" height="100%" fill="hsl(${(prompt.length * 37 + index * 60) % 360} 60% 30%)"/>`;
+  const backdrop =
+    background === 'transparent' ? '' : `<rect width="100%" height="100%" fill="hsl(${(prompt.length * 37 + index * 60) % 360} 60% 30%)"/>`;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${backdrop}<g font-family="sans-serif" font-size="${fontSize}" fill="white" text-anchor="middle">${spans.join('')}</g></svg>`;
   const image = sharp(Buffer.from(svg));
   const quality = output_compression == null ? {} : { quality: Math.max(1, output_compression) };
@@ -78,5 +107,5 @@ async function draw({ prompt, background, output_format, output_compression }: I
 }
 
 function escapeXml(text: string): string {
-  return text.replace(/[<>&'"\p{Cc}]/gu, (character) => `&#${character.charCodeAt(0) < 32 ? 32 : character.charCodeAt(0)};`);
+  return text.replace(/[<>&'"\p{Cc}]/gu, (character) => `&#${Math.max(32, character.charCodeAt(0))};`);
 }

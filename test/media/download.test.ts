@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { download } from '../../src/media/download.ts';
+
+const URL_OF_IT = 'https://example.com/file';
+const LIMITS = { maxBytes: 10, timeoutMs: 10_000 };
+const answering = (response: Response) => async () => response;
+
+test('the whole body, however it is cut into pieces', async () => {
+  const body = new ReadableStream({
+    start(controller) {
+      for (const piece of ['01', '234', '56789']) controller.enqueue(new TextEncoder().encode(piece));
+      controller.close();
+    },
+  });
+  expect(new TextDecoder().decode(await download(answering(new Response(body)), URL_OF_IT, LIMITS))).toBe('0123456789');
+});
+
+test('a longer body is an error before it has been read to its end', async () => {
+  let pulls = 0;
+  const endless = new ReadableStream(
+    {
+      pull: (controller) => {
+        pulls++;
+        controller.enqueue(new Uint8Array(4));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  await expect(download(answering(new Response(endless)), URL_OF_IT, LIMITS)).rejects.toThrow('larger than 10 bytes');
+  expect(pulls).toBeLessThan(6);
+});
+
+test('any status but a success is an error', async () => {
+  await expect(download(answering(new Response('gone', { status: 410 })), URL_OF_IT, LIMITS)).rejects.toThrow('410');
+});
+
+test('an answer that does not come in time is an error', async () => {
+  const hanging = (_: string, { signal }: RequestInit) =>
+    new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+  await expect(download(hanging, URL_OF_IT, { ...LIMITS, timeoutMs: 20 })).rejects.toThrow();
+});

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type RunningGateway, spawnNodeGateway, startNodeGateway } from './gateways.ts';
+import { CLIENT_KEY, newAccount, queueFaults, testEnvironment } from './support.ts';
+
+/** Runs the server until it ends by itself. */
+async function runToEnd(env: Record<string, string>): Promise<{ code: number; stderr: string }> {
+  const child = spawnNodeGateway(env);
+  let stderr = '';
+  child.stderr?.on('data', (chunk) => (stderr += chunk));
+  const [code] = await once(child, 'close');
+  return { code, stderr };
+}
+
+describe('a start that cannot work ends with exit code 1 and says why', () => {
+  test('wrong configuration: a list of all variables, without their values', async () => {
+    const { code, stderr } = await runToEnd({ PORT: 'secret', LOG_LEVEL: 'loud', OPENAI_API_KEY: 'secret key' });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      [
+        'The gateway cannot start. Correct these variables (environment or .dev.vars):',
+        '  MCP_SERVER_API_KEY is required',
+        '  PORT must be a whole number from 0 to 65535',
+        '  LOG_LEVEL must be one of debug, info, warn, error',
+        '  OPENAI_API_KEY must be an API key: visible ASCII characters without spaces',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('a port that is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '127.0.0.1', PORT: String(port) });
+    other.close();
+    expect(code).toBe(1);
+    expect(stderr).toBe(`Port ${port} is taken; set PORT to another one.\n`);
+  });
+});
+
+describe('a running server', () => {
+  let gateway: RunningGateway;
+  beforeAll(async () => {
+    gateway = await startNodeGateway(testEnvironment());
+  });
+  afterAll(() => gateway.close());
+
+  test('two Authorization headers are refused, even when both are right', async () => {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    const header = `Authorization: Bearer ${CLIENT_KEY}\r\n`;
+    socket.write(`GET /mcp HTTP/1.1\r\nHost: localhost\r\n${header}${header}Connection: close\r\n\r\n`);
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  test('a chunked body over 4 MiB is answered with 413', async () => {
+    const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(1_000_000).fill(32)) });
+    const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
+    const response = await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(413);
+  });
+});
+
+test('SIGTERM: the call in flight is finished, then the server ends with exit code 0', async () => {
+  const account = newAccount();
+  const child = spawnNodeGateway({ ...testEnvironment({ OPENAI_API_KEY: account }), HOST: '127.0.0.1', PORT: '0' });
+  const url = await new Promise<string>((resolve) => {
+    child.stdout?.on('data', (chunk) => {
+      const port = /"listening".*"port":(\d+)/.exec(String(chunk))?.[1];
+      if (port) resolve(`http://127.0.0.1:${port}`);
+    });
+  });
+  await queueFaults(account, [{ delayMs: 800 }]);
+  const headers = {
+    authorization: `Bearer ${CLIENT_KEY}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  };
+  const body = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'chat_completion', arguments: { prompt: 'Are you still there?' } },
+  });
+  const call = fetch(`${url}/mcp`, { method: 'POST', headers, body });
+  // The stand-in has recorded the request when the call has reached it.
+  while ((await (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).text()) === '[]');
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await (await call).text()).toContain('Are you still there?');
+  expect(await exited).toEqual([0, null]);
+});

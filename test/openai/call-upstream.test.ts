@@ -1,0 +1,51 @@
+import { expect, inject, test } from 'vitest';
+import { callUpstream } from '../../src/openai/call-upstream.ts';
+import { createUpstreams, type Upstream } from '../../src/openai/upstreams.ts';
+import { newAccount, queueFaults, testRuntime } from '../support.ts';
+
+const NEVER = new AbortController().signal;
+const REQUEST = { model: 'gpt-6-luna', messages: [{ role: 'user' as const, content: 'Hello' }] };
+
+function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSignal) => Promise<unknown> } {
+  const account = newAccount();
+  const models = { chat: 'm', image: 'm', audio: 'm', video: 'm' };
+  const settings = {
+    apiKey: account,
+    baseUrl: `${inject('openaiUrl')}/v1`,
+    organization: undefined,
+    project: undefined,
+    models,
+    elsewhere: {},
+    azure: undefined,
+  };
+  const { chat } = createUpstreams(settings, testRuntime());
+  if (!chat.available) throw new Error(chat.reason);
+  return { upstream: chat, account, ask: (signal) => chat.client.chat.completions.create(REQUEST, { signal }) };
+}
+
+test.each([
+  [true, /may be charged again/],
+  [false, /Try again in a little while/],
+])('an answer that takes too long is a time-out (paid: %s)', async (paid, expected) => {
+  const { upstream, account, ask } = setUp();
+  await queueFaults(account, [{ delayMs: 2_000 }]);
+  const called = callUpstream(upstream, { paid, signal: NEVER, timeoutMs: 50 }, ask);
+  await expect(called).rejects.toMatchObject({ failure: { kind: 'upstream_timeout' }, message: expect.stringMatching(expected) });
+});
+
+test('a body that stalls is a time-out as well', async () => {
+  const { upstream, account, ask } = setUp();
+  await queueFaults(account, [{ stall: true }]);
+  await expect(callUpstream(upstream, { paid: true, signal: NEVER, timeoutMs: 200 }, ask)).rejects.toMatchObject({
+    failure: { kind: 'upstream_timeout' },
+  });
+});
+
+test('a client that goes away ends the call', async () => {
+  const { upstream, account, ask } = setUp();
+  await queueFaults(account, [{ delayMs: 5_000 }]);
+  const client = new AbortController();
+  const called = callUpstream(upstream, { paid: true, signal: client.signal }, ask);
+  setTimeout(() => client.abort(), 20);
+  await expect(called).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
+});

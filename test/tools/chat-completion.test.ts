@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest';
+import { createTestApp } from '../support.ts';
+
+async function sent(args: object): Promise<Record<string, unknown>> {
+  const app = createTestApp();
+  const result = await app.call('chat_completion', args);
+  if (result.isError) throw new Error(result.content[0]?.text);
+  return (await app.requests())[0]?.body as Record<string, unknown>;
+}
+
+const MESSAGES = [
+  { role: 'system', content: 'Be brief.' },
+  { role: 'developer', content: [{ type: 'text', text: 'Use English.' }] },
+  {
+    role: 'user',
+    content: [
+      { type: 'text', text: 'What is this?' },
+      { type: 'image_url', image_url: { url: 'https://example.com/a.png', detail: 'low' } },
+    ],
+  },
+  { role: 'assistant', content: 'A lamp.' },
+  { role: 'user', content: 'Are you sure?' },
+];
+
+/** Every argument that is passed on, at a value that is not its default. */
+const PASSED_ON = {
+  temperature: 0.5,
+  top_p: 0.9,
+  frequency_penalty: -1,
+  presence_penalty: 1.5,
+  max_completion_tokens: 500,
+  stop: ['END', 'STOP'],
+  seed: 7,
+  logit_bias: { '50256': -100 },
+  reasoning_effort: 'low',
+  verbosity: 'high',
+  service_tier: 'flex',
+  store: false,
+  safety_identifier: 'user-1',
+  metadata: { team: 'a' },
+};
+
+describe('what is sent', () => {
+  test('a prompt, and nothing that the caller has not set', async () => {
+    expect(await sent({ prompt: 'Hello' })).toEqual({ model: 'gpt-6-luna', messages: [{ role: 'user', content: 'Hello' }] });
+  });
+
+  test('messages as they are', async () => {
+    expect(await sent({ messages: MESSAGES })).toEqual({ model: 'gpt-6-luna', messages: MESSAGES });
+  });
+
+  test('the system prompt comes first', async () => {
+    expect(await sent({ system_prompt: 'Be kind.', messages: MESSAGES })).toMatchObject({
+      messages: [{ role: 'system', content: 'Be kind.' }, ...MESSAGES],
+    });
+  });
+
+  test.each(Object.entries(PASSED_ON))('%s', async (name, value) => {
+    expect(await sent({ prompt: 'Hello', model: 'gpt-4.1', [name]: value })).toEqual({
+      model: 'gpt-4.1',
+      messages: [{ role: 'user', content: 'Hello' }],
+      [name]: value,
+    });
+  });
+
+  test('all of them together', async () => {
+    expect(await sent({ prompt: 'Hello', model: 'gpt-4.1', ...PASSED_ON })).toMatchObject(PASSED_ON);
+  });
+
+  test('in JSON mode the word JSON is added when it is missing, and only then', async () => {
+    expect(await sent({ prompt: 'A colour', json_mode: true })).toMatchObject({
+      response_format: { type: 'json_object' },
+      messages: [
+        { role: 'system', content: expect.stringContaining('JSON') },
+        { role: 'user', content: 'A colour' },
+      ],
+    });
+    expect(await sent({ prompt: 'A colour as json', json_mode: true })).toMatchObject({
+      messages: [{ role: 'user', content: 'A colour as json' }],
+    });
+    expect(await sent({ prompt: 'A colour', json_mode: false })).toEqual({
+      model: 'gpt-6-luna',
+      messages: [{ role: 'user', content: 'A colour' }],
+    });
+  });
+
+  test("a JSON schema, bare or in OpenAI's form", async () => {
+    const schema = { type: 'object', properties: { colour: { type: 'string' } } };
+    expect((await sent({ prompt: 'A colour', json_schema: schema })).response_format).toEqual({
+      type: 'json_schema',
+      json_schema: { name: 'response', schema },
+    });
+    const named = { name: 'colour', description: 'A colour.', schema, strict: true };
+    expect((await sent({ prompt: 'A colour', json_schema: named })).response_format).toEqual({ type: 'json_schema', json_schema: named });
+  });
+});
+
+describe('what comes back', () => {
+  const call = (args: object) => createTestApp().call('chat_completion', args);
+
+  test('text, model, finish reason, usage and id', async () => {
+    const result = await call({ prompt: 'Hello' });
+    expect(result.structuredContent).toEqual({
+      text: 'The stand-in was asked: Hello',
+      model: 'gpt-6-luna-stand-in',
+      finish_reason: 'stop',
+      usage: { prompt_tokens: expect.any(Number), completion_tokens: expect.any(Number), total_tokens: expect.any(Number) },
+      id: expect.stringMatching(/^chatcmpl-/),
+    });
+    expect(result.content).toEqual([{ type: 'text', text: 'The stand-in was asked: Hello' }]);
+  });
+
+  test('the parsed JSON', async () => {
+    expect((await call({ prompt: 'A colour', json_mode: true })).structuredContent.json).toEqual({ answer: 'A colour' });
+    const json_schema = { type: 'object', properties: { n: { type: 'integer' }, tags: { type: 'array', items: { type: 'string' } } } };
+    expect((await call({ prompt: 'A colour', json_schema })).structuredContent.json).toEqual({ n: 1, tags: ['text'] });
+  });
+
+  test('JSON that was cut off is returned as text, with the reason', async () => {
+    const { structuredContent } = await call({ prompt: 'one two three four', json_mode: true, max_completion_tokens: 2 });
+    expect(structuredContent).toMatchObject({ text: '{"answer":"one two ', finish_reason: 'length' });
+    expect(structuredContent).not.toHaveProperty('json');
+  });
+
+  test('a refusal', async () => {
+    const result = await call({ prompt: '[refuse]' });
+    expect(result.structuredContent).toMatchObject({ text: '', refusal: 'I cannot help with that.' });
+    expect(result.content[0]?.text).toBe('I cannot help with that.');
+  });
+});
+
+describe('bad input is told by name, with what is allowed, and nothing is sent', () => {
+  test.each([
+    [{}, /prompt: give exactly one of prompt and messages/],
+    [{ prompt: 'a', messages: MESSAGES }, /give exactly one of prompt and messages/],
+    [{ prompt: '' }, /prompt: .*>=1/],
+    [{ prompt: 5 }, /prompt: .*expected string, received number/],
+    [{ prompt: 'a', max_tokens: 5 }, /max_tokens: unknown argument; allowed: prompt, messages, .*max_completion_tokens/],
+    [{ messages: [] }, /messages: .*>=1/],
+    [{ messages: [{ role: 'tool', content: 'a' }] }, /messages\[0\]\.role: .*"system"\|"developer"\|"user"\|"assistant"/],
+    [{ messages: [{ role: 'user' }] }, /messages\[0\]\.content: .*expected string.*or.*expected array/],
+    [{ messages: [{ role: 'user', content: [{ type: 'audio' }] }] }, /messages\[0\]\.content\[0\]\.type: .*'text' \| 'image_url'/],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
+      /image_url\.url: must be an http\(s\) or data:image URL/,
+    ],
+    [
+      { messages: [{ role: 'assistant', content: [{ type: 'image_url', image_url: { url: 'https://a' } }] }] },
+      /messages\[0\]\.content: image_url parts are allowed in user messages only/,
+    ],
+    [{ prompt: 'a', temperature: 2.1 }, /temperature: .*<=2/],
+    [{ prompt: 'a', top_p: -0.1 }, /top_p: .*>=0/],
+    [{ prompt: 'a', frequency_penalty: 3 }, /frequency_penalty: .*<=2/],
+    [{ prompt: 'a', max_completion_tokens: 0 }, /max_completion_tokens: .*>=1/],
+    [{ prompt: 'a', max_completion_tokens: 1.5 }, /max_completion_tokens: .*expected int/],
+    [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, /stop: expected a string or a list of 1 to 4 strings/],
+    [{ prompt: 'a', stop: 5 }, /stop: expected a string or a list of 1 to 4 strings/],
+    [{ prompt: 'a', logit_bias: { x: 1 } }, /logit_bias/],
+    [{ prompt: 'a', logit_bias: { 5: 101 } }, /logit_bias\.5: .*<=100/],
+    [{ prompt: 'a', reasoning_effort: 'huge' }, /reasoning_effort: .*"none"\|"minimal"/],
+    [{ prompt: 'a', json_mode: 'yes' }, /json_mode: .*boolean/],
+    [{ prompt: 'a', json_schema: { name: 'two words', schema: {} } }, /json_schema\.name: must be 1 to 64/],
+    [{ prompt: 'a', safety_identifier: 'x'.repeat(65) }, /safety_identifier: .*<=64/],
+    [
+      { prompt: 'a', metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])) },
+      /metadata: must have at most 16 pairs/,
+    ],
+    [{ prompt: 'a', metadata: { key: 'v'.repeat(513) } }, /metadata\.key: .*<=512/],
+    [{ prompt: 'a', metadata: { ['k'.repeat(65)]: 'v' } }, /metadata/],
+    [{ prompt: 'a', metadata: { key: 5 } }, /metadata\.key: .*string/],
+    [[], /arguments|Invalid/],
+  ])('%j', async (args, expected) => {
+    const app = createTestApp();
+    const answer = await app.rpc('tools/call', { name: 'chat_completion', arguments: args });
+    const text = answer.error?.message ?? (answer.result as { isError: boolean; content: [{ text: string }] }).content[0].text;
+    expect(text).toMatch(expected);
+    expect(answer.error ?? answer.result?.isError).toBeTruthy();
+    expect(await app.requests()).toEqual([]);
+  });
+
+  test('all problems are told at once', async () => {
+    const result = await createTestApp().call('chat_completion', { prompt: 'a', temperature: 9, top_p: 9, foo: 1 });
+    expect(result.content[0]?.text).toMatch(/temperature.*top_p.*foo/);
+  });
+});
+
+describe('upstream answers that are not what the API promises', () => {
+  test.each([
+    ['HTML with status 200', '<html>hello</html>'],
+    ['an empty object', '{}'],
+    ['no choices', '{"id":"x","choices":[]}'],
+    ['cut JSON', '{"id":"x","choices":[{"mess'],
+    ['an empty body', ''],
+  ])('%s is an error', async (_, body) => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body, headers: { 'content-type': 'application/json' } });
+    const result = await app.call('chat_completion', { prompt: 'Hello' });
+    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/not as its API promises/) }] });
+    expect(result.content[0]?.text).not.toContain('<html>');
+  });
+
+  test('what is missing or strange beside the text does not cost the text', async () => {
+    const app = createTestApp();
+    const body = { id: 5, model: null, usage: 'none', choices: [{ message: { content: 'paid for', refusal: 0, extra: [] } }], extra: {} };
+    await app.fail({ status: 200, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+    expect((await app.call('chat_completion', { prompt: 'Hello' })).structuredContent).toMatchObject({
+      text: 'paid for',
+      finish_reason: 'unknown',
+    });
+  });
+});

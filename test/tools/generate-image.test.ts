@@ -1,0 +1,205 @@
+import { describe, expect, inject, test } from 'vitest';
+import { inspectImage } from '../../src/media/formats.ts';
+import { createTestApp, testEnvironment, testRuntime } from '../support.ts';
+
+const SET = {
+  n: 2,
+  size: '128x64',
+  quality: 'low',
+  background: 'opaque',
+  moderation: 'low',
+  output_format: 'webp',
+  output_compression: 70,
+  safety_identifier: 'user-1',
+};
+
+async function readImage(url: string) {
+  const response = await fetch(url);
+  return { type: response.headers.get('content-type'), info: inspectImage(new Uint8Array(await response.arrayBuffer())) };
+}
+
+describe('what is sent', () => {
+  test('a prompt, and nothing that the caller has not set', async () => {
+    const app = createTestApp();
+    await app.call('generate_image', { prompt: 'a lamp' });
+    expect((await app.requests()).map(({ body }) => body)).toEqual([{ prompt: 'a lamp', model: 'gpt-image-2' }]);
+  });
+
+  test('everything that the caller has set', async () => {
+    const app = createTestApp();
+    await app.call('generate_image', { prompt: 'a lamp', ...SET });
+    expect((await app.requests())[0]?.body).toEqual({ prompt: 'a lamp', model: 'gpt-image-2', ...SET });
+  });
+
+  test('style goes to servers that take it', async () => {
+    const app = createTestApp();
+    const result = await app.call('generate_image', { prompt: 'a lamp', model: 'compatible-image', style: 'natural', size: '64x64' });
+    expect(result.isError).toBeUndefined();
+    expect((await app.requests())[0]?.body).toMatchObject({ style: 'natural' });
+  });
+});
+
+describe('what comes back', () => {
+  test.each([
+    ['png', 'image/png'],
+    ['jpeg', 'image/jpeg'],
+    ['webp', 'image/webp'],
+  ])('%s images that anybody can read at their URLs, at the asked size', async (output_format, content_type) => {
+    const { structuredContent } = await createTestApp().call('generate_image', { prompt: 'a lamp', n: 3, size: '128x64', output_format });
+    expect(structuredContent.images).toHaveLength(3);
+    for (const image of structuredContent.images) {
+      expect(image).toEqual({ url: expect.any(String), content_type, bytes: expect.any(Number), width: 128, height: 64 });
+      expect(await readImage(image.url)).toEqual({ type: content_type, info: expect.objectContaining({ width: 128, height: 64 }) });
+    }
+    expect(structuredContent).toMatchObject({ model: 'gpt-image-2', usage: { total_tokens: 3010 } });
+    expect(structuredContent).not.toHaveProperty('failures');
+  });
+
+  test('URLs in text and as resource links, and no base64 anywhere', async () => {
+    const result = await createTestApp().call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' });
+    const [text, ...links] = result.content;
+    expect(links).toEqual(
+      result.structuredContent.images.map(({ url, bytes }: { url: string; bytes: number }) => {
+        return { type: 'resource_link', uri: url, name: expect.stringMatching(/^[\w-]{36}\.png$/), mimeType: 'image/png', size: bytes };
+      }),
+    );
+    for (const { url } of result.structuredContent.images) expect(text?.text).toContain(url);
+    expect(JSON.stringify(result).length).toBeLessThan(4000);
+  });
+
+  test('names hold the prefix, the root, the day and a new id', async () => {
+    const now = () => Date.UTC(2026, 0, 2, 3, 4, 5);
+    // By that clock signatures would have expired; a SAS of the operator's has its own dates.
+    const AZURE_STORAGE_CONNECTION_STRING = inject('storage').sasConnectionString;
+    const env = testEnvironment({ AZURE_STORAGE_CONNECTION_STRING, AZURE_BLOB_PATH_PREFIX: 'team/a', AZURE_BLOB_IMAGE_ROOT: 'pictures' });
+    const { structuredContent } = await createTestApp(env, testRuntime({ now })).call('generate_image', {
+      prompt: 'a lamp',
+      size: '64x64',
+    });
+    expect(structuredContent.images[0].url.slice(inject('storage').containerUrl.length)).toMatch(
+      /^\/team\/a\/pictures\/2026\/01\/02\/[\w-]{36}\.png$/,
+    );
+  });
+
+  test('answers with a URL are fetched and stored as well, without our key', async () => {
+    const app = createTestApp();
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', model: 'compatible-image', size: '64x64' });
+    const [image] = structuredContent.images;
+    expect(image).toMatchObject({ revised_prompt: 'a lamp, in detail', width: 64 });
+    expect(image.url).toContain(inject('storage').containerUrl);
+    expect((await readImage(image.url)).info).toMatchObject({ width: 64, height: 64 });
+  });
+});
+
+describe('nothing is spent', () => {
+  test('when storage is not configured: the missing variables are named', async () => {
+    const app = createTestApp(testEnvironment({ AZURE_BLOB_CONTAINER: '', AZURE_BLOB_PUBLIC_BASE_URL: '' }));
+    const result = await app.call('generate_image', { prompt: 'a lamp' });
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toContain('AZURE_BLOB_CONTAINER, AZURE_BLOB_PUBLIC_BASE_URL must be set');
+    expect(await app.requests()).toEqual([]);
+  });
+
+  test.each([
+    [{}, /prompt: is required/],
+    [{ prompt: 'x'.repeat(32_001) }, /prompt: .*<=32000/],
+    [{ prompt: 'a', n: 0 }, /n: .*>=1/],
+    [{ prompt: 'a', n: 11 }, /n: .*<=10/],
+    [{ prompt: 'a', n: 1.5 }, /n: .*int/],
+    [{ prompt: 'a', size: 'large' }, /size: must be auto or WIDTHxHEIGHT/],
+    [{ prompt: 'a', size: '1024' }, /size: must be auto or WIDTHxHEIGHT/],
+    [{ prompt: 'a', quality: 'best' }, /quality: .*"low"\|"medium"/],
+    [{ prompt: 'a', background: 'blue' }, /background: .*"opaque"\|"transparent"/],
+    [{ prompt: 'a', background: 'transparent', output_format: 'jpeg' }, /background: transparent needs output_format png or webp/],
+    [{ prompt: 'a', output_format: 'svg' }, /output_format: .*"png"\|"jpeg"\|"webp"/],
+    [{ prompt: 'a', output_compression: 50 }, /output_compression: needs output_format jpeg or webp/],
+    [{ prompt: 'a', output_compression: 101, output_format: 'webp' }, /output_compression: .*<=100/],
+    [{ prompt: 'a', style: 'bright' }, /style: .*"vivid"\|"natural"/],
+    [{ prompt: 'a', response_format: 'url' }, /response_format: unknown argument; allowed: prompt, model, n,/],
+  ])('when the arguments are wrong: %j', async (args, expected) => {
+    const app = createTestApp();
+    const result = await app.call('generate_image', args);
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(expected);
+    expect(await app.requests()).toEqual([]);
+  });
+});
+
+describe('faults', () => {
+  test.each([500, 502, 503, 429, 408])('creation is sent once, whatever is answered: %i', async (status) => {
+    const app = createTestApp();
+    await app.fail({ status }, { status });
+    expect(await app.call('generate_image', { prompt: 'a lamp' })).toMatchObject({ isError: true });
+    expect(await app.requests()).toHaveLength(1);
+  });
+
+  test('a cut answer is sent once, and told as one that may have been charged', async () => {
+    const app = createTestApp();
+    await app.fail({ cut: true });
+    const result = await app.call('generate_image', { prompt: 'a lamp', size: '64x64' });
+    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('may be charged again') }] });
+    expect(await app.requests()).toHaveLength(1);
+  });
+
+  /** Storage that refuses some of the uploads for good. */
+  const refusing = (refuse: (upload: number) => boolean) => {
+    let uploads = 0;
+    return testRuntime({
+      fetch: (input, init) => {
+        if (init?.method === 'PUT' && refuse(uploads++))
+          return Promise.resolve(new Response(null, { status: 403, headers: { 'x-ms-error-code': 'AuthenticationFailed' } }));
+        return fetch(input, init);
+      },
+    });
+  };
+
+  test('images that cannot be stored do not cost the others, and are told', async () => {
+    const app = createTestApp(
+      testEnvironment(),
+      refusing((upload) => upload === 1),
+    );
+    const result = await app.call('generate_image', { prompt: 'a lamp', n: 3, size: '64x64' });
+    expect(result.isError).toBeUndefined();
+    expect(result.structuredContent.images).toHaveLength(2);
+    expect(result.structuredContent.failures).toEqual([
+      expect.stringMatching(/^Image \d of 3 was generated but not stored: .*403 \(AuthenticationFailed\)/),
+    ]);
+    expect(result.content[0]?.text).toContain('was generated but not stored');
+  });
+
+  test('when none can be stored, the call fails with the reason', async () => {
+    const result = await createTestApp(
+      testEnvironment(),
+      refusing(() => true),
+    ).call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' });
+    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('AZURE_STORAGE_CONNECTION_STRING') }] });
+  });
+
+  test('uploads are retried', async () => {
+    let uploads = 0;
+    const runtime = testRuntime({
+      fetch: (input, init) =>
+        init?.method === 'PUT' && uploads++ === 0 ? Promise.resolve(new Response(null, { status: 503 })) : fetch(input, init),
+    });
+    const app = createTestApp(testEnvironment(), runtime);
+    expect((await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).structuredContent.images).toHaveLength(1);
+    expect(uploads).toBe(2);
+    expect(await app.requests()).toHaveLength(1);
+  });
+
+  test.each([
+    ['no images', { data: [] }, /holds no images/],
+    ['no data', {}, /holds no images/],
+    ['broken base64', { data: [{ b64_json: '%%%' }] }, /not valid base64/],
+    ['something that is no image', { data: [{ b64_json: btoa('<svg/>') }] }, /not a PNG, JPEG, WebP or GIF/],
+    ['neither base64 nor a URL', { data: [{}] }, /neither b64_json nor/],
+    ['a URL of another scheme', { data: [{ url: 'file:///etc/passwd' }] }, /neither b64_json nor/],
+    ['a URL that cannot be read', { data: [{ url: 'http://127.0.0.1:9/x.png' }] }, /could not be read/],
+  ])('an answer with %s is an error', async (_, body, expected) => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+    const result = await app.call('generate_image', { prompt: 'a lamp' });
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(expected);
+  });
+});

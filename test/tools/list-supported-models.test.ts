@@ -1,0 +1,101 @@
+import { expect, inject, test } from 'vitest';
+import { createTestApp, newAccount, testEnvironment } from '../support.ts';
+
+async function list(env = testEnvironment(), args: object = {}) {
+  const app = createTestApp(env);
+  const { structuredContent } = await app.call('list_supported_models', args);
+  const models: { capability: string }[] = structuredContent.models;
+  const byCapability = Object.fromEntries(models.map((model) => [model.capability, model])) as Record<
+    'chat' | 'image' | 'audio' | 'video',
+    object
+  >;
+  return { ...byCapability, storage: structuredContent.storage, requests: await app.requests() };
+}
+
+test('each capability has its tool, model and host, and nothing is asked of the upstream', async () => {
+  const endpoint_host = new URL(inject('openaiUrl')).host;
+  const common = { provider: 'compatible', endpoint_host, available: true };
+  expect(await list()).toEqual({
+    chat: { capability: 'chat', tool: 'chat_completion', model: 'gpt-6-luna', ...common },
+    image: { capability: 'image', tool: 'generate_image', model: 'gpt-image-2', ...common },
+    audio: { capability: 'audio', tool: 'synthesize_speech', model: 'gpt-4o-mini-tts', ...common },
+    video: { capability: 'video', tool: 'generate_video', model: 'sora-2', ...common },
+    storage: { configured: true },
+    requests: [],
+  });
+});
+
+test('OpenAI without a key is not available, and says which variable is missing', async () => {
+  const { chat } = await list({ MCP_SERVER_API_KEY: testEnvironment().MCP_SERVER_API_KEY ?? '' });
+  expect(chat).toMatchObject({
+    provider: 'openai',
+    endpoint_host: 'api.openai.com',
+    available: false,
+    reason: 'OPENAI_API_KEY is not set',
+  });
+});
+
+test('regional hosts of OpenAI are OpenAI', async () => {
+  expect((await list(testEnvironment({ OPENAI_BASE_URL: 'https://eu.api.openai.com/v1' }))).chat).toMatchObject({ provider: 'openai' });
+  expect((await list(testEnvironment({ OPENAI_BASE_URL: 'https://api.openai.com.example.com/v1' }))).chat).toMatchObject({
+    provider: 'compatible',
+  });
+});
+
+test('media is not available without storage, chat is', async () => {
+  const listed = await list(testEnvironment({ AZURE_STORAGE_CONNECTION_STRING: '' }));
+  expect(listed.chat).toMatchObject({ available: true });
+  for (const media of [listed.image, listed.audio, listed.video]) {
+    expect(media).toMatchObject({ available: false, reason: 'storage is not configured: AZURE_STORAGE_CONNECTION_STRING' });
+  }
+  expect(listed.storage).toEqual({ configured: false, missing: ['AZURE_STORAGE_CONNECTION_STRING'] });
+});
+
+const azure = () =>
+  testEnvironment({
+    AZURE_OPENAI_ENDPOINT: inject('openaiUrl'),
+    AZURE_OPENAI_API_KEY: newAccount(),
+    AZURE_OPENAI_CHAT_DEPLOYMENT: 'team-chat',
+    AZURE_OPENAI_IMAGE_DEPLOYMENT: 'gpt-image-2',
+  });
+
+test('Azure has deployments, and no video', async () => {
+  const { chat, video } = await list(azure());
+  expect(chat).toMatchObject({ provider: 'azure', deployment: 'team-chat', available: true });
+  expect(chat).not.toHaveProperty('model');
+  expect(video).toMatchObject({ provider: 'azure', available: false, reason: expect.stringContaining('OPENAI_VIDEO_BASE_URL') });
+});
+
+test('one capability on another server', async () => {
+  const { video, chat } = await list({ ...azure(), OPENAI_VIDEO_BASE_URL: 'https://video.example.com/v1', OPENAI_VIDEO_MODEL: 'movie-1' });
+  expect(video).toEqual({
+    capability: 'video',
+    tool: 'generate_video',
+    provider: 'compatible',
+    model: 'movie-1',
+    endpoint_host: 'video.example.com',
+    available: true,
+  });
+  expect(chat).toMatchObject({ provider: 'azure' });
+});
+
+test('verify: whether the models exist, and when they end', async () => {
+  const listed = await list(testEnvironment(), { verify: true });
+  expect(listed.chat).toMatchObject({ exists: true });
+  expect(listed.chat).not.toHaveProperty('shutdown_date');
+  expect(listed.audio).toMatchObject({ exists: true, shutdown_date: '2027-01-06' });
+  expect(listed.video).toMatchObject({ exists: false });
+});
+
+test('verify on Azure: a deployment may have any name, so only a match says something', async () => {
+  const listed = await list(azure(), { verify: true });
+  expect(listed.image).toMatchObject({ exists: true });
+  expect(listed.chat).toMatchObject({ verify_problem: expect.stringContaining('base models') });
+  expect(listed.chat).not.toHaveProperty('exists');
+});
+
+test('verify with a wrong key: told for each model, and the rest of the answer stands', async () => {
+  const { chat, storage } = await list(testEnvironment({ OPENAI_API_KEY: `wrong-${newAccount()}` }), { verify: true });
+  expect(chat).toMatchObject({ model: 'gpt-6-luna', available: true, verify_problem: expect.stringContaining('401') });
+  expect(storage).toEqual({ configured: true });
+});
