@@ -71,6 +71,7 @@ function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>):
   const { service, status, code, detail } = failure;
   const answered = `${service} answered ${status}${code ? ` (${code})` : ''}${quoted(detail)}.`;
   const wait = failure.retryAfterSeconds;
+  if (status < 400) return `${answered} Redirects are not followed; the base URL of this service must be corrected by its operator.`;
   if (status === 401) return `${answered} The gateway's API key was refused; its operator must correct it. Trying again does not help.`;
   if (status === 403) return `${answered} The gateway's account may not do this. Trying again does not help; ask its operator.`;
   if (status === 404)

@@ -28,6 +28,7 @@ describe('what an agent is told', () => {
     ],
     ['403', [{ status: 403, code: 'country' }], /answered 403.*may not do this.*Trying again does not help/],
     ['404', [{ status: 404, code: 'model_not_found' }], /answered 404 \(model_not_found\).*list_supported_models/],
+    ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /answered 307.*Redirects are not followed/],
     ['409', [{ status: 409 }], /answered 409.*Trying again may work/],
     [
       '429 with a wait',

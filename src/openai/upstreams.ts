@@ -150,6 +150,8 @@ function azureV1Client(azure: NonNullable<OpenAISettings['azure']>, common: Retu
 function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime) {
   return {
     fetch: capability === 'chat' ? retryRefused(fetch, sleep) : (fetch as typeof globalThis.fetch),
+    // A redirect would carry Azure's `api-key` header to another host.
+    fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,
     timeout: CLIENT_TIMEOUT_MS,
     logLevel: 'off' as const,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { modelArgument } from './tool.ts';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 
@@ -56,7 +57,7 @@ export const chatInput = z
     prompt: z.string().min(1).optional().describe('The question or task. Give either prompt or messages.'),
     messages: z.array(message).min(1).optional().describe('The conversation so far, oldest first. User messages may have image_url parts.'),
     system_prompt: z.string().min(1).optional().describe('Instructions placed before the conversation.'),
-    model: z.string().min(1).max(200).optional().describe("Model (on Azure: deployment). Default: the gateway's."),
+    model: modelArgument,
     json_mode: z.boolean().optional().describe('Answer with one JSON object, also returned parsed in json.'),
     json_schema: jsonSchema
       .optional()

@@ -6,7 +6,7 @@ import { download } from '../media/download.ts';
 import { inspectImage } from '../media/formats.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { defineTool, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
@@ -18,7 +18,7 @@ const DOWNLOAD_TIMEOUT_MS = 60_000;
 const imageInput = z
   .strictObject({
     prompt: z.string().min(1).max(32_000).describe('What to show, up to 32,000 characters.'),
-    model: z.string().min(1).max(200).optional().describe("Model (on Azure: deployment). Default: the gateway's."),
+    model: modelArgument,
     n: z.int().min(1).max(10).optional().describe('How many images, 1 to 10. Each is charged.'),
     size: z
       .string()

@@ -1,7 +1,14 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { MediaStore } from '../media/media-store.ts';
 import type { Upstreams } from '../openai/upstreams.ts';
+
+/** The `model` argument of the tools that take one. */
+export const modelArgument = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[\x21-\x7e]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces')
+  .optional()
+  .describe("Model (on Azure: deployment). Default: the gateway's.");
 
 /** What tools work with, made once by `gateway.ts`. */
 export type ToolServices = Readonly<{
