@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import type { ConfigProblem } from './config.ts';
 import { type Gateway, type Runtime, VERSION } from './gateway.ts';
 import { bearer } from './http/bearer.ts';
@@ -14,7 +14,7 @@ export function createApp({ apiKey, runtime, mcp }: Gateway, isDraining = () => 
   app.use(bearer(apiKey));
   app.post('/mcp', async (c) => {
     const body = await readJsonRpcBody(c);
-    return body instanceof Response ? body : mcp(c.req.raw, body.message, c.get('requestId'));
+    return body instanceof Response ? body : mcp(c.req.raw, body.message, { requestId: c.get('requestId'), waitUntil: waitUntilOf(c) });
   });
   app.all('/mcp', (c) => {
     c.header('Allow', 'POST');
@@ -42,4 +42,14 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
     return httpError(c, 500, 'internal_error', 'Internal error.');
   });
   return app;
+}
+
+/** On Workers, what keeps a request's work alive after its client has gone; Node needs nothing of the kind. */
+function waitUntilOf(c: Context<HttpEnv>): (work: Promise<unknown>) => void {
+  try {
+    const { executionCtx } = c;
+    return (work) => executionCtx.waitUntil(work);
+  } catch {
+    return () => {};
+  }
 }

@@ -20,6 +20,8 @@ export type Config = Readonly<{
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
+  /** Hosts, besides the storage's own, from which images that callers name may be read. */
+  inputHosts: readonly string[];
 }>;
 
 /** One thing wrong with the environment: which variable, and what is expected. Never the value. */
@@ -71,6 +73,7 @@ export const environmentSchema = z.object({
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: list().optional(),
   MCP_ALLOWED_HOSTS: list().optional(),
+  MCP_ALLOWED_INPUT_HOSTS: list().optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 
   OPENAI_API_KEY: token('an API key').optional(),
@@ -147,6 +150,7 @@ export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult
   const parsed = environmentSchema.safeParse(given);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, given));
   problems.push(...checkCombinations(given));
+  if (parsed.success) problems.push(...checkReadSas(parsed.data));
   return parsed.success && problems.length === 0 ? { ok: true, config: toConfig(parsed.data) } : { ok: false, problems };
 }
 
@@ -167,6 +171,13 @@ function checkCombinations(given: Readonly<Record<string, string>>): ConfigProbl
   return pairs
     .filter(([set, needed]) => given[set] !== undefined && given[needed] === undefined)
     .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` }));
+}
+
+/** A SAS can be made with the account's key alone; the operator's own may write, and is not to be handed out. */
+function checkReadSas(env: Environment): ConfigProblem[] {
+  const withoutKey = env.AZURE_STORAGE_CONNECTION_STRING?.credential.kind === 'sas';
+  if (!withoutKey || env.AZURE_BLOB_READ_SAS_HOURS === undefined) return [];
+  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must have an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
 }
 
 function toConfig(env: Environment): Config {
@@ -194,6 +205,7 @@ function toConfig(env: Environment): Config {
       azure: azureOpenAI(env),
     },
     storage: storage(env),
+    inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
   };
 }
 

@@ -24,7 +24,15 @@ export type Failure =
   | { kind: 'upstream_timeout'; service: string; paid: boolean }
   | { kind: 'upstream_unreachable'; service: string; paid: boolean }
   /** A success status, but not the answer the API promises. */
-  | { kind: 'upstream_answer'; service: string; problem: string }
+  | { kind: 'upstream_answer'; service: string; problem: string; paid: boolean }
+  /** The upstream has no Videos API: it answers 404 or 410 on /videos. */
+  | { kind: 'no_videos'; service: string; status: number }
+  /** The upstream gave a video job up. */
+  | { kind: 'video_failed'; service: string; videoId: string; code?: string | undefined; detail?: string | undefined }
+  /** The upstream does not know the video, or not any more, and the storage has none of that id. */
+  | { kind: 'video_unknown'; service: string; videoId: string; status: number }
+  /** Something went wrong after a video job had begun; the job itself goes on. */
+  | { kind: 'video_interrupted'; videoId: string; reason: Failure }
   /** Azure Blob Storage did not take what was sent. */
   | { kind: 'storage'; problem: string; retryable: boolean }
   /** The client went away or asked to stop. */
@@ -59,7 +67,15 @@ export function describeFailure(failure: Failure): string {
     case 'upstream_unreachable':
       return `The connection to ${failure.service} failed before an answer arrived. ${secondTry(failure.paid)}`;
     case 'upstream_answer':
-      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. Trying again may be charged again.`;
+      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. ${failure.paid ? 'Trying again may be charged again.' : 'Trying again is free.'}`;
+    case 'no_videos':
+      return `${failure.service} answered ${failure.status}: it has no Videos API. (OpenAI shut its own down on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one; nothing was charged.`;
+    case 'video_failed':
+      return `${failure.service} could not make the video ${failure.videoId}${failure.code ? ` (${failure.code})` : ''}${quoted(failure.detail)}. The job has ended; a new one needs a new call with a prompt, and is charged again.`;
+    case 'video_unknown':
+      return `${failure.service} answered ${failure.status}: it knows no video ${failure.videoId} (any more), and none is stored from the last days. Check the id; if every id is unknown, the server has no Videos API, and the operator must set OPENAI_VIDEO_BASE_URL.`;
+    case 'video_interrupted':
+      return `${describeFailure(failure.reason)} The video job is not lost: call generate_video with video_id "${failure.videoId}" to go on; that is not charged again.`;
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Trying again later may work.' : 'Trying again does not help until the operator corrects this.'}`;
     case 'cancelled':

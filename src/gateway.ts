@@ -2,6 +2,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createMcp, type McpHandler } from './mcp/server.ts';
+import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
 import { redact } from './openai/errors.ts';
 import { createUpstreams } from './openai/upstreams.ts';
@@ -10,6 +11,10 @@ import { tools } from './tools/index.ts';
 /** Where the runtimes differ, and what tests replace. */
 export type Runtime = Readonly<{
   fetch: typeof fetch;
+  /** As `fetch`, but does not connect to private addresses, where the runtime could. */
+  fetchPublic: typeof fetch;
+  /** See `BlobRuntime`. */
+  fixedLengthInit: (body: ReadableStream<Uint8Array>, lengthBytes: number) => RequestInit;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Rejects with the signal's reason when that is aborted first. */
@@ -28,8 +33,21 @@ const INSTRUCTIONS =
 
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { fetch, log } = runtime;
-  const services = { upstreams: createUpstreams(config.openai, runtime), media: createMediaStore(config.storage, runtime), fetch };
+  const { fetch, now, sleep, log } = runtime;
+  const media = createMediaStore(config.storage, runtime);
+  const inputImages = {
+    argument: 'input_reference_url',
+    allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
+    fetch: runtime.fetchPublic,
+  };
+  const services = {
+    upstreams: createUpstreams(config.openai, runtime),
+    media,
+    fetch,
+    readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
+    now,
+    sleep,
+  };
   const mcp = createMcp({
     info: { name: packageJson.name, title: 'OpenAI MCP Gateway', version: VERSION },
     instructions: INSTRUCTIONS,

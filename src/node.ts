@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { createAdaptorServer } from '@hono/node-server';
-import { Agent } from 'undici';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
-import { createRuntime } from './runtime.ts';
+import { createNodeRuntime } from './runtime/node.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
 /** Slow senders would otherwise hold their connections for minutes. */
@@ -28,9 +27,8 @@ function main(): void {
 
 function serve(config: Config): void {
   const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`));
-  const runtime = { ...createRuntime(log), fetch: createFetch() };
   let draining = false;
-  const app = createApp(createGateway(config, runtime), () => draining);
+  const app = createApp(createGateway(config, createNodeRuntime(log)), () => draining);
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -62,12 +60,6 @@ function serve(config: Config): void {
   };
   process.on('SIGTERM', drain);
   process.on('SIGINT', drain);
-}
-
-/** Node's fetch gives up after five minutes without headers or bytes; how long to wait is decided by the callers' signals. */
-function createFetch(): typeof fetch {
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
-  return (input, init) => fetch(input, { ...init, dispatcher } as RequestInit);
 }
 
 function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {

@@ -1,8 +1,9 @@
+import type { ExecutionContext } from 'hono';
 import { createApp, createMisconfiguredApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
-import { createRuntime } from './runtime.ts';
+import { createWorkersRuntime } from './runtime/workers.ts';
 
 type Env = Readonly<Record<string, unknown>>;
 type App = ReturnType<typeof createApp>;
@@ -13,13 +14,13 @@ let app: App | undefined;
 function createWorkerApp(env: Env): App {
   const loaded = loadConfig(env);
   const log = createLog(loaded.ok ? loaded.config.server.logLevel : 'info', (line) => console.log(line));
-  const runtime = createRuntime(log);
+  const runtime = createWorkersRuntime(log);
   return loaded.ok ? createApp(createGateway(loaded.config, runtime)) : createMisconfiguredApp(loaded.problems, runtime);
 }
 
 export default {
-  fetch(request: Request, env: Env): Response | Promise<Response> {
+  fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
     app ??= createWorkerApp(env);
-    return app.fetch(request);
+    return app.fetch(request, env, context);
   },
 };

@@ -2,9 +2,9 @@ import { inject } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { createGateway, type Runtime } from '../src/gateway.ts';
-import { createLog } from '../src/log.ts';
-import { createRuntime } from '../src/runtime.ts';
+import { createLog, type Log } from '../src/log.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
+import type { VideoSettings } from './stand-ins/openai/videos.ts';
 
 export const CLIENT_KEY = 'client-key-of-the-tests';
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
@@ -30,11 +30,22 @@ export function newAccount(): string {
   return `account-${crypto.randomUUID()}`;
 }
 
-/** A runtime that does not wait and keeps its log. */
+/** How much faster than the true clock that of the tests goes. */
+export const CLOCK_SPEED = 100;
+
+const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
+const createRuntime: (log: Log) => Runtime = isWorkerd
+  ? (await import('../src/runtime/workers.ts')).createWorkersRuntime
+  : (await import('../src/runtime/node.ts')).createNodeRuntime;
+
+/** The runtime in which the test runs, with a fast clock, and a log that is kept. */
 export function testRuntime(overrides: Partial<Runtime> = {}): Runtime & { lines: string[] } {
   const lines: string[] = [];
   const runtime = createRuntime(createLog('debug', (line) => lines.push(line)));
-  return { ...runtime, sleep: async () => {}, ...overrides, lines };
+  const startMs = Date.now();
+  const now = () => startMs + (Date.now() - startMs) * CLOCK_SPEED;
+  const sleep: Runtime['sleep'] = (ms, signal) => runtime.sleep(ms / CLOCK_SPEED, signal);
+  return { ...runtime, now, sleep, ...overrides, lines };
 }
 
 /** The app over a real upstream and real storage, called without a socket. */
@@ -66,6 +77,7 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
       return result as ToolResult;
     },
     fail: (...faults: Fault[]) => queueFaults(account, faults),
+    setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */
     requests: () => recordedRequests(account),
   };
@@ -82,6 +94,10 @@ export type ToolResult = {
 
 export async function queueFaults(account: string, faults: Fault[]): Promise<void> {
   await fetch(`${inject('openaiUrl')}/_control/${account}/faults`, { method: 'POST', body: JSON.stringify(faults) });
+}
+
+export async function setVideos(account: string, settings: Partial<VideoSettings>): Promise<void> {
+  await fetch(`${inject('openaiUrl')}/_control/${account}/videos`, { method: 'POST', body: JSON.stringify(settings) });
 }
 
 async function recordedRequests(account: string): Promise<RecordedRequest[]> {

@@ -8,6 +8,7 @@ import {
   type ServerOptions,
 } from '@modelcontextprotocol/server';
 import type { Tool, ToolServices } from '../tools/tool.ts';
+import { createProgress } from './progress.ts';
 import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
@@ -24,8 +25,15 @@ export type McpOptions = Readonly<{
   onError: (error: Error) => void;
 }>;
 
+/** What belongs to one HTTP request. */
+type Exchange = Readonly<{
+  requestId: string;
+  /** Keeps work alive after the client has gone. */
+  waitUntil: (work: Promise<unknown>) => void;
+}>;
+
 /** Answers one MCP request over Streamable HTTP whose body has been read and parsed. */
-export type McpHandler = (request: Request, parsedBody: unknown, requestId: string) => Promise<Response>;
+export type McpHandler = (request: Request, parsedBody: unknown, exchange: Exchange) => Promise<Response>;
 
 /**
  * Streamable HTTP for every protocol revision, stateless. Each request gets a low-level server of its own, because a
@@ -59,21 +67,31 @@ export function createMcp(options: McpOptions): McpHandler {
   };
 
   async function callTool(tool: CompiledTool, args: unknown, { mcpReq, http }: ServerContext) {
-    const requestId = requestIdOf(http?.authInfo);
-    const { result, ...outcome } = await tool.call(args, { ...options.services, signal: mcpReq.signal, requestId });
+    const { requestId, waitUntil } = exchangeOf(http?.authInfo);
+    const keepAlive = <Result>(work: Promise<Result>): Promise<Result> => {
+      waitUntil(work.catch(() => {}));
+      return work;
+    };
+    const { result, ...outcome } = await tool.call(args, {
+      ...options.services,
+      signal: mcpReq.signal,
+      requestId,
+      progress: createProgress(mcpReq),
+      keepAlive,
+    });
     options.onToolCall({ requestId, tool: tool.definition.name, ...outcome });
     return result;
   }
 
   const handler = createMcpHandler(createServer, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError });
-  return (request, parsedBody, requestId) => handler.fetch(request, { parsedBody, authInfo: toAuthInfo(requestId) });
+  return (request, parsedBody, exchange) => handler.fetch(request, { parsedBody, authInfo: toAuthInfo(exchange) });
 }
 
-/** The SDK carries this beside a request to its handlers; ours holds the request's id, and not the token. */
-function toAuthInfo(requestId: string): AuthInfo {
-  return { token: '', clientId: 'mcp', scopes: [], extra: { requestId } };
+/** The SDK carries this beside a request to its handlers; ours holds the exchange, and not the token. */
+function toAuthInfo(exchange: Exchange): AuthInfo {
+  return { token: '', clientId: 'mcp', scopes: [], extra: { exchange } };
 }
 
-function requestIdOf(authInfo: AuthInfo | undefined): string {
-  return String(authInfo?.extra?.requestId ?? '');
+function exchangeOf(authInfo: AuthInfo | undefined): Exchange {
+  return authInfo?.extra?.exchange as Exchange;
 }

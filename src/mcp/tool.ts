@@ -49,13 +49,20 @@ function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io: 'input',
-    override: dropIntegerBounds,
+    override: prune,
   });
   return jsonSchema as ToolDefinition['inputSchema'];
 }
 
-/** zod writes the bounds of exact integers into every integer; they tell a model nothing. */
-function dropIntegerBounds({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+/** Takes out what says nothing: a model reads the definitions with every conversation. */
+function prune({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (isEmpty(jsonSchema.properties)) delete jsonSchema.properties;
+  if (isEmpty(jsonSchema.additionalProperties)) delete jsonSchema.additionalProperties;
+  if (JSON.stringify(jsonSchema.propertyNames) === '{"type":"string"}') delete jsonSchema.propertyNames;
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

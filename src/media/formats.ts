@@ -1,45 +1,84 @@
 import { imageSize } from 'image-size';
 
 /** A format the gateway stores: what it is called, served as, and ends with. */
-export type MediaFormat = Readonly<{ contentType: string; extension: string }>;
+export type MediaFormat = Readonly<{ name: string; contentType: string; extension: string }>;
 
 export type ImageInfo = Readonly<{ format: MediaFormat; width: number; height: number }>;
 
+/** How many bytes at the start of a file tell its format. */
+export const HEAD_BYTES = 16;
+
+type Signature = MediaFormat & Readonly<{ matches: (head: Uint8Array) => boolean }>;
+
 /**
- * Images are recognised by their first bytes, never by what a header or a caller claims, and only those that no
- * browser would run as a page: no SVG.
+ * Files are recognised by their first bytes, never by what a header or a caller claims. Only formats that no browser
+ * runs as a page: no SVG.
  */
-const IMAGE_FORMATS: readonly (MediaFormat & { matches: (bytes: Uint8Array) => boolean })[] = [
-  {
-    contentType: 'image/png',
-    extension: 'png',
-    matches: (bytes) => startsWith(bytes, 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-  },
-  { contentType: 'image/jpeg', extension: 'jpg', matches: (bytes) => startsWith(bytes, 0, [0xff, 0xd8, 0xff]) },
-  {
-    contentType: 'image/webp',
-    extension: 'webp',
-    matches: (bytes) => startsWith(bytes, 0, ascii('RIFF')) && startsWith(bytes, 8, ascii('WEBP')),
-  },
-  { contentType: 'image/gif', extension: 'gif', matches: (bytes) => startsWith(bytes, 0, ascii('GIF8')) },
+const IMAGES: readonly Signature[] = [
+  { name: 'png', contentType: 'image/png', extension: 'png', matches: (head) => has(head, 0, '\x89PNG\r\n\x1a\n') },
+  { name: 'jpeg', contentType: 'image/jpeg', extension: 'jpg', matches: (head) => has(head, 0, '\xff\xd8\xff') },
+  { name: 'webp', contentType: 'image/webp', extension: 'webp', matches: (head) => has(head, 0, 'RIFF') && has(head, 8, 'WEBP') },
+  { name: 'gif', contentType: 'image/gif', extension: 'gif', matches: (head) => has(head, 0, 'GIF8') },
 ];
+
+const AUDIO: readonly Signature[] = [
+  { name: 'wav', contentType: 'audio/wav', extension: 'wav', matches: (head) => has(head, 0, 'RIFF') && has(head, 8, 'WAVE') },
+  { name: 'flac', contentType: 'audio/flac', extension: 'flac', matches: (head) => has(head, 0, 'fLaC') },
+  // Ogg is the container (RFC 7845).
+  { name: 'opus', contentType: 'audio/ogg', extension: 'opus', matches: (head) => has(head, 0, 'OggS') },
+  // An ADTS frame: twelve bits of sync, layer 0 (ISO/IEC 13818-7, 6.2).
+  { name: 'aac', contentType: 'audio/aac', extension: 'aac', matches: (head) => head[0] === 0xff && masked(head[1], 0xf6) === 0xf0 },
+  // An ID3 tag, or a frame: eleven bits of sync, layer III (ISO/IEC 11172-3, 2.4.1.3).
+  {
+    name: 'mp3',
+    contentType: 'audio/mpeg',
+    extension: 'mp3',
+    matches: (head) => has(head, 0, 'ID3') || (head[0] === 0xff && masked(head[1], 0xe6) === 0xe2),
+  },
+];
+
+/** Raw samples have no header to be recognised by. */
+export const PCM: MediaFormat = { name: 'pcm', contentType: 'audio/pcm', extension: 'pcm' };
+
+export const MP4: MediaFormat = { name: 'mp4', contentType: 'video/mp4', extension: 'mp4' };
 
 /** The format and the size in pixels of an image, or `undefined` when the bytes are not a PNG, JPEG, WebP or GIF. */
 export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
-  const found = IMAGE_FORMATS.find((format) => format.matches(bytes));
-  if (!found) return undefined;
+  const format = find(IMAGES, bytes);
+  if (!format) return undefined;
   try {
     const { width, height } = imageSize(bytes);
-    return { format: { contentType: found.contentType, extension: found.extension }, width, height };
+    return { format, width, height };
   } catch {
     return undefined;
   }
 }
 
-function startsWith(bytes: Uint8Array, offset: number, expected: readonly number[]): boolean {
-  return expected.every((byte, index) => bytes[offset + index] === byte);
+/** The format of a sound file, by its first bytes; `undefined` for what is none, and for raw samples. */
+export function recogniseAudio(head: Uint8Array): MediaFormat | undefined {
+  return find(AUDIO, head);
 }
 
-function ascii(text: string): number[] {
-  return [...text].map((character) => character.charCodeAt(0));
+/** Whether this is the start of an MP4 file (ISO/IEC 14496-12, 4.3: the file type box comes first). */
+export function isMp4(head: Uint8Array): boolean {
+  return has(head, 4, 'ftyp');
+}
+
+/** Whether this is the start of a JSON, HTML or XML text, which some servers send with status 200 instead of media. */
+export function looksLikeText(head: Uint8Array): boolean {
+  return head.byteLength > 0 && head.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
+}
+
+function find(signatures: readonly Signature[], head: Uint8Array): MediaFormat | undefined {
+  const found = signatures.find(({ matches }) => matches(head));
+  return found && { name: found.name, contentType: found.contentType, extension: found.extension };
+}
+
+/** Whether the characters' codes stand in the bytes from `offset` on. */
+function has(bytes: Uint8Array, offset: number, text: string): boolean {
+  return [...text].every((character, index) => bytes[offset + index] === character.charCodeAt(0));
+}
+
+function masked(byte: number | undefined, mask: number): number {
+  return (byte ?? 0) & mask;
 }

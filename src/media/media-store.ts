@@ -1,5 +1,6 @@
-import { type BlobClient, type BlobRuntime, createBlobClient } from '../azure/blob.ts';
+import { type BlobSource, createBlobClient } from '../azure/blob.ts';
 import type { StorageAccount } from '../azure/connection-string.ts';
+import type { BlobRuntime } from '../azure/requests.ts';
 import { GatewayError } from '../errors.ts';
 import type { MediaFormat } from './formats.ts';
 
@@ -7,54 +8,102 @@ type MediaKind = 'image' | 'audio' | 'video';
 
 export type StorageSettings =
   | Readonly<{ configured: false; missing: readonly string[] }>
-  | Readonly<{
-      configured: true;
-      account: StorageAccount;
-      container: string;
-      /** The URL at which the container's root is reached, without a trailing slash. */
-      publicBaseUrl: string;
-      pathPrefix: string | undefined;
-      roots: Readonly<Record<MediaKind, string>>;
-      /** How long a read SAS lasts; `undefined` for public containers. */
-      readSasHours: number | undefined;
-    }>;
+  | (Readonly<{ configured: true }> & ConfiguredStorage);
 
-type SavedMedia = Readonly<{ url: string; contentType: string; bytes: number }>;
+type ConfiguredStorage = Readonly<{
+  account: StorageAccount;
+  container: string;
+  /** The URL at which the container's root is reached, without a trailing slash. */
+  publicBaseUrl: string;
+  pathPrefix: string | undefined;
+  roots: Readonly<Record<MediaKind, string>>;
+  /** How long a read SAS lasts; `undefined` for public containers. */
+  readSasHours: number | undefined;
+}>;
+
+/** `expiresAt` (ISO 8601) is when the URL ends, in a private container. */
+export type SavedMedia = Readonly<{ url: string; contentType: string; bytes: number; expiresAt?: string }>;
 
 export type MediaStore = Readonly<{
   /** The variables that are not set; empty when media can be stored. */
   missing: readonly string[];
+  /** The host of the URLs that media gets; `undefined` when media cannot be stored. */
+  publicHost: string | undefined;
   /** Throws `not_configured` when media cannot be stored; to be called before anything is spent. */
   assertConfigured(): void;
-  /** Stores the bytes under a new name and returns the URL at which they are read. */
-  save(kind: MediaKind, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat): Promise<SavedMedia>;
+  /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with the day of today in UTC. */
+  newName(kind: MediaKind, format: MediaFormat): string;
+  /** The name that belongs to a job, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{file}`, with the day of its creation in UTC. */
+  jobName(kind: MediaKind, createdAtMs: number, file: string): string;
+  /** Stores bytes that are at hand. What is stored under that name already stays, and counts as stored. */
+  save(name: string, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat): Promise<SavedMedia>;
+  /** Stores a body as it arrives; the same holds. */
+  saveStream(name: string, source: BlobSource, format: MediaFormat): Promise<SavedMedia>;
+  /** What is stored under that name, or `undefined`. */
+  find(name: string): Promise<SavedMedia | undefined>;
 }>;
 
-export function createMediaStore(settings: StorageSettings, runtime: BlobRuntime & { randomUUID: () => string }): MediaStore {
-  if (!settings.configured) return missingMediaStore(settings.missing);
-  const blobs: BlobClient = createBlobClient(settings.account, settings.container, runtime);
+type MediaRuntime = BlobRuntime & Readonly<{ randomUUID: () => string }>;
 
-  /** `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, in UTC: made here, from safe segments only. */
-  function newName(kind: MediaKind, extension: string): string {
-    const day = new Date(runtime.now()).toISOString().slice(0, 10).replaceAll('-', '/');
-    const path = `${settings.configured && settings.roots[kind]}/${day}/${runtime.randomUUID()}.${extension}`;
-    return settings.configured && settings.pathPrefix ? `${settings.pathPrefix}/${path}` : path;
+const HOUR_MS = 3_600_000;
+
+export function createMediaStore(settings: StorageSettings, runtime: MediaRuntime): MediaStore {
+  return settings.configured ? createConfiguredStore(settings, runtime) : createMissingStore(settings.missing);
+}
+
+function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntime): MediaStore {
+  const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
+  const blobs = createBlobClient(account, container, runtime);
+
+  /** Names are made here, from safe segments only. */
+  function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
+    const day = new Date(createdAtMs).toISOString().slice(0, 10).replaceAll('-', '/');
+    return [...(pathPrefix ? [pathPrefix] : []), roots[kind], day, file].join('/');
+  }
+
+  async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
+    const url = `${publicBaseUrl}/${name}`;
+    if (readSasHours === undefined) return { url, contentType, bytes };
+    const expiresOn = new Date(Math.floor((runtime.now() + readSasHours * HOUR_MS) / 1000) * 1000);
+    return { url: `${url}?${await blobs.readSas(name, expiresOn)}`, contentType, bytes, expiresAt: expiresOn.toISOString() };
+  }
+
+  async function find(name: string): Promise<SavedMedia | undefined> {
+    const found = await blobs.head(name);
+    return found && toSaved(name, found.contentType, found.bytes);
   }
 
   return {
     missing: [],
+    publicHost: new URL(publicBaseUrl).host,
     assertConfigured: () => {},
-    async save(kind, bytes, format) {
-      const name = newName(kind, format.extension);
-      await blobs.put(name, bytes, format.contentType);
-      return { url: `${settings.publicBaseUrl}/${name}`, contentType: format.contentType, bytes: bytes.byteLength };
+    newName: (kind, { extension }) => jobName(kind, runtime.now(), `${runtime.randomUUID()}.${extension}`),
+    jobName,
+    async save(name, bytes, { contentType }) {
+      const outcome = await blobs.put(name, bytes, contentType);
+      return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes.byteLength);
     },
+    async saveStream(name, source, { contentType }) {
+      const { outcome, bytes } = await blobs.putStream(name, source, contentType);
+      return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
+    },
+    find,
   };
 }
 
-function missingMediaStore(missing: readonly string[]): MediaStore {
+function createMissingStore(missing: readonly string[]): MediaStore {
   const assertConfigured = (): never => {
     throw new GatewayError({ kind: 'not_configured', what: 'Storage for media', variables: missing });
   };
-  return { missing, assertConfigured, save: async () => assertConfigured() };
+  const rejected = async () => assertConfigured();
+  return {
+    missing,
+    publicHost: undefined,
+    assertConfigured,
+    newName: assertConfigured,
+    jobName: assertConfigured,
+    save: rejected,
+    saveStream: rejected,
+    find: rejected,
+  };
 }

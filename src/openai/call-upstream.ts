@@ -10,7 +10,7 @@ export type CallOptions = Readonly<{
   paid: boolean;
   /** Aborted when the client goes away or asks to stop. */
   signal: AbortSignal;
-  /** How long the whole answer may take, its body included. */
+  /** How long the answer may take: its body included, unless the call resolves before that is read. */
   timeoutMs?: number;
 }>;
 
@@ -22,20 +22,31 @@ export function requireUpstream(upstreams: Upstreams, capability: Capability): U
 }
 
 /**
- * Makes one call to an upstream. The client's own timeout ends with the headers of the answer; this one covers the
- * body too. Whatever the call throws is thrown as a failure of ours.
+ * Makes one call to an upstream. Whatever it throws is thrown as a failure of ours. Once it has resolved, neither the
+ * client nor the clock ends it any more: a body that is still to be read has been paid for.
  */
 export async function callUpstream<Answer>(
   upstream: Upstream,
   { paid, signal, timeoutMs = TIMEOUT_MS }: CallOptions,
   call: (signal: AbortSignal) => Promise<Answer>,
 ): Promise<Answer> {
-  const timeout = AbortSignal.timeout(timeoutMs);
+  const controller = new AbortController();
+  let timedOut = false;
+  const stop = () => controller.abort(signal.reason);
+  const timer = setTimeout(() => {
+    timedOut = true;
+    controller.abort();
+  }, timeoutMs);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
   try {
-    return await call(AbortSignal.any([signal, timeout]));
+    return await call(controller.signal);
   } catch (cause) {
     if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
-    if (timeout.aborted) throw new GatewayError({ kind: 'upstream_timeout', service: upstream.service, paid }, { cause });
+    if (timedOut) throw new GatewayError({ kind: 'upstream_timeout', service: upstream.service, paid }, { cause });
     throw new GatewayError(toFailure(cause, upstream, paid), { cause });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }

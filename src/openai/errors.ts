@@ -11,7 +11,7 @@ export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Fa
   const { service } = upstream;
   if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream);
   // The client parses success bodies as JSON; one that is none surfaces as a SyntaxError.
-  if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON' };
+  if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON', paid };
   // What is left: no connection, or one that broke before the end of the answer, which each runtime reports in its own way.
   return { kind: 'upstream_unreachable', service, paid };
 }

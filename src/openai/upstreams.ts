@@ -77,6 +77,10 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
   }
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
   const isOpenAI = providerOf(settings.baseUrl) === 'openai';
+  if (isOpenAI && capability === 'video') {
+    const reason = 'OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
+    return unavailable('openai', settings.baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
+  }
   if (isOpenAI && !settings.apiKey) {
     return unavailable('openai', settings.baseUrl, model, 'OPENAI_API_KEY is not set', ['OPENAI_API_KEY']);
   }
@@ -144,12 +148,12 @@ function azureV1Client(azure: NonNullable<OpenAISettings['azure']>, common: Retu
 }
 
 /**
- * The client's own retries are off: they would repeat a paid request after a time-out or a lost answer. Chat is tried
- * again where the answer itself says that no work was done.
+ * The client's own retries are off: they would repeat a paid request after a time-out or a lost answer. Chat and speech
+ * are tried again where the answer itself says that no work was done; images and videos never are.
  */
 function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime) {
   return {
-    fetch: capability === 'chat' ? retryRefused(fetch, sleep) : (fetch as typeof globalThis.fetch),
+    fetch: capability === 'chat' || capability === 'audio' ? retryRefused(fetch, sleep) : fetch,
     // A redirect would carry Azure's `api-key` header to another host.
     fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,

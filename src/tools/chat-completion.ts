@@ -10,12 +10,12 @@ type ChatInput = z.output<typeof chatInput>;
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 const chatOutput = z.object({
-  text: z.string().describe('The answer.'),
-  json: z.unknown().optional().describe('The parsed answer, in JSON mode.'),
-  refusal: z.string().optional().describe('Why the model declined to answer.'),
+  text: z.string(),
+  json: z.unknown().optional(),
+  refusal: z.string().optional(),
   model: z.string(),
-  finish_reason: z.string().describe('stop, length (cut off), content_filter, …'),
-  usage: z.looseObject({}).optional().describe('Tokens, as the upstream counts them.'),
+  finish_reason: z.string(),
+  usage: z.looseObject({}).optional(),
   id: z.string(),
 });
 
@@ -38,7 +38,7 @@ export const chatCompletion = defineTool({
   name: 'chat_completion',
   title: 'Chat completion',
   description:
-    'Ask an OpenAI language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged; only the arguments you set are sent.',
+    'Ask an OpenAI language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,
   output: chatOutput,
@@ -87,7 +87,7 @@ function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.inp
   const answer = answerSchema.safeParse(raw);
   const choice = answer.data?.choices[0];
   if (!answer.success || !choice) {
-    throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no chat message' });
+    throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no chat message', paid: true });
   }
   const text = choice.message.content ?? '';
   return {

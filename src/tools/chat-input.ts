@@ -46,7 +46,7 @@ const jsonSchema = z.record(z.string(), z.unknown()).transform((value, context) 
   return z.NEVER;
 });
 
-const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(`-2 to 2: positive values make the model ${what}.`);
+const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(`-2 to 2; above 0 it ${what}.`);
 
 /**
  * The arguments of chat_completion; names and limits are those of OpenAI's API.
@@ -55,7 +55,7 @@ const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(
 export const chatInput = z
   .strictObject({
     prompt: z.string().min(1).optional().describe('The question or task. Give either prompt or messages.'),
-    messages: z.array(message).min(1).optional().describe('The conversation so far, oldest first. User messages may have image_url parts.'),
+    messages: z.array(message).min(1).optional().describe('The conversation, oldest first; image_url parts in user messages only.'),
     system_prompt: z.string().min(1).optional().describe('Instructions placed before the conversation.'),
     model: modelArgument,
     json_mode: z.boolean().optional().describe('Answer with one JSON object, also returned parsed in json.'),
@@ -64,14 +64,14 @@ export const chatInput = z
       .describe('JSON Schema the answer must follow, bare or as {name, schema, strict}; the parsed answer is in json.'),
     temperature: z.number().min(0).max(2).optional().describe('0 to 2. Reasoning models refuse it.'),
     top_p: z.number().min(0).max(1).optional().describe('0 to 1: nucleus sampling.'),
-    frequency_penalty: penalty('repeat itself less'),
-    presence_penalty: penalty('turn to new topics'),
-    max_completion_tokens: z.int().min(1).max(10_000_000).optional().describe('Most tokens to generate, reasoning included.'),
+    frequency_penalty: penalty('repeats itself less'),
+    presence_penalty: penalty('changes the topic more'),
+    max_completion_tokens: z.int().min(1).optional().describe('Most tokens to generate, reasoning included.'),
     stop: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(4)], { error: 'expected a string or a list of 1 to 4 strings' })
       .optional()
       .describe('Up to 4 texts at which the answer ends.'),
-    seed: z.int().optional().describe('Integer for answers that repeat as far as possible.'),
+    seed: z.int().optional().describe('Integer: the same seed gives similar answers.'),
     logit_bias: z
       .record(z.string().regex(/^\d+$/, 'must be a token id'), z.number().min(-100).max(100))
       .optional()
@@ -80,7 +80,7 @@ export const chatInput = z
     verbosity: z.enum(['low', 'medium', 'high']).optional().describe('How long to answer.'),
     service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).optional().describe('Processing tier.'),
     store: z.boolean().optional().describe("Keep the answer in the OpenAI account's log."),
-    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user, up to 64 characters.'),
+    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
     metadata: z
       .record(z.string().min(1).max(64), z.string().max(512))
       .refine((pairs) => Object.keys(pairs).length <= 16, { message: 'must have at most 16 pairs' })

@@ -6,6 +6,7 @@ import { download } from '../media/download.ts';
 import { inspectImage } from '../media/formats.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import { resourceLink, storedFile, toFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 
 const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
@@ -31,7 +32,7 @@ const imageInput = z
     output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
     output_compression: z.int().min(0).max(100).optional().describe('0 to 100 %, for jpeg and webp.'),
     style: z.enum(['vivid', 'natural']).optional().describe('Only for servers with older models; GPT image models refuse it.'),
-    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user, up to 64 characters.'),
+    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
   })
   .refine(({ background, output_format }) => background !== 'transparent' || output_format !== 'jpeg', {
     path: ['background'],
@@ -44,18 +45,15 @@ const imageInput = z
 
 const imageOutput = z.object({
   images: z.array(
-    z.object({
-      url: z.string(),
-      content_type: z.string(),
-      bytes: z.int(),
-      width: z.int().describe('Pixels.'),
-      height: z.int().describe('Pixels.'),
+    storedFile.extend({
+      width: z.int(),
+      height: z.int(),
       revised_prompt: z.string().optional(),
     }),
   ),
-  failures: z.array(z.string()).optional().describe('Images that were generated but could not be stored.'),
+  failures: z.array(z.string()).optional(),
   model: z.string(),
-  usage: z.looseObject({}).optional().describe('Tokens, as the upstream counts them.'),
+  usage: z.looseObject({}).optional(),
 });
 
 type StoredImage = z.input<typeof imageOutput>['images'][number];
@@ -76,7 +74,7 @@ export const generateImage = defineTool({
   name: 'generate_image',
   title: 'Generate image',
   description:
-    'Generate images from a text prompt. They are stored, and their URLs returned. Takes up to some minutes. Each image is charged; only the arguments you set are sent.',
+    'Generate images from a text prompt. They are stored, and their URLs returned. Takes up to some minutes. Each image is charged.',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: imageInput,
   output: imageOutput,
@@ -93,19 +91,15 @@ export const generateImage = defineTool({
       upstream.client.images.generate(request, { signal }),
     );
     const answer = answerSchema.safeParse(raw);
-    if (!answer.success) throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no images' });
-    const stored = await storeAll(answer.data.data, upstream, context);
+    if (!answer.success)
+      throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no images', paid: true });
+    const stored = await context.keepAlive(storeAll(answer.data.data, upstream, context));
     return { ...stored, model: request.model, ...(answer.data.usage && { usage: answer.data.usage }) };
   },
 
   present({ images, failures = [] }): ContentBlock[] {
     const lines = images.map(({ url, width, height, content_type }) => `${url} (${content_type}, ${width}x${height})`);
-    return [
-      { type: 'text', text: [...lines, ...failures].join('\n') },
-      ...images.map(({ url, content_type, bytes }): ContentBlock => {
-        return { type: 'resource_link', uri: url, name: url.slice(url.lastIndexOf('/') + 1), mimeType: content_type, size: bytes };
-      }),
-    ];
+    return [{ type: 'text', text: [...lines, ...failures].join('\n') }, ...images.map(resourceLink)];
   },
 });
 
@@ -129,11 +123,9 @@ async function store(image: GeneratedImage, upstream: Upstream, context: ToolCon
   const bytes = await bytesOf(image, upstream, context);
   const info = inspectImage(bytes);
   if (!info) throw brokenAnswer(upstream, 'an image in it is not a PNG, JPEG, WebP or GIF file');
-  const saved = await context.media.save('image', bytes, info.format);
+  const saved = await context.media.save(context.media.newName('image', info.format), bytes, info.format);
   return {
-    url: saved.url,
-    content_type: saved.contentType,
-    bytes: saved.bytes,
+    ...toFile(saved),
     width: info.width,
     height: info.height,
     ...(image.revised_prompt && { revised_prompt: image.revised_prompt }),
@@ -159,5 +151,5 @@ async function bytesOf(image: GeneratedImage, upstream: Upstream, { fetch }: Too
 }
 
 function brokenAnswer(upstream: Upstream, problem: string, cause?: unknown): GatewayError {
-  return new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem }, { cause });
+  return new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem, paid: true }, { cause });
 }

@@ -18,13 +18,13 @@ const modelOutput = z.object({
   tool: z.string(),
   provider: z.enum(['openai', 'azure', 'compatible']),
   model: z.string().optional(),
-  deployment: z.string().optional().describe('On Azure, instead of model.'),
+  deployment: z.string().optional(),
   endpoint_host: z.string(),
   available: z.boolean(),
-  reason: z.string().optional().describe('Why it is not available.'),
-  exists: z.boolean().optional().describe("With verify: whether the upstream's list has it."),
+  reason: z.string().optional(),
+  exists: z.boolean().optional(),
   shutdown_date: z.string().optional(),
-  verify_problem: z.string().optional().describe('Why it could not be verified.'),
+  verify_problem: z.string().optional(),
 });
 type ModelOutput = z.input<typeof modelOutput>;
 
@@ -35,7 +35,7 @@ export const listSupportedModels = defineTool({
   name: 'list_supported_models',
   title: 'List supported models',
   description:
-    'Show which model serves chat, images, audio and video on this gateway, whether each is available and, if not, why. Free of charge. Call it before choosing a model or after a "not configured" error.',
+    'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Free. Call it before choosing a model, or after a "not configured" error.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     verify: z.boolean().optional().describe('Also ask the upstream whether each model exists and when it will be shut down.'),
@@ -44,7 +44,7 @@ export const listSupportedModels = defineTool({
     models: z.array(modelOutput),
     storage: z.object({
       configured: z.boolean(),
-      missing: z.array(z.string()).optional().describe('Variables the operator must set before media can be made.'),
+      missing: z.array(z.string()).optional(),
     }),
   }),
 
@@ -108,5 +108,5 @@ async function listModels(upstream: Upstream, signal: AbortSignal): Promise<List
   );
   const models = z.array(listedModel).safeParse(page.data);
   if (models.success) return models.data;
-  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no list of models' });
+  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no list of models', paid: false });
 }

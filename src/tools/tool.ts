@@ -1,14 +1,15 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { Upstreams } from '../openai/upstreams.ts';
 
 /** The `model` argument of the tools that take one. */
 export const modelArgument = z
   .string()
-  .regex(/^(?!\.{1,2}$)[\x21-\x7e]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces')
+  .regex(/^(?!\.+$)[!-~]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces')
   .optional()
-  .describe("Model (on Azure: deployment). Default: the gateway's.");
+  .describe("Model, or Azure deployment.");
 
 /** What tools work with, made once by `gateway.ts`. */
 export type ToolServices = Readonly<{
@@ -16,10 +17,24 @@ export type ToolServices = Readonly<{
   media: MediaStore;
   /** Reads a URL that an upstream answered with. */
   fetch: typeof fetch;
+  /** Reads a URL that a caller has given. */
+  readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 }>;
 
 /** The services, and what belongs to one call. */
-export type ToolContext = ToolServices & Readonly<{ signal: AbortSignal; requestId: string }>;
+export type ToolContext = ToolServices &
+  Readonly<{
+    /** Aborted when the client goes away or asks to stop. */
+    signal: AbortSignal;
+    requestId: string;
+    /** Tells the client how far the work is, if it wants to know. */
+    progress: (message: string) => void;
+    /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
+    keepAlive: <Result>(work: Promise<Result>) => Promise<Result>;
+  }>;
 
 /**
  * One MCP tool. The zod schemas are the only declaration of its shapes: types, validation and the JSON Schemas of

@@ -2,8 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, inject, test } from 'vitest';
 import { createBlobClient } from '../../src/azure/blob.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
-import { createLog } from '../../src/log.ts';
-import { createRuntime } from '../../src/runtime.ts';
+import { testRuntime } from '../support.ts';
 
 test("Microsoft's library reads what was written, with its type, its cache header and nothing more", async () => {
   const { connectionString, container } = inject('storage');
@@ -11,7 +10,7 @@ test("Microsoft's library reads what was written, with its type, its cache heade
   if (!parsed.ok) throw new Error(parsed.problem);
   const name = `images/${crypto.randomUUID()}.webp`;
   const bytes = crypto.getRandomValues(new Uint8Array(50_000));
-  await createBlobClient(parsed.account, container, createRuntime(createLog('error', () => {}))).put(name, bytes, 'image/webp');
+  await createBlobClient(parsed.account, container, testRuntime()).put(name, bytes, 'image/webp');
 
   const blob = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container).getBlockBlobClient(name);
   expect(new Uint8Array(await blob.downloadToBuffer())).toEqual(bytes);

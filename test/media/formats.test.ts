@@ -17,13 +17,13 @@ test.each([
   ['png', 'image/png', 'png'],
   ['jpeg', 'image/jpeg', 'jpg'],
   ['webp', 'image/webp', 'webp'],
-])('%s is recognised, with its size', async (output_format, contentType, extension) => {
-  expect(inspectImage(await imageOf('320x160', output_format))).toEqual({ format: { contentType, extension }, width: 320, height: 160 });
+])('%s is recognised, with its size', async (name, contentType, extension) => {
+  expect(inspectImage(await imageOf('320x160', name))).toEqual({ format: { name, contentType, extension }, width: 320, height: 160 });
 });
 
 test('a GIF is recognised', () => {
   const gif = Uint8Array.fromBase64('R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==');
-  expect(inspectImage(gif)).toEqual({ format: { contentType: 'image/gif', extension: 'gif' }, width: 1, height: 1 });
+  expect(inspectImage(gif)).toEqual({ format: { name: 'gif', contentType: 'image/gif', extension: 'gif' }, width: 1, height: 1 });
 });
 
 test.each([

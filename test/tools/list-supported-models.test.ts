@@ -80,7 +80,7 @@ test('one capability on another server', async () => {
 });
 
 test('verify: whether the models exist, and when they end', async () => {
-  const listed = await list(testEnvironment(), { verify: true });
+  const listed = await list(testEnvironment({ OPENAI_VIDEO_MODEL: 'no-such-model' }), { verify: true });
   expect(listed.chat).toMatchObject({ exists: true });
   expect(listed.chat).not.toHaveProperty('shutdown_date');
   expect(listed.audio).toMatchObject({ exists: true, shutdown_date: '2027-01-06' });

@@ -1,5 +1,9 @@
+import { DEFAULT_VIDEO_SETTINGS, type VideoSettings } from './videos.ts';
+
 /** One failure that the stand-in was told to answer with, once for each time it is queued. */
 export type Fault = Readonly<{
+  /** Only requests whose method, path and query contain this; without it, the next request of any kind. */
+  at?: string;
   /** Answers with this status, in OpenAI's error shape or with `body`. */
   status?: number;
   code?: string;
@@ -23,20 +27,22 @@ export type RecordedRequest = Readonly<{
   body: unknown;
 }>;
 
-type Account = { faults: Fault[]; requests: RecordedRequest[] };
+type Account = { faults: Fault[]; requests: RecordedRequest[]; videos: VideoSettings };
 
 /** What belongs to one API key: so that tests which run side by side, each with a key of its own, do not disturb each other. */
 export type Accounts = Readonly<{
   record(key: string, request: RecordedRequest): void;
   requests(key: string): readonly RecordedRequest[];
   queueFaults(key: string, faults: readonly Fault[]): void;
-  nextFault(key: string): Fault | undefined;
+  nextFault(key: string, request: string): Fault | undefined;
+  videos(key: string): VideoSettings;
+  setVideos(key: string, settings: Partial<VideoSettings>): void;
 }>;
 
 export function createAccounts(): Accounts {
   const accounts = new Map<string, Account>();
   const of = (key: string): Account => {
-    const account = accounts.get(key) ?? { faults: [], requests: [] };
+    const account = accounts.get(key) ?? { faults: [], requests: [], videos: DEFAULT_VIDEO_SETTINGS };
     accounts.set(key, account);
     return account;
   };
@@ -44,6 +50,12 @@ export function createAccounts(): Accounts {
     record: (key, request) => void of(key).requests.push(request),
     requests: (key) => of(key).requests,
     queueFaults: (key, faults) => void of(key).faults.push(...faults),
-    nextFault: (key) => of(key).faults.shift(),
+    nextFault(key, request) {
+      const { faults } = of(key);
+      const index = faults.findIndex(({ at = '' }) => request.includes(at));
+      return index < 0 ? undefined : faults.splice(index, 1)[0];
+    },
+    videos: (key) => of(key).videos,
+    setVideos: (key, settings) => void Object.assign(of(key), { videos: { ...of(key).videos, ...settings } }),
   };
 }

@@ -5,6 +5,8 @@ import { completeChat } from './chat.ts';
 import { ApiError } from './errors.ts';
 import { generateImages } from './images.ts';
 import { DEPLOYMENTS, listModels } from './models.ts';
+import { synthesize } from './speech.ts';
+import { createVideos, type VideoSettings } from './videos.ts';
 
 type Env = { Variables: { key: string; body: unknown } };
 type Answer = (body: unknown) => Promise<Response> | Response;
@@ -16,6 +18,7 @@ type Answer = (body: unknown) => Promise<Response> | Response;
  */
 export function createOpenAIStandIn(): Hono<Env> {
   const accounts = createAccounts();
+  const videos = createVideos();
   const files = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const app = new Hono<Env>();
 
@@ -24,6 +27,11 @@ export function createOpenAIStandIn(): Hono<Env> {
     accounts.queueFaults(c.req.param('key'), await c.req.json<Fault[]>());
     return c.body(null, 204);
   });
+  app.post('/_control/:key/videos', async (c) => {
+    accounts.setVideos(c.req.param('key'), await c.req.json<Partial<VideoSettings>>());
+    return c.body(null, 204);
+  });
+  app.delete('/_control/:key/videos/:id', (c) => c.body(null, videos.forget(c.req.param('key'), c.req.param('id')) ? 204 : 404));
   app.get('/files/:id', (c) => {
     const file = files.get(c.req.param('id'));
     return file ? c.body(new Uint8Array(file.bytes), 200, { 'content-type': file.contentType }) : c.notFound();
@@ -59,6 +67,20 @@ export function createOpenAIStandIn(): Hono<Env> {
     answer(c, accounts, (body) => image(c, true)(deployed(body, c.req.param('name')))),
   );
 
+  app.post('/v1/audio/speech', (c) => answer(c, accounts, synthesize));
+  app.post('/openai/v1/audio/speech', (c) => answer(c, accounts, (body) => synthesize(deployed(body))));
+  app.post('/openai/deployments/:name/audio/speech', (c) => answer(c, accounts, (body) => synthesize(deployed(body, c.req.param('name')))));
+
+  app.post('/v1/videos', (c) =>
+    answer(c, accounts, (form) =>
+      Response.json(videos.create(c.get('key'), form as Record<string, unknown>, accounts.videos(c.get('key')))),
+    ),
+  );
+  app.get('/v1/videos/:id', (c) => answer(c, accounts, () => Response.json(videos.retrieve(c.get('key'), c.req.param('id')))));
+  app.get('/v1/videos/:id/content', (c) =>
+    answer(c, accounts, () => videos.content(c.get('key'), c.req.param('id'), c.req.query('variant') ?? 'video')),
+  );
+
   app.notFound((c) => c.json(new ApiError(404, `Invalid URL (${c.req.method} ${c.req.path})`).body, 404));
   app.onError((error, c) => {
     if (error instanceof ApiError)
@@ -76,16 +98,35 @@ function bearerToken(c: Context): string | undefined {
 /** Checks the key and records the request. Keys that begin with `wrong` are refused as the real API does, quoting a part. */
 async function receive(c: Context<Env>, next: () => Promise<void>, accounts: Accounts, key: string | undefined): Promise<void> {
   const recordedAs = key ?? 'none';
-  const text = await c.req.text();
-  const body = text === '' ? undefined : parseJson(text);
+  const body = await readBody(c);
   const url = new URL(c.req.url);
-  accounts.record(recordedAs, { method: c.req.method, path: url.pathname, query: url.search, headers: c.req.header(), body });
+  accounts.record(recordedAs, {
+    method: c.req.method,
+    path: url.pathname,
+    query: url.search,
+    headers: c.req.header(),
+    body: describeFiles(body),
+  });
   if (!key) throw new ApiError(401, "You didn't provide an API key.", null);
   if (key.startsWith('wrong'))
     throw new ApiError(401, `Incorrect API key provided: ${key}. You can find your API key in your account.`, 'invalid_api_key');
   c.set('key', key);
   c.set('body', body);
   await next();
+}
+
+async function readBody(c: Context): Promise<unknown> {
+  if (c.req.header('content-type')?.startsWith('multipart/form-data')) return c.req.parseBody();
+  const text = await c.req.text();
+  return text === '' ? undefined : parseJson(text);
+}
+
+/** Files are recorded by their type and size. */
+function describeFiles(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  return Object.fromEntries(
+    Object.entries(body).map(([name, value]) => [name, value instanceof Blob ? { type: value.type, bytes: value.size } : value]),
+  );
 }
 
 function parseJson(text: string): unknown {
@@ -98,7 +139,7 @@ function parseJson(text: string): unknown {
 
 /** The true answer, or the fault that was queued for this account. */
 async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promise<Response> {
-  const fault = accounts.nextFault(c.get('key'));
+  const fault = accounts.nextFault(c.get('key'), `${c.req.method} ${c.req.url}`);
   if (fault?.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
   if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
   const response = await make(c.get('body'));
@@ -111,6 +152,11 @@ function faultAnswer({ body, code, message, headers }: Fault, status: number): R
   return new Response(text, { status, headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers } });
 }
 
+/** Media without a declared length is sent in chunks. */
+function isStreamed({ headers }: Response): boolean {
+  return !headers.has('content-length') && !headers.get('content-type')?.startsWith('application/json');
+}
+
 async function halfAnswer(response: Response, { cut }: Fault): Promise<Response> {
   const whole = new Uint8Array(await response.arrayBuffer());
   const half = new ReadableStream<Uint8Array>({
@@ -118,7 +164,7 @@ async function halfAnswer(response: Response, { cut }: Fault): Promise<Response>
     pull: (controller) => (cut ? controller.error('The answer is cut, as told.') : new Promise(() => {})),
   });
   const headers = new Headers(response.headers);
-  headers.set('content-length', String(whole.byteLength));
+  if (!isStreamed(response)) headers.set('content-length', String(whole.byteLength));
   return new Response(half, { status: response.status, headers });
 }
 

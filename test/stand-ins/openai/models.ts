@@ -8,11 +8,17 @@ const MODELS: Readonly<Record<string, { shutdown_date: string | null }>> = {
   'gpt-image-2': { shutdown_date: null },
   'gpt-image-2.5-flare': { shutdown_date: null },
   'gpt-4o-mini-tts': { shutdown_date: '2027-01-06' },
+  'tts-1': { shutdown_date: '2027-01-06' },
+  'sora-2': { shutdown_date: null },
   'compatible-image': { shutdown_date: null },
 };
 
 /** The Azure resource's deployments, and the model behind each. */
-export const DEPLOYMENTS: Readonly<Record<string, string>> = { 'team-chat': 'gpt-6-luna', 'team-image': 'gpt-image-2' };
+export const DEPLOYMENTS: Readonly<Record<string, string>> = {
+  'team-chat': 'gpt-6-luna',
+  'team-image': 'gpt-image-2',
+  'team-audio': 'gpt-4o-mini-tts',
+};
 
 export function listModels(): object {
   const data = Object.entries(MODELS).map(([id, rest]) => ({ id, object: 'model', created: 1_760_000_000, owned_by: 'stand-in', ...rest }));

@@ -1,15 +1,16 @@
-import type { Runtime } from './gateway.ts';
-import type { Log } from './log.ts';
+import type { Runtime } from '../gateway.ts';
+import type { Log } from '../log.ts';
 
-/** The parts of a runtime that Node and Workers share. */
-export function createRuntime(log: Log): Runtime {
+/** What Node and Workers have in common. */
+export function createSharedRuntime(log: Log) {
   return {
     fetch: (input, init) => fetch(input, init),
+    fetchPublic: (input, init) => fetch(input, init),
     now: () => Date.now(),
     sleep,
     randomUUID: () => crypto.randomUUID(),
     log,
-  };
+  } satisfies Partial<Runtime>;
 }
 
 /** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */

@@ -1,0 +1,145 @@
+import { GatewayError } from '../errors.ts';
+import type { StorageAccount } from './connection-string.ts';
+import { blobSasQuery, importAccountKey, STORAGE_VERSION } from './sas.ts';
+
+/** What differs between the runtimes or is replaced in tests. */
+export type BlobRuntime = Readonly<{
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /**
+   * What makes fetch send `body` as it arrives, with a Content-Length, which Azure insists on, and without keeping it
+   * in memory. Each runtime has a way of its own.
+   */
+  fixedLengthInit: (body: ReadableStream<Uint8Array>, lengthBytes: number) => RequestInit;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}>;
+
+/** One REST operation on a blob. */
+export type BlobOperation = Readonly<{
+  method: 'PUT' | 'HEAD';
+  /** What its SAS must allow, in the order Azure wants. */
+  permissions: string;
+  /** Query parameters besides the SAS, such as `comp=block`. */
+  query?: string;
+  headers?: Readonly<Record<string, string>>;
+  /** Body, and how it is to be sent. */
+  init?: RequestInit;
+  /** How long one attempt may take. */
+  timeoutMs?: number;
+}>;
+
+/** How Azure answered: 2xx, or what stands against it. Without a status, the connection failed. */
+export type BlobAnswer = Readonly<{
+  ok: boolean;
+  status?: number;
+  /** Azure's error code, such as BlobAlreadyExists. */
+  code?: string;
+  headers?: Headers;
+  /** Whether the same operation may work a little later. */
+  passing: boolean;
+  retryAfterMs?: number | undefined;
+  cause?: unknown;
+}>;
+
+export type BlobRequests = Readonly<{
+  /** Sends the operation once. Never throws. */
+  attempt(name: string, operation: BlobOperation): Promise<BlobAnswer>;
+  /** Sends it until it has an answer that does not pass, four times at most; with how many attempts it took. */
+  send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }>;
+  /** A SAS query that lets anyone read this blob until `expiresOn`. */
+  readSas(name: string, expiresOn: Date): Promise<string>;
+  /** The failure that an answer means for a client. */
+  toError(answer: BlobAnswer): GatewayError;
+}>;
+
+const MAX_ATTEMPTS = 4;
+const FIRST_BACKOFF_MS = 250;
+const ATTEMPT_TIMEOUT_MS = 60_000;
+const MAX_RETRY_AFTER_SECONDS = 30;
+/** Azure's clocks and ours may disagree by some minutes. */
+const SAS_STARTS_BEFORE_MS = 5 * 60_000;
+const SAS_LASTS_MS = 15 * 60_000;
+const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+
+/** SAS-signed requests to the blobs of one container; each attempt is signed anew. */
+export function createBlobRequests(account: StorageAccount, container: string, runtime: BlobRuntime): BlobRequests {
+  const { credential } = account;
+  const key = credential.kind === 'key' ? importAccountKey(credential.keyBase64) : undefined;
+  // The import is awaited at the first use; until then its failure must not count as unhandled.
+  key?.catch(() => {});
+
+  async function sasQuery(name: string, permissions: string, expiresOn: Date): Promise<string> {
+    // A SAS from the operator is used as it is; with the account's key each request gets one of its own.
+    if (credential.kind === 'sas') return credential.query;
+    return blobSasQuery(await (key as Promise<CryptoKey>), {
+      accountName: account.accountName,
+      container,
+      blob: name,
+      permissions,
+      startsOn: new Date(runtime.now() - SAS_STARTS_BEFORE_MS),
+      expiresOn,
+      httpsOnly: account.blobEndpoint.startsWith('https:'),
+    });
+  }
+
+  async function attempt(name: string, operation: BlobOperation): Promise<BlobAnswer> {
+    try {
+      const sas = await sasQuery(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
+      const path = name.split('/').map(encodeURIComponent).join('/');
+      const query = operation.query ? `${operation.query}&${sas}` : sas;
+      const response = await runtime.fetch(`${account.blobEndpoint}/${container}/${path}?${query}`, {
+        redirect: 'manual',
+        signal: AbortSignal.timeout(operation.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
+        ...operation.init,
+        method: operation.method,
+        headers: { ...operation.headers, ...headersOf(operation.init), 'x-ms-version': STORAGE_VERSION },
+      });
+      await response.body?.cancel();
+      return toAnswer(response);
+    } catch (cause) {
+      return { ok: false, passing: true, cause };
+    }
+  }
+
+  async function send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
+    for (let attempts = 1; ; attempts++) {
+      const answer = await attempt(name, operation);
+      if (!answer.passing || attempts === MAX_ATTEMPTS) return { ...answer, attempts };
+      await runtime.sleep(answer.retryAfterMs ?? FIRST_BACKOFF_MS * 2 ** (attempts - 1));
+    }
+  }
+
+  return {
+    attempt,
+    send,
+    readSas: (name, expiresOn) => sasQuery(name, 'r', expiresOn),
+    toError: (answer) => storageError(answer, container),
+  };
+}
+
+function headersOf(init: RequestInit | undefined): Record<string, string> {
+  return Object.fromEntries(new Headers(init?.headers));
+}
+
+function toAnswer(response: Response): BlobAnswer {
+  const retryAfterSeconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+  return {
+    ok: response.ok,
+    status: response.status,
+    code: response.headers.get('x-ms-error-code') ?? 'no error code',
+    headers: response.headers,
+    passing: PASSING.has(response.status),
+    retryAfterMs: retryAfterSeconds > 0 && retryAfterSeconds <= MAX_RETRY_AFTER_SECONDS ? retryAfterSeconds * 1000 : undefined,
+  };
+}
+
+/** `code` is one of Azure's constants from a header; the body, which can quote the signature, is never told. */
+function storageError({ status, code, passing, cause }: BlobAnswer, container: string): GatewayError {
+  const answered = status === undefined ? 'Azure Blob Storage could not be reached' : `Azure Blob Storage answered ${status} (${code})`;
+  const remedies: Record<number, string> = {
+    403: ': it refused the signature or the permission; AZURE_STORAGE_CONNECTION_STRING must be corrected',
+    404: `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`,
+  };
+  return new GatewayError({ kind: 'storage', problem: `${answered}${remedies[status ?? 0] ?? ''}`, retryable: passing }, { cause });
+}

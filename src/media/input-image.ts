@@ -1,0 +1,84 @@
+import ipaddr from 'ipaddr.js';
+import { GatewayError } from '../errors.ts';
+import { download } from './download.ts';
+import { inspectImage, type MediaFormat } from './formats.ts';
+
+export type InputImage = Readonly<{ bytes: Uint8Array<ArrayBuffer>; format: MediaFormat }>;
+
+export type InputImageOptions = Readonly<{
+  /** The argument that has the URL, for errors. */
+  argument: string;
+  /** Host names, with or without a port, that the operator allows. */
+  allowedHosts: readonly string[];
+  /** Must not connect to private addresses where the runtime could. */
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+}>;
+
+const MAX_BYTES = 20 * 1024 * 1024;
+const TIMEOUT_MS = 30_000;
+const MAX_REDIRECTS = 3;
+
+/**
+ * Reads an image from a URL that a caller has given. As callers are told what prompts make them say, such a URL must
+ * not open what only the gateway can reach: it has to be https, on a host that the operator allows, at no private
+ * address, and redirects stay on that host. Throws `invalid_input` failures.
+ */
+export async function readInputImage(url: string, signal: AbortSignal, options: InputImageOptions): Promise<InputImage> {
+  const refuse = (problem: string, cause?: unknown) =>
+    new GatewayError({ kind: 'invalid_input', problems: [`${options.argument}: ${problem}`] }, { cause });
+  let current = url;
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const checked = checkUrl(current, options.allowedHosts);
+    if ('problem' in checked) throw refuse(checked.problem);
+    if (hop > 0 && checked.url.host !== new URL(url).host) throw refuse('redirects to another host');
+    const location = await readOnce(checked.url.href, signal, options.fetch).catch((cause: unknown) => {
+      if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
+      throw refuse(cause instanceof Error && cause.name === 'Error' ? `could not be read: ${cause.message}` : 'could not be read', cause);
+    });
+    if (typeof location === 'string') {
+      current = new URL(location, checked.url).href;
+      continue;
+    }
+    const image = inspectImage(location);
+    if (!image) throw refuse('is not a PNG, JPEG, WebP or GIF image');
+    return { bytes: location, format: image.format };
+  }
+  throw refuse(`redirects more than ${MAX_REDIRECTS} times`);
+}
+
+/** The body, or where it has gone to. */
+async function readOnce(url: string, signal: AbortSignal, fetch: InputImageOptions['fetch']): Promise<Uint8Array<ArrayBuffer> | string> {
+  let location: string | null = null;
+  const withoutRedirects: InputImageOptions['fetch'] = async (target, init) => {
+    const response = await fetch(target, { ...init, redirect: 'manual' });
+    if (response.status >= 300 && response.status < 400) location = response.headers.get('location');
+    return response;
+  };
+  try {
+    return await download(withoutRedirects, url, { maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS, signal });
+  } catch (error) {
+    if (location !== null) return location;
+    throw error;
+  }
+}
+
+/** Judges a URL by itself. The URL parser has made every spelling of an IP address one. */
+export function checkUrl(text: string, allowedHosts: readonly string[]): { url: URL } | { problem: string } {
+  if (!URL.canParse(text)) return { problem: 'is not a URL' };
+  const url = new URL(text);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const range = ipaddr.isValid(host) ? ipaddr.process(host).range() : undefined;
+  const isLoopback = range === 'loopback' || host === 'localhost';
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) return { problem: 'must be an https URL' };
+  if (url.username || url.password) return { problem: 'must not have a user or a password' };
+  if (!allowedHosts.includes(url.host) && !allowedHosts.includes(url.hostname)) {
+    return { problem: `is on a host that this gateway's operator has not allowed (MCP_ALLOWED_INPUT_HOSTS)` };
+  }
+  if (range !== undefined && range !== 'unicast' && !isLoopback) return { problem: 'is at a private address' };
+  return { url };
+}
+
+/** Whether an IP address belongs to the public internet. */
+export function isPublicAddress(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+}

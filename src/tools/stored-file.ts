@@ -1,0 +1,21 @@
+import type { ContentBlock } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import type { SavedMedia } from '../media/media-store.ts';
+
+/** How a result tells of a file in the storage. */
+export const storedFile = z.object({
+  url: z.string(),
+  content_type: z.string(),
+  bytes: z.int(),
+  expires_at: z.string().optional(),
+});
+type StoredFile = z.output<typeof storedFile>;
+
+export function toFile({ url, contentType, bytes, expiresAt }: SavedMedia): z.input<typeof storedFile> {
+  return { url, content_type: contentType, bytes, ...(expiresAt && { expires_at: expiresAt }) };
+}
+
+export function resourceLink({ url, content_type, bytes }: StoredFile): ContentBlock {
+  const name = new URL(url).pathname.split('/').at(-1) ?? '';
+  return { type: 'resource_link', uri: url, name, mimeType: content_type, size: bytes };
+}

@@ -1,0 +1,173 @@
+import { parseBuffer } from 'music-metadata';
+import { describe, expect, inject, test } from 'vitest';
+import { createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+
+const SPEECH = { input: 'Hello, world.', voice: 'nova' };
+
+async function read(url: string): Promise<{ type: string | null; bytes: Uint8Array }> {
+  const response = await fetch(url);
+  return { type: response.headers.get('content-type'), bytes: new Uint8Array(await response.arrayBuffer()) };
+}
+
+/** What was written to the storage, and how. */
+function recordUploads() {
+  const uploads: { query: URLSearchParams; headers: Headers }[] = [];
+  const runtime = testRuntime();
+  const { fetch } = runtime;
+  return {
+    uploads,
+    runtime: {
+      ...runtime,
+      fetch: ((input, init) => {
+        if (init?.method === 'PUT') uploads.push({ query: new URL(String(input)).searchParams, headers: new Headers(init.headers) });
+        return fetch(input, init);
+      }) as typeof fetch,
+    },
+  };
+}
+
+describe('what is sent', () => {
+  test('the input and a voice, and nothing that the caller has not set', async () => {
+    const app = createTestApp();
+    await app.call('synthesize_speech', { input: 'Hello' });
+    expect((await app.requests()).map(({ path, body }) => ({ path, body }))).toEqual([
+      { path: '/v1/audio/speech', body: { model: 'gpt-4o-mini-tts', input: 'Hello', voice: 'alloy' } },
+    ]);
+  });
+
+  test('everything that the caller has set', async () => {
+    const args = { input: 'Hello', voice: { id: 'voice_1' }, instructions: 'Whisper.', response_format: 'opus', speed: 1.5, model: 'gpt-4o-mini-tts' };
+    const app = createTestApp();
+    expect((await app.call('synthesize_speech', args)).structuredContent).toMatchObject({ voice: 'voice_1' });
+    expect((await app.requests())[0]?.body).toEqual(args);
+  });
+
+  test.each([
+    ['2025-04-01-preview', '/openai/deployments/team-audio/audio/speech'],
+    ['v1', '/openai/v1/audio/speech'],
+  ])('on Azure, to the deployment (%s)', async (AZURE_OPENAI_API_VERSION, path) => {
+    const azure = { AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: newAccount(), AZURE_OPENAI_AUDIO_DEPLOYMENT: 'team-audio' };
+    const app = createTestApp(testEnvironment({ ...azure, AZURE_OPENAI_API_VERSION }));
+    expect((await app.call('synthesize_speech', SPEECH)).structuredContent).toMatchObject({ model: 'team-audio' });
+    expect((await app.requests())[0]?.path).toBe(path);
+  });
+});
+
+describe('what comes back', () => {
+  test.each([
+    ['mp3', 'audio/mpeg', { container: 'MPEG', codec: 'MPEG 2 Layer 3' }],
+    ['opus', 'audio/ogg', { container: 'Ogg', codec: 'Opus' }],
+    ['aac', 'audio/aac', { container: 'ADTS/MPEG-4', codec: 'AAC' }],
+    ['flac', 'audio/flac', { container: 'FLAC' }],
+    ['wav', 'audio/wav', { container: 'WAVE', sampleRate: 24_000 }],
+  ])('%s that can be played, with its own type and ending', async (response_format, content_type, format) => {
+    const { structuredContent } = await createTestApp().call('synthesize_speech', { ...SPEECH, response_format });
+    const { type, bytes } = await read(structuredContent.url);
+    expect(structuredContent).toEqual({
+      url: expect.stringMatching(new RegExp(`/audio/\\d{4}/\\d{2}/\\d{2}/[\\w-]{36}\\.${response_format}$`)),
+      content_type,
+      bytes: bytes.byteLength,
+      format: response_format,
+      model: 'gpt-4o-mini-tts',
+      voice: 'nova',
+      characters: 13,
+    });
+    expect(type).toBe(content_type);
+    const decoded = await parseBuffer(bytes, undefined, { duration: true });
+    expect(decoded.format).toMatchObject(format);
+    expect(decoded.format.duration).toBeGreaterThan(1);
+  });
+
+  test('pcm, with what a player must be told', async () => {
+    const { structuredContent } = await createTestApp().call('synthesize_speech', { ...SPEECH, response_format: 'pcm' });
+    expect(structuredContent).toMatchObject({ format: 'pcm', content_type: 'audio/pcm', sample_rate: 24_000, channels: 1, sample_format: 's16le' });
+    expect(structuredContent.url).toMatch(/\.pcm$/);
+    expect((await read(structuredContent.url)).bytes.byteLength).toBe(structuredContent.bytes);
+  });
+
+  test('a sound of another format than was asked for is stored as what it is: it is paid for', async () => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body: 'fLaC and so on', headers: { 'content-type': 'audio/mpeg' } });
+    expect((await app.call('synthesize_speech', SPEECH)).structuredContent).toMatchObject({ format: 'flac', content_type: 'audio/flac' });
+  });
+
+  test('the URL in text and as a resource link', async () => {
+    const { content, structuredContent } = await createTestApp().call('synthesize_speech', SPEECH);
+    expect(content).toEqual([
+      { type: 'text', text: expect.stringContaining(structuredContent.url) },
+      { type: 'resource_link', uri: structuredContent.url, name: expect.stringMatching(/\.mp3$/), mimeType: 'audio/mpeg', size: structuredContent.bytes },
+    ]);
+  });
+});
+
+describe('nothing is spent on bad input', () => {
+  test.each([
+    [{}, /input: is required/],
+    [{ input: '' }, /input: has 0 characters; 1 to 4096 are allowed/],
+    [{ input: 'x'.repeat(4097) }, /input: has 4097 characters; 1 to 4096 are allowed/],
+    [{ input: '🎉'.repeat(4097) }, /input: has 4097 characters/],
+    [{ input: 'a', voice: '' }, /voice/],
+    [{ input: 'a', voice: { name: 'x' } }, /voice/],
+    [{ input: 'a', response_format: 'ogg' }, /response_format: .*"mp3"\|"opus"/],
+    [{ input: 'a', speed: 0.2 }, /speed: .*>=0.25/],
+    [{ input: 'a', speed: 4.1 }, /speed: .*<=4/],
+    [{ input: 'a', model: 'tts-1-hd', instructions: 'Whisper.' }, /instructions: the model tts-1-hd takes none/],
+    [{ input: 'a', stream_format: 'sse' }, /stream_format: unknown argument; allowed: input, voice,/],
+  ])('%j', async (args, expected) => {
+    const app = createTestApp();
+    const result = await app.call('synthesize_speech', args);
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(expected);
+    expect(await app.requests()).toEqual([]);
+  });
+
+  test('4,096 characters outside of the basic plane are taken', async () => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body: 'fLaC', headers: { 'content-type': 'audio/flac' } });
+    expect((await app.call('synthesize_speech', { input: '🎉'.repeat(4096) })).structuredContent).toMatchObject({ characters: 4096 });
+  });
+
+  test('nor without storage', async () => {
+    const app = createTestApp(testEnvironment({ AZURE_BLOB_CONTAINER: '' }));
+    expect((await app.call('synthesize_speech', SPEECH)).content[0]?.text).toContain('AZURE_BLOB_CONTAINER');
+    expect(await app.requests()).toEqual([]);
+  });
+});
+
+describe('answers that are no sound are errors, and leave no blob', () => {
+  test.each([
+    ['an empty body', 'mp3', '', 'audio/mpeg', /its body is empty/],
+    ['an empty body for pcm', 'pcm', '', 'audio/pcm', /its body is empty/],
+    ['JSON', 'mp3', '{"error":"x"}', 'application/json', /not mp3 audio/],
+    ['JSON that says it is sound', 'mp3', '{"error":"x"}', 'audio/mpeg', /not mp3 audio/],
+    ['HTML', 'opus', '<!doctype html><p>Hello', 'text/html', /not opus audio/],
+    ['JSON for pcm', 'pcm', '{"error":{"message":"x"}}', 'audio/pcm', /not pcm audio/],
+    ['HTML for pcm', 'pcm', '<html>', 'application/octet-stream', /not pcm audio/],
+  ])('%s', async (_, response_format, body, type, expected) => {
+    const { runtime, uploads } = recordUploads();
+    const app = createTestApp(testEnvironment(), runtime);
+    await app.fail({ status: 200, body, headers: { 'content-type': type } });
+    const result = await app.call('synthesize_speech', { ...SPEECH, response_format });
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(expected);
+    expect(uploads).toEqual([]);
+  });
+
+  test.each(['cut', 'stall'] as const)('a body that is %s commits nothing', async (how) => {
+    const { runtime, uploads } = recordUploads();
+    const app = createTestApp(testEnvironment(), runtime);
+    await app.fail({ [how]: true });
+    const result = await app.call('synthesize_speech', SPEECH);
+    expect(result.content[0]?.text).toMatch(how === 'cut' ? /its body broke off.*charged again/ : /its body stalled for 60 s.*charged again/);
+    expect(uploads.filter(({ query }) => query.get('comp') !== 'block')).toEqual([]);
+  });
+});
+
+test('429 is tried again, 500 is not', async () => {
+  const app = createTestApp();
+  await app.fail({ status: 429 });
+  expect((await app.call('synthesize_speech', SPEECH)).isError).toBeUndefined();
+  await app.fail({ status: 500 });
+  expect((await app.call('synthesize_speech', SPEECH)).isError).toBe(true);
+  expect(await app.requests()).toHaveLength(3);
+});
