@@ -62,20 +62,24 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
       body: typeof message === 'string' ? message : JSON.stringify(message),
     });
 
+  /** One 2025-era request; resolves with the JSON-RPC message that answers it. */
+  async function rpc(method: string, params: object = {}): Promise<RpcAnswer> {
+    return readAnswer(await post({ jsonrpc: '2.0', id: 1, method, params }));
+  }
+
+  /** The result of one tool call. */
+  async function call(name: string, args: unknown): Promise<ToolResult> {
+    const { result } = await rpc('tools/call', { name, arguments: args });
+    if (!result) throw new Error('The tool call was answered with a JSON-RPC error.');
+    return result as ToolResult;
+  }
+
   return {
     app,
     post,
     logged: runtime.lines,
-    /** One 2025-era request; resolves with the JSON-RPC message that answers it. */
-    async rpc(method: string, params: object = {}): Promise<RpcAnswer> {
-      return readAnswer(await post({ jsonrpc: '2.0', id: 1, method, params }));
-    },
-    /** The result of one tool call. */
-    async call(name: string, args: unknown): Promise<ToolResult> {
-      const { result } = await this.rpc('tools/call', { name, arguments: args });
-      if (!result) throw new Error('The tool call was answered with a JSON-RPC error.');
-      return result as ToolResult;
-    },
+    rpc,
+    call,
     fail: (...faults: Fault[]) => queueFaults(account, faults),
     setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */

@@ -16,6 +16,9 @@ const MAX_POLL_MS = 30_000;
 /** When an agent is told to ask again. */
 const ASK_AGAIN_SECONDS = 20;
 
+const MAX_SECONDS = 120;
+const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
+
 /** The arguments that describe a new video, and mean nothing for one that has begun. */
 const FOR_NEW_VIDEOS = ['model', 'seconds', 'size', 'input_reference_url'] as const;
 
@@ -33,9 +36,7 @@ const videoInput = z
       .describe('Instead of prompt: goes on with a video that has begun. Free.'),
     model: modelArgument,
     seconds: z
-      .union([z.int().min(1).max(120), z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|120)$/)], {
-        error: 'expected a whole number from 1 to 120',
-      })
+      .union([z.int(LENGTH).min(1, LENGTH).max(MAX_SECONDS, LENGTH), z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|120)$/, LENGTH)], LENGTH)
       .transform(String)
       .optional()
       .describe('Length in seconds: 4, 8 or 12; some servers have others.'),

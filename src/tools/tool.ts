@@ -9,7 +9,7 @@ export const modelArgument = z
   .string()
   .regex(/^(?!\.+$)[!-~]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces')
   .optional()
-  .describe("Model, or Azure deployment.");
+  .describe('Model, or Azure deployment.');
 
 /** What tools work with, made once by `gateway.ts`. */
 export type ToolServices = Readonly<{

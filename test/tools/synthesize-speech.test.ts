@@ -36,7 +36,14 @@ describe('what is sent', () => {
   });
 
   test('everything that the caller has set', async () => {
-    const args = { input: 'Hello', voice: { id: 'voice_1' }, instructions: 'Whisper.', response_format: 'opus', speed: 1.5, model: 'gpt-4o-mini-tts' };
+    const args = {
+      input: 'Hello',
+      voice: { id: 'voice_1' },
+      instructions: 'Whisper.',
+      response_format: 'opus',
+      speed: 1.5,
+      model: 'gpt-4o-mini-tts',
+    };
     const app = createTestApp();
     expect((await app.call('synthesize_speech', args)).structuredContent).toMatchObject({ voice: 'voice_1' });
     expect((await app.requests())[0]?.body).toEqual(args);
@@ -46,7 +53,11 @@ describe('what is sent', () => {
     ['2025-04-01-preview', '/openai/deployments/team-audio/audio/speech'],
     ['v1', '/openai/v1/audio/speech'],
   ])('on Azure, to the deployment (%s)', async (AZURE_OPENAI_API_VERSION, path) => {
-    const azure = { AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: newAccount(), AZURE_OPENAI_AUDIO_DEPLOYMENT: 'team-audio' };
+    const azure = {
+      AZURE_OPENAI_ENDPOINT: inject('openaiUrl'),
+      AZURE_OPENAI_API_KEY: newAccount(),
+      AZURE_OPENAI_AUDIO_DEPLOYMENT: 'team-audio',
+    };
     const app = createTestApp(testEnvironment({ ...azure, AZURE_OPENAI_API_VERSION }));
     expect((await app.call('synthesize_speech', SPEECH)).structuredContent).toMatchObject({ model: 'team-audio' });
     expect((await app.requests())[0]?.path).toBe(path);
@@ -80,7 +91,13 @@ describe('what comes back', () => {
 
   test('pcm, with what a player must be told', async () => {
     const { structuredContent } = await createTestApp().call('synthesize_speech', { ...SPEECH, response_format: 'pcm' });
-    expect(structuredContent).toMatchObject({ format: 'pcm', content_type: 'audio/pcm', sample_rate: 24_000, channels: 1, sample_format: 's16le' });
+    expect(structuredContent).toMatchObject({
+      format: 'pcm',
+      content_type: 'audio/pcm',
+      sample_rate: 24_000,
+      channels: 1,
+      sample_format: 's16le',
+    });
     expect(structuredContent.url).toMatch(/\.pcm$/);
     expect((await read(structuredContent.url)).bytes.byteLength).toBe(structuredContent.bytes);
   });
@@ -95,7 +112,13 @@ describe('what comes back', () => {
     const { content, structuredContent } = await createTestApp().call('synthesize_speech', SPEECH);
     expect(content).toEqual([
       { type: 'text', text: expect.stringContaining(structuredContent.url) },
-      { type: 'resource_link', uri: structuredContent.url, name: expect.stringMatching(/\.mp3$/), mimeType: 'audio/mpeg', size: structuredContent.bytes },
+      {
+        type: 'resource_link',
+        uri: structuredContent.url,
+        name: expect.stringMatching(/\.mp3$/),
+        mimeType: 'audio/mpeg',
+        size: structuredContent.bytes,
+      },
     ]);
   });
 });
@@ -158,7 +181,9 @@ describe('answers that are no sound are errors, and leave no blob', () => {
     const app = createTestApp(testEnvironment(), runtime);
     await app.fail({ [how]: true });
     const result = await app.call('synthesize_speech', SPEECH);
-    expect(result.content[0]?.text).toMatch(how === 'cut' ? /its body broke off.*charged again/ : /its body stalled for 60 s.*charged again/);
+    expect(result.content[0]?.text).toMatch(
+      how === 'cut' ? /its body broke off.*charged again/ : /its body stalled for 60 s.*charged again/,
+    );
     expect(uploads.filter(({ query }) => query.get('comp') !== 'block')).toEqual([]);
   });
 });

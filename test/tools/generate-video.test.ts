@@ -1,0 +1,385 @@
+import { parseBuffer } from 'music-metadata';
+import { describe, expect, inject, test } from 'vitest';
+import { inspectImage } from '../../src/media/formats.ts';
+import { CLOCK_SPEED, createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+
+/** Jobs take this long by a clock that goes as fast as the tests'. */
+const JOB = { jobSeconds: 30, speed: CLOCK_SPEED };
+
+async function setUp({ env = testEnvironment(), settings = {}, runtime = testRuntime() } = {}) {
+  const app = createTestApp(env, runtime);
+  await app.setVideos({ ...JOB, ...settings });
+  return {
+    ...app,
+    generate: (args: object) => app.call('generate_video', args),
+    /** How often each kind of request was made. */
+    async count(): Promise<Record<'created' | 'polled' | 'downloaded' | 'thumbnails' | 'spritesheets', number>> {
+      const requests = (await app.requests()).filter(({ path }) => path.startsWith('/v1/videos'));
+      const variant = (name: string) => requests.filter(({ query }) => query === `?variant=${name}`).length;
+      return {
+        created: requests.filter(({ method }) => method === 'POST').length,
+        polled: requests.filter(({ method, path }) => method === 'GET' && !path.endsWith('/content')).length,
+        downloaded: variant('video'),
+        thumbnails: variant('thumbnail'),
+        spritesheets: variant('spritesheet'),
+      };
+    },
+  };
+}
+
+async function read(url: string): Promise<{ type: string | null; bytes: Uint8Array<ArrayBuffer> }> {
+  const response = await fetch(url);
+  expect(response.status).toBe(200);
+  return { type: response.headers.get('content-type'), bytes: new Uint8Array(await response.arrayBuffer()) };
+}
+
+const today = () => new Date().toISOString().slice(0, 10).replaceAll('-', '/');
+
+describe('a video that is ready within the wait', () => {
+  test('is stored under the id of its job, plays, and comes with a thumbnail', async () => {
+    const { generate } = await setUp();
+    const { structuredContent: result, content } = await generate({ prompt: 'a lamp', seconds: 8, size: '1280x720' });
+    expect(result).toEqual({
+      status: 'completed',
+      video_id: expect.stringMatching(/^video_\w+$/),
+      video: {
+        url: `${inject('storage').containerUrl}/videos/${today()}/${result.video_id}.mp4`,
+        content_type: 'video/mp4',
+        bytes: expect.any(Number),
+      },
+      thumbnail: {
+        url: `${inject('storage').containerUrl}/videos/${today()}/${result.video_id}-thumbnail.webp`,
+        content_type: 'image/webp',
+        bytes: expect.any(Number),
+      },
+      seconds: '8',
+      size: '1280x720',
+      model: 'sora-2',
+    });
+    const { type, bytes } = await read(result.video.url);
+    expect(type).toBe('video/mp4');
+    expect(bytes.byteLength).toBe(result.video.bytes);
+    expect((await parseBuffer(bytes)).format).toMatchObject({ hasVideo: true, container: expect.stringContaining('isom') });
+    expect(inspectImage((await read(result.thumbnail.url)).bytes)).toMatchObject({ width: 320, height: 180 });
+    expect(content.map(({ type }) => type)).toEqual(['text', 'resource_link', 'resource_link']);
+    expect(content[0]?.text).toContain(result.video.url);
+  });
+
+  test('with the spritesheet, when it is asked for', async () => {
+    const { generate } = await setUp();
+    const { structuredContent } = await generate({ prompt: 'a lamp', include_spritesheet: true });
+    expect(structuredContent.spritesheet).toMatchObject({ content_type: 'image/jpeg', url: expect.stringMatching(/-spritesheet\.jpg$/) });
+  });
+
+  test('what is sent is what was asked for', async () => {
+    const { generate, requests } = await setUp();
+    await generate({ prompt: 'a lamp', wait_seconds: 0 });
+    await generate({ prompt: 'a lamp', seconds: '12', size: '720x1280', model: 'sora-2', wait_seconds: 0 });
+    const created = (await requests()).filter(({ method }) => method === 'POST');
+    expect(created.map(({ body }) => body)).toEqual([
+      { prompt: 'a lamp', model: 'sora-2' },
+      { prompt: 'a lamp', model: 'sora-2', seconds: '12', size: '720x1280' },
+    ]);
+    expect(created[0]?.headers['content-type']).toContain('multipart/form-data');
+  });
+
+  test.each([
+    ['of unknown length', { contentLength: false }],
+    ['larger than one PUT may be', { contentBytes: 70 * 1024 * 1024 }],
+  ])('%s', async (_, settings) => {
+    // By the true clock: large bodies take seconds, and the signatures of a fast clock would be from the future.
+    const { generate } = await setUp({ settings, runtime: testRuntime({ now: () => Date.now() }) });
+    const { structuredContent } = await generate({ prompt: 'a lamp' });
+    const { bytes } = await read(structuredContent.video.url);
+    expect(bytes.byteLength).toBe(structuredContent.video.bytes);
+    expect((await parseBuffer(bytes)).format).toMatchObject({ hasVideo: true });
+  });
+
+  test.each([['thumbnail'], ['spritesheet']])('a missing %s does not cost the video', async (variant) => {
+    const { generate } = await setUp({ settings: { without: [variant] } });
+    const { structuredContent } = await generate({ prompt: 'a lamp', include_spritesheet: true });
+    expect(structuredContent.status).toBe('completed');
+    expect(structuredContent).not.toHaveProperty(variant);
+  });
+
+  test.each([
+    ['an error', { status: 500 }],
+    ['no image', { status: 200, body: '<html>' }],
+    ['a body that breaks off', { cut: true }],
+  ])('nor does a thumbnail that is %s', async (_, fault) => {
+    const { generate, fail } = await setUp();
+    await fail({ at: 'variant=thumbnail', ...fault });
+    const { structuredContent } = await generate({ prompt: 'a lamp' });
+    expect(structuredContent).toMatchObject({ status: 'completed', video: { content_type: 'video/mp4' } });
+    expect(structuredContent).not.toHaveProperty('thumbnail');
+  });
+});
+
+describe('a video that is not ready within the wait', () => {
+  test('is told with its id, its progress and the next step; the id alone gets it later', async () => {
+    const { generate, count } = await setUp();
+    const { structuredContent: first, content } = await generate({ prompt: 'a lamp', wait_seconds: 15 });
+    expect(first).toEqual({
+      status: 'in_progress',
+      video_id: expect.stringMatching(/^video_/),
+      progress: expect.any(Number),
+      next_step: expect.stringMatching(new RegExp(`call generate_video with video_id "${first.video_id}" in about 20 s`)),
+    });
+    expect(first.progress).toBeGreaterThan(20);
+    expect(content).toEqual([{ type: 'text', text: first.next_step }]);
+    const { structuredContent: second } = await generate({ video_id: first.video_id });
+    expect(second).toMatchObject({ status: 'completed', video_id: first.video_id, video: { content_type: 'video/mp4' } });
+    expect(await count()).toMatchObject({ created: 1, downloaded: 1, thumbnails: 1 });
+  });
+
+  test('with wait_seconds 0 nothing is waited for', async () => {
+    const { generate, count } = await setUp();
+    const { structuredContent } = await generate({ prompt: 'a lamp', wait_seconds: 0 });
+    expect(structuredContent.status).toBe('in_progress');
+    expect(await count()).toMatchObject({ created: 1, polled: 0 });
+    await generate({ video_id: structuredContent.video_id, wait_seconds: 0 });
+    expect(await count()).toMatchObject({ created: 1, polled: 1 });
+  });
+
+  test('the wait ends in time, and a long one polls no more than Workers allow', async () => {
+    const { generate, count } = await setUp({ settings: { jobSeconds: 10_000 } });
+    const start = performance.now();
+    await generate({ prompt: 'a lamp', wait_seconds: 600 });
+    expect(((performance.now() - start) / 1000) * CLOCK_SPEED).toBeLessThan(700);
+    expect((await count()).polled).toBeLessThan(28);
+  }, 15_000);
+
+  test('another instance gets it from the id alone', async () => {
+    const env = testEnvironment();
+    const { structuredContent } = await (await setUp({ env })).generate({ prompt: 'a lamp', wait_seconds: 0 });
+    const { structuredContent: later } = await createTestApp(env).call('generate_video', { video_id: structuredContent.video_id });
+    expect(later.status).toBe('completed');
+  });
+});
+
+describe('a video that is stored already', () => {
+  test('is not downloaded again', async () => {
+    const { generate, count } = await setUp();
+    const { structuredContent: first } = await generate({ prompt: 'a lamp', include_spritesheet: true });
+    const { structuredContent: second } = await generate({ video_id: first.video_id, include_spritesheet: true });
+    expect(second).toEqual(first);
+    expect(await count()).toMatchObject({ created: 1, downloaded: 1, thumbnails: 1, spritesheets: 1 });
+  });
+
+  test('calls at the same moment all get it, and there is one copy', async () => {
+    const { generate } = await setUp({ settings: { contentLength: false, contentBytes: 3 * 1024 * 1024 } });
+    const { structuredContent } = await generate({ prompt: 'a lamp', wait_seconds: 0 });
+    const results = await Promise.all([1, 2, 3].map(() => generate({ video_id: structuredContent.video_id })));
+    expect(new Set(results.map((result) => JSON.stringify(result.structuredContent.video))).size).toBe(1);
+    expect((await read(results[0]?.structuredContent.video.url)).bytes.byteLength).toBe(3 * 1024 * 1024);
+  });
+
+  test('is found when the upstream has forgotten it', async () => {
+    const env = testEnvironment();
+    const { generate } = await setUp({ env });
+    const { structuredContent } = await generate({ prompt: 'a lamp' });
+    await fetch(`${inject('openaiUrl')}/_control/${env.OPENAI_API_KEY}/videos/${structuredContent.video_id}`, { method: 'DELETE' });
+    expect((await generate({ video_id: structuredContent.video_id })).structuredContent).toEqual({
+      status: 'completed',
+      video_id: structuredContent.video_id,
+      video: structuredContent.video,
+    });
+  });
+});
+
+describe('a job that fails', () => {
+  test("is an error with the upstream's code and sentence, made safe", async () => {
+    const error = { code: 'moderation_blocked', message: 'Blocked. Key sk-abcdefgh12345678 was used.' };
+    const { generate } = await setUp({ settings: { error } });
+    const result = await generate({ prompt: 'a lamp' });
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(
+      /could not make the video video_\w+ \(moderation_blocked\): Blocked\. Key \[key\] was used\. The job has ended/,
+    );
+  });
+
+  test('at its creation is an ordinary error', async () => {
+    const { generate } = await setUp();
+    expect((await generate({ prompt: '[refuse]' })).content[0]?.text).toMatch(/refused the content for safety reasons/);
+  });
+});
+
+describe('nothing is paid for twice', () => {
+  test.each([500, 502, 503, 429, 408])('creation is sent once, whatever is answered: %i', async (status) => {
+    const { generate, fail, count } = await setUp();
+    await fail({ at: 'POST', status }, { at: 'POST', status });
+    expect(await generate({ prompt: 'a lamp' })).toMatchObject({ isError: true });
+    expect(await count()).toMatchObject({ created: 1, polled: 0 });
+  });
+
+  test('a creation whose answer was lost is told as one that may have been charged', async () => {
+    const { generate, fail, count } = await setUp();
+    await fail({ at: 'POST', cut: true });
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toContain('trying again may be charged again');
+    expect(await count()).toMatchObject({ created: 1 });
+  });
+
+  test('polls that fail for a while do not end the wait', async () => {
+    const { generate, fail } = await setUp();
+    await fail(
+      { at: 'GET', status: 500 },
+      { at: 'GET', status: 429 },
+      { at: 'GET', cut: true },
+      { at: 'GET', status: 200, body: '<html>' },
+    );
+    expect((await generate({ prompt: 'a lamp', wait_seconds: 120 })).structuredContent.status).toBe('completed');
+  });
+
+  test('a poll that fails for good is an error, which has the id', async () => {
+    const { generate, fail } = await setUp();
+    await fail({ at: 'GET', status: 401 });
+    const { content } = await generate({ prompt: 'a lamp' });
+    expect(content[0]?.text).toMatch(
+      /answered 401.*The video job is not lost: call generate_video with video_id "video_\w+".*not charged again/,
+    );
+  });
+
+  test.each([
+    ['an error', { status: 500 }],
+    ['a body that breaks off', { cut: true }],
+  ])('a download that ends in %s is tried once more', async (_, fault) => {
+    const { generate, fail, count } = await setUp();
+    await fail({ at: 'variant=video', ...fault });
+    expect((await generate({ prompt: 'a lamp' })).structuredContent.status).toBe('completed');
+    expect(await count()).toMatchObject({ created: 1, downloaded: 2 });
+  });
+
+  test('a download that keeps failing is an error with the id, leaves no blob, and can be gone on with', async () => {
+    const { generate, fail, count } = await setUp({ settings: { contentLength: false } });
+    await fail({ at: 'variant=video', cut: true }, { at: 'variant=video', cut: true });
+    const { content } = await generate({ prompt: 'a lamp' });
+    expect(content[0]?.text).toMatch(/broke off.*call generate_video with video_id/);
+    const video_id = /video_id "(\w+)"/.exec(content[0]?.text ?? '')?.[1] ?? '';
+    const blob = await fetch(`${inject('storage').containerUrl}/videos/${today()}/${video_id}.mp4`);
+    await blob.body?.cancel();
+    expect(blob.status).toBe(404);
+    expect((await generate({ video_id })).structuredContent.status).toBe('completed');
+    expect(await count()).toMatchObject({ created: 1, downloaded: 3 });
+  });
+
+  test('something that is no MP4 is an error with the id, and leaves no blob', async () => {
+    const { generate, fail } = await setUp();
+    await fail({ at: 'variant=video', status: 200, body: '{"error":"x"}' }, { at: 'variant=video', status: 200, body: '<html>' });
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/not an MP4 file.*video_id "video_/);
+  });
+
+  test('a storage that refuses is an error with the id', async () => {
+    const runtime = testRuntime();
+    const { fetch } = runtime;
+    const refusing = {
+      ...runtime,
+      fetch: ((input, init) =>
+        init?.method === 'PUT' ? Promise.resolve(new Response(null, { status: 403 })) : fetch(input, init)) as typeof fetch,
+    };
+    const { generate } = await setUp({ runtime: refusing });
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/AZURE_STORAGE_CONNECTION_STRING.*video_id "video_/);
+  });
+});
+
+describe('bad input is told by name, and nothing is sent', () => {
+  test.each([
+    [{}, /prompt: give exactly one of prompt .* and video_id/],
+    [{ prompt: 'a', video_id: 'video_1' }, /give exactly one of prompt/],
+    [{ prompt: '' }, /prompt: .*>=1/],
+    [{ prompt: 'a', seconds: 0 }, /seconds: expected a whole number from 1 to 120/],
+    [{ prompt: 'a', seconds: 'long' }, /seconds: expected a whole number/],
+    [{ prompt: 'a', size: '720p' }, /size: must be WIDTHxHEIGHT/],
+    [{ prompt: 'a', wait_seconds: -1 }, /wait_seconds: .*>=0/],
+    [{ prompt: 'a', wait_seconds: 601 }, /wait_seconds: .*<=600/],
+    [{ prompt: 'a', duration: 5 }, /duration: unknown argument; allowed: prompt, video_id,/],
+    [{ video_id: '../../container/blob' }, /video_id: must be the id of a video/],
+    [{ video_id: 'a/b' }, /video_id: must be/],
+    [{ video_id: 'video_1?x' }, /video_id: must be/],
+    [{ video_id: '..' }, /video_id: must be/],
+    [{ video_id: 'x'.repeat(129) }, /video_id: must be/],
+    [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: is for new videos.*seconds: is for new videos/],
+    [
+      { prompt: 'a', input_reference_url: 'https://images.example.com/x.png' },
+      /input_reference_url: is on a host .*MCP_ALLOWED_INPUT_HOSTS/,
+    ],
+  ])('%j', async (args, expected) => {
+    const { generate, requests } = await setUp();
+    const result = await generate(args);
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(expected);
+    expect(await requests()).toEqual([]);
+  });
+
+  test('nor without storage', async () => {
+    const { generate, requests } = await setUp({ env: testEnvironment({ AZURE_STORAGE_CONNECTION_STRING: '' }) });
+    expect((await generate({ prompt: 'a' })).content[0]?.text).toContain('AZURE_STORAGE_CONNECTION_STRING');
+    expect(await requests()).toEqual([]);
+  });
+});
+
+describe('where there is no Videos API', () => {
+  test.each([404, 410])('%i on /videos is told, with the variable to set', async (status) => {
+    const { generate, fail } = await setUp();
+    await fail({ at: 'POST', status });
+    expect((await generate({ prompt: 'a' })).content[0]?.text).toMatch(
+      new RegExp(`answered ${status}: it has no Videos API.*OPENAI_VIDEO_BASE_URL`),
+    );
+  });
+
+  test('a model that does not exist is another matter', async () => {
+    const { generate } = await setUp();
+    expect((await generate({ prompt: 'a', model: 'no-such-model' })).content[0]?.text).toMatch(/404 \(model_not_found\)/);
+  });
+
+  test('an unknown id is told as that', async () => {
+    const { generate } = await setUp();
+    expect((await generate({ video_id: 'video_unknown' })).content[0]?.text).toMatch(/knows no video video_unknown.*Check the id/);
+  });
+
+  test.each([
+    ['OpenAI itself', { OPENAI_BASE_URL: '' }, /OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL/],
+    [
+      'Azure',
+      { AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com', AZURE_OPENAI_API_KEY: 'some-key' },
+      /Azure OpenAI has no videos endpoint.*OPENAI_VIDEO_BASE_URL/,
+    ],
+  ])('%s is not asked at all', async (_, env, expected) => {
+    const runtime = testRuntime({ fetch: () => Promise.reject(new Error('asked')) });
+    const result = await createTestApp(testEnvironment(env), runtime).call('generate_video', { prompt: 'a' });
+    expect(result.content[0]?.text).toMatch(expected);
+  });
+
+  test('another server keeps video alive, with its own key', async () => {
+    const key = newAccount();
+    const elsewhere = {
+      OPENAI_VIDEO_BASE_URL: `${inject('openaiUrl')}/v1`,
+      OPENAI_VIDEO_API_KEY: key,
+      OPENAI_BASE_URL: '',
+      OPENAI_API_KEY: 'unused-key',
+    };
+    const { structuredContent } = await createTestApp(testEnvironment(elsewhere)).call('generate_video', { prompt: 'a', wait_seconds: 0 });
+    expect(structuredContent.status).toBe('in_progress');
+    expect(await createTestApp({ ...testEnvironment(), OPENAI_API_KEY: key }).requests()).toHaveLength(1);
+  });
+});
+
+test('the first frame is read from the storage and sent as a file', async () => {
+  const { generate, call, requests } = await setUp();
+  const { structuredContent } = await call('generate_image', { prompt: 'a lamp', size: '64x64', output_format: 'jpeg' });
+  const [image] = structuredContent.images;
+  const result = await generate({ prompt: 'a', input_reference_url: image.url, wait_seconds: 0 });
+  expect(result.isError).toBeUndefined();
+  expect((await requests()).at(-1)?.body).toMatchObject({ input_reference: { type: 'image/jpeg', bytes: image.bytes } });
+});
+
+test('progress: the id at once, then the percentage, with rising values', async () => {
+  const { post } = await setUp();
+  const params = { name: 'generate_video', arguments: { prompt: 'a lamp' }, _meta: { progressToken: 'p' } };
+  const text = await (await post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })).text();
+  const messages = [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+  const progress = messages.filter(({ method }) => method === 'notifications/progress').map((message) => message.params);
+  expect(progress[0]).toEqual({ progressToken: 'p', progress: 1, message: expect.stringMatching(/^video_\w+: started/) });
+  expect(progress.slice(1).every(({ message }) => /^video_\w+: \d+ %$/.test(message))).toBe(true);
+  expect(progress.map((step) => step.progress)).toEqual(progress.map((_, index) => index + 1));
+  expect(progress.length).toBeGreaterThan(3);
+});
