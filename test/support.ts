@@ -104,7 +104,7 @@ export async function setVideos(account: string, settings: Partial<VideoSettings
   await fetch(`${inject('openaiUrl')}/_control/${account}/videos`, { method: 'POST', body: JSON.stringify(settings) });
 }
 
-async function recordedRequests(account: string): Promise<RecordedRequest[]> {
+export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
   return (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).json() as Promise<RecordedRequest[]>;
 }
 

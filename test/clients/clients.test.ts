@@ -2,10 +2,11 @@ import { Client as ModernClient, StreamableHTTPClientTransport as ModernTranspor
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { parseBuffer } from 'music-metadata';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
-import { CLIENT_KEY, type ToolResult, testEnvironment } from '../support.ts';
+import { CLIENT_KEY, recordedRequests, setVideos, type ToolResult, testEnvironment } from '../support.ts';
 
 type ConnectedClient = {
   protocol: string | undefined;
@@ -51,7 +52,9 @@ const runtimes: Record<string, (env: Record<string, string>) => Promise<RunningG
 describe.each(Object.keys(runtimes))('%s', (runtime) => {
   let gateway: RunningGateway;
   beforeAll(async () => {
-    gateway = await (runtimes[runtime] as typeof startNodeGateway)(testEnvironment());
+    const env = testEnvironment();
+    await setVideos(env.OPENAI_API_KEY ?? '', { jobSeconds: 3 });
+    gateway = await (runtimes[runtime] as typeof startNodeGateway)(env);
   });
   afterAll(() => gateway.close());
 
@@ -85,6 +88,18 @@ describe.each(Object.keys(runtimes))('%s', (runtime) => {
       expect(decoded).toMatchObject({ format: 'webp', width: 256, height: 128 });
     });
 
+    test('synthesize_speech: an anonymous GET of the URL gives sound', async () => {
+      const { structuredContent } = await call('synthesize_speech', { input: 'Hello', response_format: 'opus' });
+      const { format } = await parseBuffer(new Uint8Array(await (await fetch(structuredContent.url)).arrayBuffer()));
+      expect(format).toMatchObject({ container: 'Ogg', codec: 'Opus' });
+    });
+
+    test('generate_video: an anonymous GET of the URL gives a video', async () => {
+      const { structuredContent } = await call('generate_video', { prompt: 'a lamp' });
+      const { format } = await parseBuffer(new Uint8Array(await (await fetch(structuredContent.video.url)).arrayBuffer()));
+      expect(format).toMatchObject({ hasVideo: true });
+    });
+
     test('list_supported_models', async () => {
       const { structuredContent } = await call('list_supported_models', { verify: true });
       expect(structuredContent.models[0]).toMatchObject({ capability: 'chat', available: true, exists: true });
@@ -102,6 +117,57 @@ describe.each(Object.keys(runtimes))('%s', (runtime) => {
     });
   });
 });
+
+describe.each(Object.keys(runtimes))('a video on %s', (runtime) => {
+  const start = runtimes[runtime] as typeof startNodeGateway;
+  const connect = clients['@modelcontextprotocol/client, pinned to 2026-07-28'] as (url: URL, key: string) => Promise<ConnectedClient>;
+
+  test('outlives the client that was cut off and the server that was stopped; it is created and downloaded once', async () => {
+    const env = testEnvironment();
+    const account = env.OPENAI_API_KEY ?? '';
+    await setVideos(account, { jobSeconds: 4 });
+    const first = await start(env);
+    const videoId = await startAndCutOff(first.url);
+    await first.close();
+
+    const second = await start(env);
+    const client = await connect(new URL(`${second.url}/mcp`), CLIENT_KEY);
+    const goOn = async () => (await client.callTool({ name: 'generate_video', arguments: { video_id: videoId } })) as ToolResult;
+    expect((await goOn()).structuredContent).toMatchObject({
+      status: 'completed',
+      video_id: videoId,
+      video: { content_type: 'video/mp4' },
+    });
+    expect((await goOn()).structuredContent.status).toBe('completed');
+    await client.close();
+    await second.close();
+    const requests = await recordedRequests(account);
+    expect(requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    expect(requests.filter(({ query }) => query === '?variant=video')).toHaveLength(1);
+  });
+});
+
+/** Starts a video, reads the first progress message, which has the id, and breaks the connection. */
+async function startAndCutOff(url: string): Promise<string> {
+  const connection = new AbortController();
+  const headers = {
+    authorization: `Bearer ${CLIENT_KEY}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  };
+  const params = { name: 'generate_video', arguments: { prompt: 'a lamp' }, _meta: { progressToken: 1 } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const response = await fetch(`${url}/mcp`, { method: 'POST', headers, body, signal: connection.signal });
+  let text = '';
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const id = /"message":"(video_\w+): started/.exec(text)?.[1];
+    if (!id) continue;
+    connection.abort();
+    return id;
+  }
+  throw new Error('No progress message came.');
+}
 
 test('workerd with a wrong configuration answers 503, and names the variables', async () => {
   const gateway = await startWorkerdGateway({ PORT: 'secret' });

@@ -30,6 +30,8 @@ const CALLS = [
     name: 'generate_image',
     arguments: { prompt: 'A robot reading a newspaper', size: '768x768', output_format: 'webp', output_compression: 80 },
   },
+  { name: 'synthesize_speech', arguments: { input: 'This is the stand-in.', voice: 'marin', response_format: 'mp3' } },
+  { name: 'generate_video', arguments: { prompt: 'A paper boat on a river', seconds: 4, size: '1280x720' } },
 ];
 
 say('Starting Azurite, the OpenAI stand-in and the gateway …');
@@ -71,7 +73,7 @@ async function callTools(): Promise<number> {
   let failed = 0;
   for (const call of CALLS) {
     const startMs = performance.now();
-    const result = await client.callTool(call);
+    const result = await client.callTool(call, { onprogress: ({ message }) => say(`     … ${message}`) });
     const links = result.content.flatMap((block) => (block.type === 'resource_link' ? [block.uri] : []));
     const readable = await Promise.all(links.map(isReadable));
     const worked = !result.isError && readable.every(Boolean);

@@ -8,8 +8,11 @@ export type RunningAzurite = {
   connectionString: string;
   /** The same account without its key: a SAS that may create and write in the container. */
   sasConnectionString: string;
+  /** Anyone may read its blobs. */
   container: string;
   containerUrl: string;
+  /** Nobody may, without a SAS. */
+  privateContainer: string;
   close: () => Promise<void>;
 };
 
@@ -17,15 +20,18 @@ export type RunningAzurite = {
 const ACCOUNT = 'devstoreaccount1';
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
-/** Starts Azure Storage's emulator on loopback, in memory, with one container that anyone may read. */
-export async function startAzurite(container = 'media'): Promise<RunningAzurite> {
+/** Starts Azure Storage's emulator on loopback, in memory, with a container that anyone may read, and a private one. */
+export async function startAzurite(): Promise<RunningAzurite> {
   const main = fileURLToPath(new URL('../../node_modules/azurite/dist/src/blob/main.js', import.meta.url));
   const args = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const endpoint = `${await listeningUrl(child)}/${ACCOUNT}`;
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};BlobEndpoint=${endpoint};`;
-  const client = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container);
+  const [container, privateContainer] = ['media', 'private'];
+  const service = BlobServiceClient.fromConnectionString(connectionString);
+  const client = service.getContainerClient(container);
   await client.create({ access: 'blob' });
+  await service.getContainerClient(privateContainer).create();
   const sasUrl = await client.generateSasUrl({
     permissions: ContainerSASPermissions.parse('cw'),
     expiresOn: new Date(Date.now() + 3_600_000),
@@ -35,6 +41,7 @@ export async function startAzurite(container = 'media'): Promise<RunningAzurite>
     sasConnectionString: `BlobEndpoint=${endpoint};SharedAccessSignature=${new URL(sasUrl).search.slice(1)}`,
     container,
     containerUrl: `${endpoint}/${container}`,
+    privateContainer,
     close: async () => {
       child.kill('SIGKILL');
       await once(child, 'exit');

@@ -1,0 +1,60 @@
+import { expect, inject, test } from 'vitest';
+import { CLOCK_SPEED, createTestApp, testEnvironment, testRuntime } from '../support.ts';
+
+const HOURS = 24;
+
+/** Storage in a private container, whose URLs can be read for a day. */
+function privateEnvironment() {
+  const { containerUrl, container, privateContainer } = inject('storage');
+  return testEnvironment({
+    AZURE_BLOB_CONTAINER: privateContainer,
+    AZURE_BLOB_PUBLIC_BASE_URL: containerUrl.replace(new RegExp(`${container}$`), privateContainer),
+    AZURE_BLOB_READ_SAS_HOURS: String(HOURS),
+  });
+}
+
+async function statusOf(url: string, method = 'GET'): Promise<number> {
+  const response = await fetch(url, { method, headers: { 'x-ms-blob-type': 'BlockBlob' }, ...(method === 'PUT' && { body: 'x' }) });
+  await response.body?.cancel();
+  return response.status;
+}
+
+test.each([
+  ['generate_image', { prompt: 'a lamp', size: '64x64' }],
+  ['synthesize_speech', { input: 'Hello' }],
+])('%s returns a URL that can be read, says until when, and can do nothing else', async (tool, args) => {
+  const { structuredContent, content } = await createTestApp(privateEnvironment()).call(tool, args);
+  const file = structuredContent.images?.[0] ?? structuredContent;
+  const url = new URL(file.url);
+  expect(await statusOf(file.url)).toBe(200);
+  expect(await statusOf(url.href.replace(url.search, ''))).not.toBe(200);
+  expect(await statusOf(file.url, 'PUT')).toBe(403);
+  expect(await statusOf(file.url, 'DELETE')).toBe(403);
+  expect(await statusOf(file.url.replace(/\/[^/]+\?/, '/other.png?'))).toBe(403);
+  expect(url.searchParams.get('sp')).toBe('r');
+  expect(new Date(url.searchParams.get('se') ?? '').toISOString()).toBe(file.expires_at);
+  const leftHours = (Date.parse(file.expires_at) - Date.now()) / 3_600_000;
+  expect(leftHours).toBeGreaterThan(HOURS - 1);
+  expect(leftHours).toBeLessThan(HOURS + 1);
+  expect(content.find(({ type }) => type === 'resource_link')).toMatchObject({ uri: file.url, name: expect.not.stringContaining('?') });
+});
+
+test('a later call with the video_id gives a fresh URL for every file', async () => {
+  const runtime = testRuntime();
+  let later = 0;
+  const app = createTestApp(privateEnvironment(), { ...runtime, now: () => runtime.now() + later });
+  await app.setVideos({ jobSeconds: 5, speed: CLOCK_SPEED });
+  const { structuredContent: first } = await app.call('generate_video', { prompt: 'a lamp' });
+  later = 60_000;
+  const { structuredContent: second } = await app.call('generate_video', { video_id: first.video_id });
+  for (const file of ['video', 'thumbnail']) {
+    expect(await statusOf(first[file].url)).toBe(200);
+    expect(await statusOf(second[file].url)).toBe(200);
+    expect(Date.parse(second[file].expires_at)).toBeGreaterThanOrEqual(Date.parse(first[file].expires_at) + 60_000);
+  }
+});
+
+test("read SAS need the account's key: the operator's own SAS may write, and is not handed out", async () => {
+  const env = { ...privateEnvironment(), AZURE_STORAGE_CONNECTION_STRING: inject('storage').sasConnectionString };
+  expect(() => createTestApp(env)).toThrow('must have an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set');
+});
