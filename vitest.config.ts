@@ -8,6 +8,7 @@ const clients = 'test/clients/**';
 export default defineConfig({
   test: {
     globalSetup: 'test/global-setup.ts',
+    testTimeout: 20_000,
     projects: [
       { extends: true, test: { name: 'node', include: ['test/**/*.test.ts'], exclude: [clients] } },
       {

@@ -38,6 +38,8 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
   app.get('/health', (c) => c.json({ status: 'ok', version: VERSION }));
   app.notFound((c) => httpError(c, 404, 'not_found', `There is nothing at ${c.req.path}; the MCP endpoint is POST /mcp.`));
   app.onError((error, c) => {
+    // A client that breaks off its request is no fault of ours, and does not read the answer.
+    if (c.req.raw.signal.aborted) return c.body(null, 400);
     log.error('request_failed', { request_id: c.get('requestId'), error: error.stack });
     return httpError(c, 500, 'internal_error', 'Internal error.');
   });

@@ -42,14 +42,18 @@ const list = () =>
 const httpUrl = () =>
   z.string().transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    const usable =
-      url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password && !url.search && !url.hash;
-    if (!usable) {
-      context.addIssue({ code: 'custom', message: 'must be an http or https URL without user, query or fragment' });
-      return z.NEVER;
-    }
-    return text.replace(/\/+$/, '');
+    const isPlain = /^https?:\/\/[^\s?#@\\]+$/i.test(text);
+    if (url && isPlain) return url.href.replace(/\/+$/, '');
+    context.addIssue({ code: 'custom', message: 'must be an http or https URL without user, query or fragment' });
+    return z.NEVER;
   });
+
+/** People paste the URL of the API, or of one call, where the resource's is wanted: what begins with /openai is cut off. */
+const azureResource = () =>
+  z
+    .string()
+    .transform((text) => text.replace(/\/openai(\/.*|\?.*)?$/, ''))
+    .pipe(httpUrl());
 
 const pathSegments = () =>
   z
@@ -68,13 +72,17 @@ const integer = (minimum: number, maximum: number) =>
 
 /** Every variable the gateway reads. The README's table and `.dev.vars.example` are held against these names. */
 export const environmentSchema = z.object({
-  MCP_SERVER_API_KEY: token('the bearer token of the clients'),
+  MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters'),
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: list().optional(),
   MCP_ALLOWED_HOSTS: list().optional(),
   MCP_ALLOWED_INPUT_HOSTS: list().optional(),
-  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+  LOG_LEVEL: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }))
+    .default('info'),
 
   OPENAI_API_KEY: token('an API key').optional(),
   OPENAI_BASE_URL: httpUrl().default('https://api.openai.com/v1'),
@@ -93,11 +101,11 @@ export const environmentSchema = z.object({
   OPENAI_VIDEO_BASE_URL: httpUrl().optional(),
   OPENAI_VIDEO_API_KEY: token('an API key').optional(),
 
-  AZURE_OPENAI_ENDPOINT: httpUrl().optional(),
+  AZURE_OPENAI_ENDPOINT: azureResource().optional(),
   AZURE_OPENAI_API_KEY: token('an API key').optional(),
   AZURE_OPENAI_API_VERSION: z
     .string()
-    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/, 'must be v1 or a date such as 2025-04-01-preview')
+    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/i, 'must be v1 or a date such as 2025-04-01-preview')
     .default('2025-04-01-preview'),
   AZURE_OPENAI_CHAT_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_IMAGE_DEPLOYMENT: name().optional(),
@@ -163,7 +171,6 @@ function toProblem(issue: z.core.$ZodIssue, given: Readonly<Record<string, strin
 function checkCombinations(given: Readonly<Record<string, string>>): ConfigProblem[] {
   const pairs = [
     ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
-    ['AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'],
     ...CAPABILITIES.map(
       (capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const,
     ),

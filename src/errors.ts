@@ -16,6 +16,7 @@ export type Failure =
       code?: string | undefined;
       detail?: string | undefined;
       retryAfterSeconds?: number | undefined;
+      paid: boolean;
     }
   /** The upstream's safety system refused the content. */
   | { kind: 'content_refused'; service: string; detail?: string | undefined }
@@ -33,6 +34,8 @@ export type Failure =
   | { kind: 'video_unknown'; service: string; videoId: string; status: number }
   /** Something went wrong after a video job had begun; the job itself goes on. */
   | { kind: 'video_interrupted'; videoId: string; reason: Failure }
+  /** Media was made, and paid for, but could not be kept. */
+  | { kind: 'media_lost'; what: string; reason: Failure }
   /** Azure Blob Storage did not take what was sent. */
   | { kind: 'storage'; problem: string; retryable: boolean }
   /** The client went away or asked to stop. */
@@ -49,8 +52,13 @@ export class GatewayError extends Error {
   }
 }
 
-/** The sentence a client is told: what happened, which service answered what, whether and when to try again. */
+/** The sentences a client is told: what happened, which service answered what, whether and when to try again. */
 export function describeFailure(failure: Failure): string {
+  const sentences = describe(failure);
+  return sentences.charAt(0).toUpperCase() + sentences.slice(1);
+}
+
+function describe(failure: Failure): string {
   switch (failure.kind) {
     case 'invalid_input':
       return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the call and try again.`;
@@ -76,6 +84,8 @@ export function describeFailure(failure: Failure): string {
       return `${failure.service} answered ${failure.status}: it knows no video ${failure.videoId} (any more), and none is stored from the last days. Check the id; if every id is unknown, the server has no Videos API, and the operator must set OPENAI_VIDEO_BASE_URL.`;
     case 'video_interrupted':
       return `${describeFailure(failure.reason)} The video job is not lost: call generate_video with video_id "${failure.videoId}" to go on; that is not charged again.`;
+    case 'media_lost':
+      return `${failure.what} made, and charged, but could not be stored. ${describeFailure(failure.reason)}`;
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Trying again later may work.' : 'Trying again does not help until the operator corrects this.'}`;
     case 'cancelled':
@@ -94,8 +104,10 @@ function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>):
     return `${answered} The model, deployment or endpoint does not exist there; list_supported_models shows what is configured.`;
   if (status === 429)
     return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
-  if (status >= 500)
-    return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}. If it goes on, tell the operator.`;
+  if (status >= 500) {
+    const charged = failure.paid && status !== 503 ? ' It may have done the work and charged for it all the same.' : '';
+    return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}.${charged} If it goes on, tell the operator.`;
+  }
   if (status === 408 || status === 409) return `${answered} Trying again may work.`;
   return `${answered} The same request will be refused again; correct it first.`;
 }

@@ -4,7 +4,6 @@ import type { Log } from './log.ts';
 import { createMcp, type McpHandler } from './mcp/server.ts';
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
-import { redact } from './openai/errors.ts';
 import { createUpstreams } from './openai/upstreams.ts';
 import { tools } from './tools/index.ts';
 
@@ -56,7 +55,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     onToolCall: ({ requestId, tool, outcome, error }) => {
       const fields = { request_id: requestId, tool, outcome };
       if (outcome === 'ok') log.info('tool_call', fields);
-      else if (outcome === 'internal') log.error('tool_call', { ...fields, error: redact(stackOf(error)) });
+      else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
     onError: (error) => log.debug('mcp_error', { message: error.message }),

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
@@ -18,11 +19,16 @@ const DRAIN_TIMEOUT_MS = 5 * 60_000;
 const IDLE_CHECK_MS = 250;
 
 function main(): void {
-  // Variables that are set already win over the file's.
-  if (existsSync(LOCAL_VARIABLES)) process.loadEnvFile(LOCAL_VARIABLES);
-  const loaded = loadConfig(process.env);
+  const loaded = loadConfig(readEnvironment());
   if (loaded.ok) serve(loaded.config);
   else refuseToStart(loaded.problems);
+}
+
+/** The process's variables, and for those that are unset or empty the file's. */
+function readEnvironment(): Record<string, string | undefined> {
+  const fromFile = existsSync(LOCAL_VARIABLES) ? parseEnv(readFileSync(LOCAL_VARIABLES, 'utf8')) : {};
+  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
+  return { ...fromFile, ...Object.fromEntries(set) };
 }
 
 function serve(config: Config): void {

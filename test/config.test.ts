@@ -79,7 +79,11 @@ describe('values that are refused', () => {
     ['PORT', '80.5'],
     ['PORT', '-1'],
     ['LOG_LEVEL', 'verbose'],
+    ['MCP_SERVER_API_KEY', 'x'.repeat(4001)],
     ['OPENAI_BASE_URL', 'ftp://example.com'],
+    ['OPENAI_BASE_URL', 'https:example.com'],
+    ['OPENAI_BASE_URL', 'https://example.com/a b'],
+    ['OPENAI_BASE_URL', 'https://example.com/#'],
     ['OPENAI_BASE_URL', 'https://user:password@example.com/v1'],
     ['OPENAI_VIDEO_BASE_URL', 'example.com/v1'],
     ['AZURE_OPENAI_API_VERSION', 'latest'],
@@ -95,13 +99,27 @@ describe('values that are refused', () => {
   });
 });
 
-test('Azure needs its endpoint and its key together', () => {
+test('Azure, which its endpoint chooses, needs its key', () => {
   expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com' })).toEqual(['AZURE_OPENAI_API_KEY']);
-  expect(problems({ ...REQUIRED, AZURE_OPENAI_API_KEY: 'k' })).toEqual(['AZURE_OPENAI_ENDPOINT']);
 });
 
 test("a capability's own key needs its own server, because keys are sent nowhere else", () => {
   expect(problems({ ...REQUIRED, OPENAI_VIDEO_API_KEY: 'k' })).toEqual(['OPENAI_VIDEO_BASE_URL']);
+});
+
+test.each([
+  'https://r.openai.azure.com',
+  'https://r.openai.azure.com/',
+  'https://r.openai.azure.com/openai',
+  'https://r.openai.azure.com/openai/v1/',
+  'https://r.openai.azure.com/openai/deployments/team-chat/chat/completions?api-version=2024-10-21',
+])("the resource's URL is found in %s", (AZURE_OPENAI_ENDPOINT) => {
+  expect(load({ AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY: 'k' }).openai.azure?.endpoint).toBe('https://r.openai.azure.com');
+});
+
+test('names that are the same in capitals are taken', () => {
+  expect(load({ LOG_LEVEL: 'INFO' })).toEqual(load({ LOG_LEVEL: 'info' }));
+  expect(problems({ ...REQUIRED, AZURE_OPENAI_API_VERSION: 'V1' })).toEqual([]);
 });
 
 test('storage is configured when its three variables are set, with slashes at the ends made even', () => {

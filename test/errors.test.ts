@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { redact } from '../src/openai/errors.ts';
+import { redact } from '../src/redact.ts';
 import type { Fault } from './stand-ins/openai/accounts.ts';
 import { createTestApp, newAccount, testEnvironment, testRuntime } from './support.ts';
 
@@ -35,11 +35,7 @@ describe('what an agent is told', () => {
       [{ status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after': '20' } }],
       /answered 429 \(rate_limit_exceeded\).*Too many requests; try again in 20 s/,
     ],
-    [
-      '429 for want of credit',
-      [{ status: 429, code: 'insufficient_quota', headers: { 'x-should-retry': 'false' } }],
-      /quota is used up.*does not help/,
-    ],
+    ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /quota is used up.*does not help/],
     ['500', [{ status: 500 }], /answered 500.*try again in a minute/],
     ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /answered 503.*try again in 30 s/],
     [
@@ -57,6 +53,18 @@ describe('what an agent is told', () => {
     );
   });
 
+  test('a filter that Azure tells of in an inner error', async () => {
+    const body = JSON.stringify({ error: { message: 'Filtered.', innererror: { code: 'ResponsibleAIPolicyViolation' } } });
+    expect(await chat({ status: 400, body, headers: { 'content-type': 'application/json' } })).toMatch(
+      /refused the content for safety reasons: Filtered/,
+    );
+  });
+
+  test('5xx of a paid call may have been charged', async () => {
+    expect(await image({ status: 502 })).toMatch(/try again in a minute\. It may have done the work and charged for it/);
+    expect(await image({ status: 503 })).not.toMatch(/charged/);
+  });
+
   test('429 that goes on is told after two more tries, all of them free', async () => {
     expect(await chat({ status: 429 }, { status: 429 }, { status: 429 })).toMatch(/wait a little, then try again/);
   });
@@ -72,7 +80,7 @@ describe('what an agent is told', () => {
     const result = await createTestApp(testEnvironment({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' })).call('chat_completion', {
       prompt: 'Hello',
     });
-    expect(result.content[0]?.text).toMatch(/connection to The OpenAI-compatible server 127\.0\.0\.1:9 failed.*may be charged again/);
+    expect(result.content[0]?.text).toMatch(/connection to the OpenAI-compatible server 127\.0\.0\.1:9 failed.*may be charged again/);
   });
 
   test('every error ends with its kind and the id of the request', async () => {
@@ -121,7 +129,15 @@ describe('secrets', () => {
     expect(JSON.stringify(result)).not.toContain(env.OPENAI_API_KEY);
   });
 
+  test('a part of a key is not told either', async () => {
+    const text = await chat({ status: 403, message: 'Incorrect API key provided: AKEY-***7890.' });
+    expect(text).toContain('403');
+    expect(text).not.toMatch(/AKEY|7890/);
+  });
+
   test.each([
+    ['partial AKEY-12*****7890 here', 'partial [key] here'],
+    ['Incorrect API key provided: AKEY-1234567890', 'Incorrect API key provided: [key]'],
     ['key sk-proj-abcd1234efgh', 'key [key]'],
     ['sk-ab****yz', '[key]'],
     ['Authorization: Bearer abcdefgh12345', 'Authorization: Bearer [key]'],

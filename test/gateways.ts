@@ -1,21 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_readConfig as readConfig } from 'wrangler';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-export type RunningGateway = { url: string; close: () => Promise<void> };
+export type RunningGateway = { url: string; pid: number; close: () => Promise<void> };
 
 /** Starts the Node server as `npm start` does, on a free port, with exactly these variables. */
-export async function startNodeGateway(env: Record<string, string>): Promise<RunningGateway> {
-  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env });
+export async function startNodeGateway(env: Record<string, string>, cwd?: string): Promise<RunningGateway> {
+  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd);
+  // However this process ends, its child does not outlive it.
+  process.once('exit', () => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   const port = await listeningPort(child);
   if (port === undefined) throw new Error('The gateway did not start.');
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     close: async () => {
       child.kill('SIGKILL');
       await exited;
@@ -23,9 +27,9 @@ export async function startNodeGateway(env: Record<string, string>): Promise<Run
   };
 }
 
-/** The Node server as a process; without `.dev.vars`, because it runs elsewhere. */
-export function spawnNodeGateway(env: Record<string, string>): ChildProcess {
-  return spawn(process.execPath, [`${root}src/node.ts`], { cwd: `${root}test`, env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** The Node server as a process; in a directory without `.dev.vars`, unless another is given. */
+export function spawnNodeGateway(env: Record<string, string>, cwd = `${root}test`): ChildProcess {
+  return spawn(process.execPath, [`${root}src/node.ts`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** The port in the log's first event, or `undefined` when the process ends without it. */
@@ -61,7 +65,17 @@ export async function startWorkerdGateway(env: Record<string, string>): Promise<
     }),
   );
   const url = await miniflare.ready;
-  return { url: url.origin, close: () => miniflare.dispose() };
+  return { url: url.origin, pid: newestWorkerd(), close: () => miniflare.dispose() };
+}
+
+/** The workerd process that this process has started last; 0 where there is no /proc. */
+function newestWorkerd(): number {
+  const processes = existsSync('/proc') ? readdirSync('/proc').map(Number).filter(Boolean) : [];
+  const own = processes.filter((pid) => {
+    const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+    return stat.startsWith(`${pid} (workerd) `) && stat.split(' ')[3] === String(process.pid);
+  });
+  return Math.max(0, ...own);
 }
 
 async function buildWorker(outdir: string): Promise<void> {

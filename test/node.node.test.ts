@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type RunningGateway, spawnNodeGateway, startNodeGateway } from './gateways.ts';
 import { CLIENT_KEY, newAccount, queueFaults, testEnvironment } from './support.ts';
@@ -39,6 +41,21 @@ describe('a start that cannot work ends with exit code 1 and says why', () => {
     expect(code).toBe(1);
     expect(stderr).toBe(`Port ${port} is taken; set PORT to another one.\n`);
   });
+});
+
+test('an empty variable does not hide the one in .dev.vars', async () => {
+  const directory = await mkdtemp(`${tmpdir()}/gateway-`);
+  await writeFile(`${directory}/.dev.vars`, 'MCP_SERVER_API_KEY=from-the-file\nOPENAI_CHAT_MODEL=from-the-file\n');
+  const gateway = await startNodeGateway(
+    { MCP_SERVER_API_KEY: '', OPENAI_CHAT_MODEL: 'from-the-environment', OPENAI_API_KEY: 'k' },
+    directory,
+  );
+  const headers = { authorization: 'Bearer from-the-file', 'content-type': 'application/json' };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'list_supported_models', arguments: {} } });
+  const response = await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body });
+  expect(await response.text()).toContain('from-the-environment');
+  await gateway.close();
+  await rm(directory, { recursive: true });
 });
 
 describe('a running server', () => {

@@ -27,18 +27,20 @@ const EMULATOR_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4
 export function parseConnectionString(text: string): ConnectionStringResult {
   const settings = readSettings(text);
   if (settings.get('usedevelopmentstorage')?.toLowerCase() === 'true') {
-    const host = settings.get('developmentstorageproxyuri') ?? 'http://127.0.0.1';
-    return build(`${host.replace(/\/+$/, '')}:10000/${EMULATOR_ACCOUNT}`, EMULATOR_ACCOUNT, { kind: 'key', keyBase64: EMULATOR_KEY });
+    const proxy = settings.get('developmentstorageproxyuri') ?? 'http://127.0.0.1';
+    const origin = URL.canParse(proxy) && new URL(proxy).port === '' ? `${new URL(proxy).origin}:10000` : proxy.replace(/\/+$/, '');
+    return build(`${origin}/${EMULATOR_ACCOUNT}`, EMULATOR_ACCOUNT, { kind: 'key', keyBase64: EMULATOR_KEY });
   }
   const sas = settings.get('sharedaccesssignature')?.replace(/^\?/, '');
   const keyBase64 = settings.get('accountkey');
   const explicit = settings.get('blobendpoint');
-  const accountName = settings.get('accountname') ?? (explicit && accountNameOf(explicit));
+  // With a SAS nothing is signed here, so the name does not matter.
+  const accountName = settings.get('accountname') ?? (explicit && accountNameOf(explicit)) ?? (sas && !keyBase64 ? 'unnamed' : undefined);
   if (!accountName)
     return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that names the account' };
   const endpoint =
     explicit ??
-    `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix') ?? 'core.windows.net'}`;
+    `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix')?.replace(/^\./, '') ?? 'core.windows.net'}`;
   if (keyBase64) {
     if (!isBase64(keyBase64)) return { ok: false, problem: 'must have an AccountKey in base64' };
     return build(endpoint, accountName, { kind: 'key', keyBase64 });
@@ -63,7 +65,7 @@ function readSettings(text: string): Map<string, string> {
 
 function build(endpoint: string, accountName: string, credential: StorageCredential): ConnectionStringResult {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.username)
+  if (!url || !/^https?:$/.test(url.protocol) || /[?#]/.test(endpoint) || url.username)
     return { ok: false, problem: 'must name an http or https blob endpoint' };
   if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must have an AccountName of lower-case letters and digits' };
   return { ok: true, account: { accountName, blobEndpoint: endpoint.replace(/\/+$/, ''), credential } };
@@ -74,7 +76,7 @@ function accountNameOf(endpoint: string): string | undefined {
   if (!URL.canParse(endpoint)) return undefined;
   const url = new URL(endpoint);
   const segment = url.pathname.split('/')[1];
-  return segment || url.hostname.split('.')[0];
+  return segment || /^([^.]+)\.blob\./.exec(url.hostname)?.[1];
 }
 
 function isBase64(text: string): boolean {

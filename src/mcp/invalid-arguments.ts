@@ -13,6 +13,7 @@ function describeIssue(issue: z.core.$ZodIssue, parents: readonly PropertyKey[],
     return issue.keys.map((key) => `${formatPath([...path, key])}: unknown argument${known}`);
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return describeUnion(issue, path, allowed);
+  if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => `${at}: the key ${lowerFirst(message)}`);
   if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.endsWith('received undefined')) {
     return [`${at}: is required (${issue.expected})`];
   }
@@ -25,6 +26,10 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: readonly Prope
   if (deep) return deep.flatMap((inner) => describeIssue(inner, path, allowed));
   if (issue.message !== 'Invalid input') return [`${formatPath(path)}: ${issue.message}`];
   return [`${formatPath(path)}: ${issue.errors.map((branch) => branch.map((inner) => inner.message).join(' and ')).join(', or ')}`];
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** `messages[0].content` */

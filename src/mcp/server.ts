@@ -33,7 +33,7 @@ type Exchange = Readonly<{
 }>;
 
 /** Answers one MCP request over Streamable HTTP whose body has been read and parsed. */
-export type McpHandler = (request: Request, parsedBody: unknown, exchange: Exchange) => Promise<Response>;
+export type McpHandler = (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
 
 /**
  * Streamable HTTP for every protocol revision, stateless. Each request gets a low-level server of its own, because a
@@ -84,7 +84,38 @@ export function createMcp(options: McpOptions): McpHandler {
   }
 
   const handler = createMcpHandler(createServer, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError });
-  return (request, parsedBody, exchange) => handler.fetch(request, { parsedBody, authInfo: toAuthInfo(exchange) });
+  return async (request, parsedBody, exchange) =>
+    refuseCall(parsedBody) ?? handler.fetch(withAccept(request), { parsedBody, authInfo: toAuthInfo(exchange) });
+}
+
+/** A call that is no call at all, told in words that a model understands; the SDK would answer with its validator's. */
+function refuseCall(body: object): Response | undefined {
+  const { id, method, params } = body as { id?: unknown; method?: unknown; params?: { name?: unknown; arguments?: unknown } };
+  if (method !== 'tools/call' || id === undefined) return undefined;
+  const problem =
+    typeof params?.name !== 'string'
+      ? 'params.name must be the name of a tool'
+      : params.arguments !== undefined && !isPlainObject(params.arguments)
+        ? 'params.arguments must be an object'
+        : undefined;
+  if (problem === undefined) return undefined;
+  return Response.json(
+    { jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidParams, message: `Invalid tools/call request: ${problem}.` } },
+    { status: 400 },
+  );
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The protocol wants both media types named in Accept; tools such as curl say that they take anything. */
+function withAccept(request: Request): Request {
+  const accept = request.headers.get('accept') ?? '*/*';
+  if (!accept.includes('*/*')) return request;
+  const headers = new Headers(request.headers);
+  headers.set('accept', 'application/json, text/event-stream');
+  return new Request(request.url, { method: request.method, headers, signal: request.signal });
 }
 
 /** The SDK carries this beside a request to its handlers; ours holds the exchange, and not the token. */

@@ -1,8 +1,20 @@
+/** Why a download was given up, in words that are fit for a client. */
+export class DownloadError extends Error {
+  override readonly name = 'DownloadError';
+  /** Whether the same download may work a little later. */
+  readonly passing: boolean;
+
+  constructor(message: string, passing: boolean) {
+    super(message);
+    this.passing = passing;
+  }
+}
+
 export type DownloadLimits = Readonly<{ maxBytes: number; timeoutMs: number; signal?: AbortSignal }>;
 
 /**
- * Reads the body at `url` into memory. Throws an `Error` whose message is fit for a client when the answer is not a
- * success, is longer than `maxBytes` or takes longer than `timeoutMs`.
+ * Reads the body at `url` into memory. Throws a `DownloadError` when the answer is not a success or is longer than
+ * `maxBytes`, and what `fetch` throws when it takes longer than `timeoutMs` or the connection fails.
  */
 export async function download(
   fetch: (url: string, init: RequestInit) => Promise<Response>,
@@ -13,13 +25,13 @@ export async function download(
   const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   if (!response.ok || !response.body) {
     await response.body?.cancel();
-    throw new Error(`the download was answered with ${response.status}`);
+    throw new DownloadError(`it was answered with ${response.status}`, response.status === 429 || response.status >= 500);
   }
   const chunks: Uint8Array[] = [];
   let total = 0;
   for await (const chunk of response.body) {
     total += chunk.byteLength;
-    if (total > maxBytes) throw new Error(`the download is larger than ${maxBytes} bytes`);
+    if (total > maxBytes) throw new DownloadError(`it is larger than ${maxBytes} bytes`, false);
     chunks.push(chunk);
   }
   return concatenate(chunks, total);

@@ -48,7 +48,7 @@ export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
   if (!format) return undefined;
   try {
     const { width, height } = imageSize(bytes);
-    return { format, width, height };
+    return width > 0 && height > 0 ? { format, width, height } : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../errors.ts';
-import { download } from './download.ts';
+import { DownloadError, download } from './download.ts';
 import { inspectImage, type MediaFormat } from './formats.ts';
 
 export type InputImage = Readonly<{ bytes: Uint8Array<ArrayBuffer>; format: MediaFormat }>;
@@ -33,7 +33,7 @@ export async function readInputImage(url: string, signal: AbortSignal, options: 
     if (hop > 0 && checked.url.host !== new URL(url).host) throw refuse('redirects to another host');
     const location = await readOnce(checked.url.href, signal, options.fetch).catch((cause: unknown) => {
       if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
-      throw refuse(cause instanceof Error && cause.name === 'Error' ? `could not be read: ${cause.message}` : 'could not be read', cause);
+      throw refuse(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
     if (typeof location === 'string') {
       current = new URL(location, checked.url).href;

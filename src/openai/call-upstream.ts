@@ -22,7 +22,7 @@ export function requireUpstream(upstreams: Upstreams, capability: Capability): U
 }
 
 /**
- * Makes one call to an upstream. Whatever it throws is thrown as a failure of ours. Once it has resolved, neither the
+ * Makes one call to an upstream. The failures of the upstream are thrown as ours; anything else is a bug and rises. Once it has resolved, neither the
  * client nor the clock ends it any more: a body that is still to be read has been paid for.
  */
 export async function callUpstream<Answer>(
@@ -44,7 +44,8 @@ export async function callUpstream<Answer>(
   } catch (cause) {
     if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
     if (timedOut) throw new GatewayError({ kind: 'upstream_timeout', service: upstream.service, paid }, { cause });
-    throw new GatewayError(toFailure(cause, upstream, paid), { cause });
+    const failure = toFailure(cause, upstream, paid);
+    throw failure ? new GatewayError(failure, { cause }) : cause;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);

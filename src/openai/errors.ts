@@ -1,31 +1,51 @@
-import { APIError } from 'openai';
+import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
 import type { Failure } from '../errors.ts';
+import { redact } from '../redact.ts';
 import { retryAfterSeconds } from './retry-refused.ts';
 import type { Upstream } from './upstreams.ts';
 
 const MAX_DETAIL_CHARACTERS = 500;
-const REFUSAL_CODES = new Set(['content_filter', 'content_policy_violation', 'moderation_blocked', 'ResponsibleAIPolicyViolation']);
+/** Compared without case and punctuation: servers spell them in several ways. */
+const REFUSAL_CODES = new Set(['contentfilter', 'contentpolicyviolation', 'moderationblocked', 'responsibleaipolicyviolation']);
+const QUOTA_CODES = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
 
-/** What it means for a client that a call to an upstream threw `error`. */
-export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Failure {
+/** What it means for a client that a call to an upstream threw `error`; `undefined` when that is a bug. */
+export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Failure | undefined {
   const { service } = upstream;
-  if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream);
+  if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream, paid);
   // The client parses success bodies as JSON; one that is none surfaces as a SyntaxError.
   if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON', paid };
-  // What is left: no connection, or one that broke before the end of the answer, which each runtime reports in its own way.
-  return { kind: 'upstream_unreachable', service, paid };
+  return isConnectionFault(error) ? { kind: 'upstream_unreachable', service, paid } : undefined;
 }
 
-function statusFailure(error: APIError, status: number, upstream: Upstream): Failure {
+/**
+ * No connection, or one that broke before the end of the answer. The client wraps what happens before the headers; the
+ * body's faults come as each runtime reports them: on Node a TypeError with a cause, on Workers a plain Error.
+ */
+function isConnectionFault(error: unknown): boolean {
+  if (error instanceof APIConnectionError || error instanceof APIUserAbortError || error instanceof DOMException) return true;
+  if (error instanceof OpenAIError || !(error instanceof Error)) return false;
+  return error instanceof TypeError ? error.cause !== undefined : error.name === 'Error';
+}
+
+function statusFailure(error: APIError, status: number, upstream: Upstream, paid: boolean): Failure {
   const { service } = upstream;
   const code = safeCode(error.code) ?? safeCode(error.type);
-  if (status === 429 && (code === 'insufficient_quota' || code === 'billing_hard_limit_reached'))
-    return { kind: 'quota_exhausted', service };
-  // A 401 quotes a part of the key, so its words are never told; the status says enough.
-  const detail = status === 401 ? undefined : safeDetail(error.error, upstream.client.apiKey);
-  if (status === 400 && code !== undefined && REFUSAL_CODES.has(code)) return { kind: 'content_refused', service, detail };
+  if (status === 429 && code !== undefined && QUOTA_CODES.has(code)) return { kind: 'quota_exhausted', service };
+  const detail = safeDetail(error.error, status, upstream.client.apiKey);
+  if (status === 400 && [code, innerCode(error.error)].some(isRefusal)) return { kind: 'content_refused', service, detail };
   const retryAfter = error.headers ? retryAfterSeconds(error.headers) : undefined;
-  return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter };
+  return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter, paid };
+}
+
+function isRefusal(code: string | undefined): boolean {
+  return code !== undefined && REFUSAL_CODES.has(code.toLowerCase().replace(/[^a-z]/g, ''));
+}
+
+/** Azure tells of its content filter in an inner error. */
+function innerCode(body: unknown): string | undefined {
+  const inner = property(body, 'innererror') ?? property(body, 'inner_error');
+  return safeCode(property(inner, 'code'));
 }
 
 function safeCode(code: unknown): string | undefined {
@@ -33,20 +53,14 @@ function safeCode(code: unknown): string | undefined {
 }
 
 /** The upstream's own sentence, when it sent one in OpenAI's error shape; never a raw body. */
-function safeDetail(body: unknown, apiKey: string | null): string | undefined {
-  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
-  if (typeof message !== 'string') return undefined;
+function safeDetail(body: unknown, status: number, apiKey: string | null): string | undefined {
+  const message = property(body, 'message');
+  // Sentences about the key quote a part of it; the status says enough.
+  if (typeof message !== 'string' || status === 401 || /api[-_ ]?key/i.test(message)) return undefined;
   const withoutKey = apiKey && apiKey.length >= 6 ? message.replaceAll(apiKey, '[key]') : message;
   return redact(withoutKey).slice(0, MAX_DETAIL_CHARACTERS);
 }
 
-/** Takes out whatever looks like a key, a bearer token, a SAS signature or inline data, and folds white space. */
-export function redact(text: string): string {
-  return text
-    .replace(/\bsk-[\w*-]{4,}/g, '[key]')
-    .replace(/\b(bearer|api[-_ ]key:?)\s+[\w.~+/*=-]{8,}/gi, '$1 [key]')
-    .replace(/\b(sig|signature|AccountKey)=[^&;\s"']+/gi, '$1=[redacted]')
-    .replace(/\bdata:[\w/+.-]*;base64,[\w+/=]*/g, '[data]')
-    .replace(/\s+/g, ' ')
-    .trim();
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }

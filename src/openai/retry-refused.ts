@@ -18,11 +18,17 @@ export function retryRefused(
       if (!REFUSED.has(response.status) || retry === MAX_RETRIES) return response;
       const seconds = retryAfterSeconds(response.headers);
       const waitMs = seconds === undefined ? FIRST_BACKOFF_MS * 2 ** retry : seconds * 1000;
-      if (waitMs > MAX_WAIT_MS || response.headers.get('x-should-retry') === 'false') return response;
+      const isFinal = response.headers.get('x-should-retry') === 'false' || (await tellsOfQuota(response));
+      if (waitMs > MAX_WAIT_MS || isFinal) return response;
       await response.body?.cancel();
       await sleep(waitMs, init?.signal ?? undefined);
     }
   };
+}
+
+/** An account without credit is refused with 429 as well, and waiting does not fill it. */
+async function tellsOfQuota(response: Response): Promise<boolean> {
+  return /insufficient_quota|billing_hard_limit/.test(await response.clone().text());
 }
 
 /**

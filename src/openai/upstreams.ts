@@ -67,31 +67,43 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
   const model = settings.models[capability];
   const common = commonOptions(capability, runtime);
   const own = settings.elsewhere[capability];
-  if (own) {
-    // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
-    return describe(
-      model,
-      own.baseUrl,
-      new OpenAI({ ...common, ...keyOptions(own.apiKey), baseURL: own.baseUrl, organization: null, project: null }),
-    );
-  }
+  // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
+  if (own) return createPlainUpstream(capability, { ...own, keyVariable: `OPENAI_${capability.toUpperCase()}_API_KEY` }, model, common);
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
-  const isOpenAI = providerOf(settings.baseUrl) === 'openai';
-  if (isOpenAI && capability === 'video') {
+  return createPlainUpstream(capability, { ...settings, keyVariable: 'OPENAI_API_KEY' }, model, common);
+}
+
+type PlainServer = Readonly<{
+  baseUrl: string;
+  apiKey: string | undefined;
+  keyVariable: string;
+  organization?: string | undefined;
+  project?: string | undefined;
+}>;
+
+/** OpenAI itself, or a server that speaks its API. */
+function createPlainUpstream(
+  capability: Capability,
+  { baseUrl, apiKey, keyVariable, organization, project }: PlainServer,
+  model: string,
+  common: ReturnType<typeof commonOptions>,
+): Upstream | NoUpstream {
+  const provider = providerOf(baseUrl);
+  if (provider === 'openai' && capability === 'video') {
     const reason = 'OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
-    return unavailable('openai', settings.baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
+    return unavailable(provider, baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
   }
-  if (isOpenAI && !settings.apiKey) {
-    return unavailable('openai', settings.baseUrl, model, 'OPENAI_API_KEY is not set', ['OPENAI_API_KEY']);
-  }
+  if (provider === 'openai' && !apiKey) return unavailable(provider, baseUrl, model, `${keyVariable} is not set`, [keyVariable]);
+  const endpointHost = new URL(baseUrl).host;
+  const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `the OpenAI-compatible server ${endpointHost}`;
   const client = new OpenAI({
     ...common,
-    ...keyOptions(settings.apiKey),
-    baseURL: settings.baseUrl,
-    organization: settings.organization ?? null,
-    project: settings.project ?? null,
+    ...keyOptions(apiKey),
+    baseURL: baseUrl,
+    organization: organization ?? null,
+    project: project ?? null,
   });
-  return describe(model, settings.baseUrl, client);
+  return { available: true, provider, service, endpointHost, model, client };
 }
 
 function createAzureUpstream(
@@ -117,7 +129,7 @@ function createAzureUpstream(
     service: `Azure OpenAI (${endpointHost})`,
     endpointHost,
     model,
-    client: azure.apiVersion === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
+    client: azure.apiVersion.toLowerCase() === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
   };
 }
 
@@ -167,13 +179,6 @@ function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime
 /** A compatible server may need no key; the client insists on one, so its header is dropped again. */
 function keyOptions(apiKey: string | undefined) {
   return apiKey ? { apiKey } : { apiKey: 'none', defaultHeaders: { Authorization: null } };
-}
-
-function describe(model: string, baseUrl: string, client: OpenAI): Upstream {
-  const endpointHost = new URL(baseUrl).host;
-  const provider = providerOf(baseUrl);
-  const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `The OpenAI-compatible server ${endpointHost}`;
-  return { available: true, provider, service, endpointHost, model, client };
 }
 
 function unavailable(provider: Provider, baseUrl: string, model: string, reason: string, variables: readonly string[]): NoUpstream {

@@ -1,8 +1,8 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { type Failure, GatewayError } from '../errors.ts';
+import { redact } from '../redact.ts';
 import { callUpstream } from './call-upstream.ts';
-import { redact } from './errors.ts';
 import type { Upstream } from './upstreams.ts';
 
 /**

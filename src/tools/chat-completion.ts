@@ -19,6 +19,12 @@ const chatOutput = z.object({
   id: z.string(),
 });
 
+/** Some compatible servers answer with parts, as in requests. */
+const contentSchema = z.union([
+  z.string(),
+  z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map(({ text = '' }) => text).join('')),
+]);
+
 /** What is needed of the upstream's answer; anything else in it may change without breaking the tool. */
 const answerSchema = z.object({
   id: z.string().catch(''),
@@ -27,7 +33,7 @@ const answerSchema = z.object({
     .array(
       z.object({
         finish_reason: z.string().nullish().catch(null),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish().catch(null) }),
+        message: z.object({ content: contentSchema.nullish(), refusal: z.string().nullish().catch(null) }),
       }),
     )
     .min(1),
@@ -101,10 +107,14 @@ function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.inp
   };
 }
 
-/** A cut-off or refused answer is no JSON: then `json` is left out and `finish_reason` or `refusal` tells why. */
+/**
+ * Some models put JSON into a Markdown fence all the same. A cut-off or refused answer is no JSON: then `json` is left
+ * out, and `finish_reason` or `refusal` tells why.
+ */
 function parseJson(text: string): { json: unknown } | undefined {
+  const unfenced = text.trim().replace(/^```(?:json)?\s*(.*?)\s*```$/s, '$1');
   try {
-    return { json: JSON.parse(text) };
+    return { json: JSON.parse(unfenced) };
   } catch {
     return undefined;
   }

@@ -6,7 +6,10 @@ const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 const imagePart = z.strictObject({
   type: z.literal('image_url'),
   image_url: z.strictObject({
-    url: z.string().regex(/^(https?:\/\/|data:image\/)/i, 'must be an http(s) or data:image URL'),
+    url: z
+      .string()
+      .regex(/^(https?:\/\/|data:image\/)/i, 'must be an http(s) or data:image URL')
+      .refine((url) => URL.canParse(url), { message: 'must be an http(s) or data:image URL' }),
     detail: z.enum(['auto', 'low', 'high', 'original']).optional(),
   }),
 });
@@ -23,26 +26,26 @@ const message = z
 
 export type ChatMessage = z.output<typeof message>;
 
-/** OpenAI's form has the schema under `schema`; a bare JSON Schema does not. */
-function isNamedSchema(value: Record<string, unknown>): boolean {
-  return typeof value.schema === 'object' && value.schema !== null && !('type' in value) && !('properties' in value);
-}
+const namedSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')
+    .default('response'),
+  description: z.string().exactOptional(),
+  schema: z.record(z.string(), z.unknown()),
+  strict: z.boolean().exactOptional(),
+});
 
+/**
+ * Takes a bare JSON Schema, OpenAI's `{name, schema, strict}`, and its whole `response_format`, which models like to
+ * write. A JSON Schema has no `schema` keyword, so that tells them apart.
+ */
 const jsonSchema = z.record(z.string(), z.unknown()).transform((value, context) => {
-  if (!isNamedSchema(value)) return { name: 'response', schema: value };
-  const named = z
-    .strictObject({
-      name: z
-        .string()
-        .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')
-        .default('response'),
-      description: z.string().exactOptional(),
-      schema: z.record(z.string(), z.unknown()),
-      strict: z.boolean().exactOptional(),
-    })
-    .safeParse(value);
+  const given = value.type === 'json_schema' ? value.json_schema : value;
+  if (given === value && !('schema' in value)) return { name: 'response', schema: value };
+  const named = namedSchema.safeParse(given, { reportInput: true });
   if (named.success) return named.data;
-  for (const { path, message: text } of named.error.issues) context.addIssue({ code: 'custom', path, message: text });
+  for (const { path, message } of named.error.issues) context.addIssue({ code: 'custom', path, message });
   return z.NEVER;
 });
 
@@ -73,7 +76,7 @@ export const chatInput = z
       .describe('Up to 4 texts at which the answer ends.'),
     seed: z.int().optional().describe('Integer: the same seed gives similar answers.'),
     logit_bias: z
-      .record(z.string().regex(/^\d+$/, 'must be a token id'), z.number().min(-100).max(100))
+      .record(z.string().regex(/^\d+$/, 'must be a token id'), z.int().min(-100).max(100))
       .optional()
       .describe('Token id to bias, -100 to 100.'),
     reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).optional().describe('How long to think.'),

@@ -2,15 +2,18 @@ import type { ContentBlock } from '@modelcontextprotocol/server';
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { describeFailure, GatewayError } from '../errors.ts';
-import { download } from '../media/download.ts';
+import { DownloadError, download } from '../media/download.ts';
 import { inspectImage } from '../media/formats.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLink, storedFile, toFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 
-const MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024;
+const MAX_DOWNLOAD_BYTES = 25 * 1024 * 1024;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
+/** Reading costs nothing, and what cannot be read is lost. */
+const DOWNLOAD_ATTEMPTS = 3;
+const DOWNLOAD_BACKOFF_MS = 1_000;
 
 /**
  * Names and limits are those of OpenAI's API.
@@ -110,13 +113,19 @@ async function storeAll(generated: GeneratedImage[], upstream: Upstream, context
   const errors = outcomes.flatMap((outcome, index) =>
     outcome.status === 'rejected' ? [{ index, reason: outcome.reason as unknown }] : [],
   );
-  if (images.length === 0) throw errors[0]?.reason;
+  if (images.length === 0) throw lost(errors[0]?.reason, generated.length);
   if (errors.length === 0) return { images };
   const failures = errors.map(({ index, reason }) => {
     const sentence = reason instanceof GatewayError ? describeFailure(reason.failure) : 'Internal error.';
     return `Image ${index + 1} of ${generated.length} was generated but not stored: ${sentence}`;
   });
   return { images, failures };
+}
+
+function lost(reason: unknown, count: number): unknown {
+  if (!(reason instanceof GatewayError)) return reason;
+  const what = count === 1 ? 'the image was' : `the ${count} images were`;
+  return new GatewayError({ kind: 'media_lost', what, reason: reason.failure }, { cause: reason });
 }
 
 async function store(image: GeneratedImage, upstream: Upstream, context: ToolContext): Promise<StoredImage> {
@@ -132,21 +141,33 @@ async function store(image: GeneratedImage, upstream: Upstream, context: ToolCon
   };
 }
 
-/** GPT image models answer with base64; compatible servers may answer with a URL. The image is paid for: no signal. */
-async function bytesOf(image: GeneratedImage, upstream: Upstream, { fetch }: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
-  if (image.b64_json) {
+/** GPT image models answer with base64; compatible servers may answer with a URL, or with either as a data: URL. */
+async function bytesOf(image: GeneratedImage, upstream: Upstream, context: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
+  const inline = image.b64_json || (image.url?.startsWith('data:') && image.url);
+  if (inline) {
     try {
-      return Uint8Array.fromBase64(image.b64_json);
+      return Uint8Array.fromBase64(inline.replace(/^data:[^,]*,/, ''));
     } catch (cause) {
       throw brokenAnswer(upstream, 'an image in it is not valid base64', cause);
     }
   }
   if (!image.url || !/^https?:\/\//i.test(image.url))
     throw brokenAnswer(upstream, 'an image in it has neither b64_json nor an http(s) url');
-  try {
-    return await download(fetch, image.url, { maxBytes: MAX_DOWNLOAD_BYTES, timeoutMs: DOWNLOAD_TIMEOUT_MS });
-  } catch (cause) {
-    throw brokenAnswer(upstream, 'the URL of an image in it could not be read', cause);
+  return readUrl(image.url, upstream, context);
+}
+
+/** The image is paid for, so neither a passing fault nor a client that goes away ends this. */
+async function readUrl(url: string, upstream: Upstream, { fetch, sleep }: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await download(fetch, url, { maxBytes: MAX_DOWNLOAD_BYTES, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+    } catch (cause) {
+      const why = cause instanceof DownloadError ? `: ${cause.message}` : '';
+      const isFinal = cause instanceof DownloadError && !cause.passing;
+      if (isFinal || attempt === DOWNLOAD_ATTEMPTS)
+        throw brokenAnswer(upstream, `the URL of an image in it could not be read${why}`, cause);
+      await sleep(DOWNLOAD_BACKOFF_MS * attempt);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
-import { callUpstream } from '../openai/call-upstream.ts';
+import { type ListedModel, listModels } from '../openai/models.ts';
 import { CAPABILITIES, type Capability, type Upstream } from '../openai/upstreams.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
@@ -10,8 +10,6 @@ const TOOL_OF: Readonly<Record<Capability, string>> = {
   audio: 'synthesize_speech',
   video: 'generate_video',
 };
-
-const VERIFY_TIMEOUT_MS = 20_000;
 
 const modelOutput = z.object({
   capability: z.enum(CAPABILITIES),
@@ -27,9 +25,6 @@ const modelOutput = z.object({
   verify_problem: z.string().optional(),
 });
 type ModelOutput = z.input<typeof modelOutput>;
-
-const listedModel = z.object({ id: z.string(), shutdown_date: z.string().nullish().catch(null) });
-type ListedModel = z.output<typeof listedModel>;
 
 export const listSupportedModels = defineTool({
   name: 'list_supported_models',
@@ -78,20 +73,27 @@ function describe(capability: Capability, { upstreams, media }: ToolContext): Mo
   };
 }
 
+/** Asks each server once, also when it serves several capabilities. */
 function verifyAll(models: ModelOutput[], { upstreams, signal }: ToolContext): Promise<ModelOutput[]> {
+  const lists = new Map<string, Promise<ListedModel[]>>();
+  const listOf = (upstream: Upstream): Promise<ListedModel[]> => {
+    const { baseURL, apiKey } = upstream.client;
+    const list = lists.get(`${baseURL} ${apiKey}`) ?? listModels(upstream, signal);
+    lists.set(`${baseURL} ${apiKey}`, list);
+    return list;
+  };
   return Promise.all(
     models.map(async (model) => {
       const upstream = upstreams[model.capability];
-      return upstream.available ? { ...model, ...(await verifyOne(upstream, signal)) } : model;
+      return upstream.available ? { ...model, ...(await verifyOne(upstream, listOf(upstream))) } : model;
     }),
   );
 }
 
 /** A list that cannot be had is told in words: the rest of the answer is still of use. */
-async function verifyOne(upstream: Upstream, signal: AbortSignal): Promise<Partial<ModelOutput>> {
+async function verifyOne(upstream: Upstream, list: Promise<ListedModel[]>): Promise<Partial<ModelOutput>> {
   try {
-    const listed = await listModels(upstream, signal);
-    const found = listed.find(({ id }) => id === upstream.model);
+    const found = (await list).find(({ id }) => id === upstream.model);
     if (found) return { exists: true, ...(found.shutdown_date && { shutdown_date: found.shutdown_date }) };
     if (upstream.provider === 'azure')
       return { verify_problem: 'Azure lists base models, and no base model has the name of this deployment.' };
@@ -100,13 +102,4 @@ async function verifyOne(upstream: Upstream, signal: AbortSignal): Promise<Parti
     if (error instanceof GatewayError && error.failure.kind !== 'cancelled') return { verify_problem: error.message };
     throw error;
   }
-}
-
-async function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
-  const page = await callUpstream(upstream, { paid: false, signal, timeoutMs: VERIFY_TIMEOUT_MS }, (until) =>
-    upstream.client.models.list({ signal: until }),
-  );
-  const models = z.array(listedModel).safeParse(page.data);
-  if (models.success) return models.data;
-  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no list of models', paid: false });
 }

@@ -104,7 +104,12 @@ async function store(response: Response, asked: string | undefined, upstream: Up
     throw new GatewayError({ kind: 'upstream_answer', service, problem: what, paid: true });
   }
   const source = { body: body.stream, lengthBytes: body.lengthBytes, repeatable: false };
-  return { format, file: toFile(await media.saveStream(media.newName('audio', format), source, format)) };
+  try {
+    return { format, file: toFile(await media.saveStream(media.newName('audio', format), source, format)) };
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.failure.kind !== 'storage') throw error;
+    throw new GatewayError({ kind: 'media_lost', what: 'the speech was', reason: error.failure }, { cause: error });
+  }
 }
 
 /** Raw samples are anything but text, or another format. */

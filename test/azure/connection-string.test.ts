@@ -37,11 +37,21 @@ test('a shared access signature', () => {
   });
 });
 
+test('a SAS on a domain of its own, and a suffix with a dot', () => {
+  expect(parse('BlobEndpoint=https://media.example.com;SharedAccessSignature=sv=1&sig=x').blobEndpoint).toBe('https://media.example.com');
+  expect(parse(`AccountName=acme;AccountKey=${KEY};EndpointSuffix=.core.windows.net`).blobEndpoint).toBe(
+    'https://acme.blob.core.windows.net',
+  );
+});
+
 test('the emulator', () => {
   expect(parse('UseDevelopmentStorage=true')).toMatchObject({
     accountName: 'devstoreaccount1',
     blobEndpoint: 'http://127.0.0.1:10000/devstoreaccount1',
   });
+  expect(parse('UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite:9999/').blobEndpoint).toBe(
+    'http://azurite:9999/devstoreaccount1',
+  );
   expect(parse('UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite').blobEndpoint).toBe(
     'http://azurite:10000/devstoreaccount1',
   );
@@ -51,6 +61,8 @@ test.each([
   ['', 'AccountName'],
   ['AccountName=acme', 'AccountKey or SharedAccessSignature'],
   ['AccountName=acme;AccountKey=%%%', 'base64'],
+  [`AccountKey=${KEY};BlobEndpoint=https://media.example.com`, 'AccountName'],
+  [`AccountName=acme;AccountKey=${KEY};BlobEndpoint=https://acme.example.com/#x`, 'http or https'],
   [`AccountName=ac/me;AccountKey=${KEY}`, 'AccountName'],
   [`AccountName=acme;AccountKey=${KEY};BlobEndpoint=ftp://x`, 'http or https'],
   ['AccountName=acme;SharedAccessSignature=sv=1', 'sig'],

@@ -34,41 +34,57 @@ const CALLS = [
   { name: 'generate_video', arguments: { prompt: 'A paper boat on a river', seconds: 4, size: '1280x720' } },
 ];
 
-say('Starting Azurite, the OpenAI stand-in and the gateway …');
-const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
-const gateway = await startNodeGateway({
-  PORT: process.env.PORT ?? '8000',
-  MCP_SERVER_API_KEY: KEY,
-  OPENAI_API_KEY: 'demo',
-  OPENAI_BASE_URL: `${openai.url}/v1`,
-  AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
-  AZURE_BLOB_CONTAINER: azurite.container,
-  AZURE_BLOB_PUBLIC_BASE_URL: azurite.containerUrl,
-});
-say(`\nGateway: ${gateway.url}/mcp   (Authorization: Bearer ${KEY})`);
-say('The answers and the pictures come from a stand-in on this machine, not from OpenAI. Nothing is charged.\n');
-
-const failures = await callTools();
-say(failures === 0 ? `All ${CALLS.length} calls worked.` : `${failures} of ${CALLS.length} calls failed.`);
-if (once) await stop(failures === 0 ? 0 : 1);
-
-say(`\nStill serving. Point an MCP client at it, for example with this mcp.json:\n`);
-say(
-  JSON.stringify(
-    { mcpServers: { openai: { type: 'http', url: `${gateway.url}/mcp`, headers: { Authorization: `Bearer ${KEY}` } } } },
-    null,
-    2,
-  ),
-);
-say('\nCtrl+C ends it.');
+const running: { close: () => Promise<void> }[] = [];
 process.once('SIGINT', () => void stop(0));
 process.once('SIGTERM', () => void stop(0));
 
+try {
+  await run();
+} catch (error) {
+  process.stderr.write(`The demo could not go on: ${error instanceof Error ? error.message : String(error)}\n`);
+  await stop(1);
+}
+
+async function run(): Promise<void> {
+  say('Starting Azurite, the OpenAI stand-in and the gateway …');
+  const azurite = await keep(startAzurite());
+  const openai = await keep(startOpenAIStandIn());
+  const gateway = await keep(
+    startNodeGateway({
+      PORT: process.env.PORT ?? '8000',
+      MCP_SERVER_API_KEY: KEY,
+      OPENAI_API_KEY: 'demo',
+      OPENAI_BASE_URL: `${openai.url}/v1`,
+      AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
+      AZURE_BLOB_CONTAINER: azurite.container,
+      AZURE_BLOB_PUBLIC_BASE_URL: azurite.containerUrl,
+    }),
+  );
+  say(`\nGateway: ${gateway.url}/mcp   (Authorization: Bearer ${KEY})`);
+  say('The answers, pictures, sounds and videos come from a stand-in on this machine, not from OpenAI. Nothing is charged.\n');
+
+  const failures = await callTools(gateway.url);
+  say(failures === 0 ? `All ${CALLS.length} calls worked.` : `${failures} of ${CALLS.length} calls failed.`);
+  if (once) await stop(failures === 0 ? 0 : 1);
+
+  say('\nStill serving. Point an MCP client at it, for example with this mcp.json:\n');
+  const server = { type: 'http', url: `${gateway.url}/mcp`, headers: { Authorization: `Bearer ${KEY}` } };
+  say(JSON.stringify({ mcpServers: { openai: server } }, null, 2));
+  say('\nCtrl+C ends it.');
+}
+
+/** Whatever has been started is stopped at the end, however that comes. */
+async function keep<Part extends { close: () => Promise<void> }>(starting: Promise<Part>): Promise<Part> {
+  const part = await starting;
+  running.push(part);
+  return part;
+}
+
 /** Calls the tools one after the other, prints each call and its answer, and returns how many failed. */
-async function callTools(): Promise<number> {
+async function callTools(url: string): Promise<number> {
   const client = new Client({ name: 'demo', version: '1' });
   await client.connect(
-    new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), { requestInit: { headers: { Authorization: `Bearer ${KEY}` } } }),
+    new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers: { Authorization: `Bearer ${KEY}` } } }),
   );
   let failed = 0;
   for (const call of CALLS) {
@@ -92,6 +108,6 @@ async function isReadable(url: string): Promise<boolean> {
 }
 
 async function stop(code: number): Promise<never> {
-  await Promise.all([gateway.close(), openai.close(), azurite.close()]);
+  await Promise.all(running.map((part) => part.close()));
   process.exit(code);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { tools } from '../../src/tools/index.ts';
-import { createTestApp, readAnswer } from '../support.ts';
+import { CLIENT_KEY, createTestApp, readAnswer } from '../support.ts';
 
 const MODERN = '2026-07-28';
 const ENVELOPE = {
@@ -37,6 +37,22 @@ describe('2025-era requests', () => {
       code: -32602,
       message: expect.stringContaining('chat_completion'),
     });
+  });
+
+  test.each([['*/*'], [undefined]])('tools such as curl, which accept %s, are answered', async (accept) => {
+    const { app } = createTestApp();
+    const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json', ...(accept && { accept }) };
+    const response = await app.request('/mcp', {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+    });
+    expect(response.status).toBe(200);
+  });
+
+  test('a call without the name of a tool is told so', async () => {
+    const answer = await createTestApp().rpc('tools/call', { arguments: {} });
+    expect(answer.error).toEqual({ code: -32602, message: 'Invalid tools/call request: params.name must be the name of a tool.' });
   });
 
   test('answers go to the request they belong to, also when many run at once', async () => {

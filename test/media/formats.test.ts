@@ -37,6 +37,11 @@ test.each([
   expect(inspectImage(new TextEncoder().encode(text))).toBeUndefined();
 });
 
+test('a PNG without a size is no image', async () => {
+  const png = await imageOf('320x160', 'png');
+  expect(inspectImage(png.fill(0, 16, 24))).toBeUndefined();
+});
+
 test('a PNG that ends within its header is no image', async () => {
   expect(inspectImage((await imageOf('320x160', 'png')).subarray(0, 12))).toBeUndefined();
 });

@@ -25,6 +25,8 @@ export async function startAzurite(): Promise<RunningAzurite> {
   const main = fileURLToPath(new URL('../../node_modules/azurite/dist/src/blob/main.js', import.meta.url));
   const args = ['--blobHost', '127.0.0.1', '--blobPort', '0', '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // However this process ends, its child does not outlive it.
+  process.once('exit', () => child.kill('SIGKILL'));
   const endpoint = `${await listeningUrl(child)}/${ACCOUNT}`;
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};BlobEndpoint=${endpoint};`;
   const [container, privateContainer] = ['media', 'private'];

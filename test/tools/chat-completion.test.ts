@@ -92,6 +92,8 @@ describe('what is sent', () => {
     });
     const named = { name: 'colour', description: 'A colour.', schema, strict: true };
     expect((await sent({ prompt: 'A colour', json_schema: named })).response_format).toEqual({ type: 'json_schema', json_schema: named });
+    const whole = { type: 'json_schema', json_schema: named };
+    expect((await sent({ prompt: 'A colour', json_schema: whole })).response_format).toEqual(whole);
   });
 });
 
@@ -144,6 +146,7 @@ describe('bad input is told by name, with what is allowed, and nothing is sent',
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
       /image_url\.url: must be an http\(s\) or data:image URL/,
     ],
+    [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://' } }] }] }, /image_url\.url: must be/],
     [
       { messages: [{ role: 'assistant', content: [{ type: 'image_url', image_url: { url: 'https://a' } }] }] },
       /messages\[0\]\.content: image_url parts are allowed in user messages only/,
@@ -157,10 +160,13 @@ describe('bad input is told by name, with what is allowed, and nothing is sent',
     [{ prompt: 'a', max_completion_tokens: 1.5 }, /max_completion_tokens: .*expected int/],
     [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, /stop: expected a string or a list of 1 to 4 strings/],
     [{ prompt: 'a', stop: 5 }, /stop: expected a string or a list of 1 to 4 strings/],
-    [{ prompt: 'a', logit_bias: { x: 1 } }, /logit_bias/],
+    [{ prompt: 'a', logit_bias: { x: 1 } }, /logit_bias\.x: the key must be a token id/],
+    [{ prompt: 'a', logit_bias: { 5: 0.5 } }, /logit_bias\.5: .*int/],
     [{ prompt: 'a', logit_bias: { 5: 101 } }, /logit_bias\.5: .*<=100/],
     [{ prompt: 'a', reasoning_effort: 'huge' }, /reasoning_effort: .*"none"\|"minimal"/],
     [{ prompt: 'a', json_mode: 'yes' }, /json_mode: .*boolean/],
+    [{ prompt: 'a', json_schema: { name: 'a', schema: 5 } }, /json_schema\.schema: /],
+    [{ prompt: 'a', json_schema: { type: 'json_schema', json_schema: 5 } }, /json_schema: /],
     [{ prompt: 'a', json_schema: { name: 'two words', schema: {} } }, /json_schema\.name: must be 1 to 64/],
     [{ prompt: 'a', safety_identifier: 'x'.repeat(65) }, /safety_identifier: .*<=64/],
     [
@@ -168,9 +174,11 @@ describe('bad input is told by name, with what is allowed, and nothing is sent',
       /metadata: must have at most 16 pairs/,
     ],
     [{ prompt: 'a', metadata: { key: 'v'.repeat(513) } }, /metadata\.key: .*<=512/],
-    [{ prompt: 'a', metadata: { ['k'.repeat(65)]: 'v' } }, /metadata/],
+    [{ prompt: 'a', metadata: { ['k'.repeat(65)]: 'v' } }, /metadata\.k+: the key .*<=64/],
     [{ prompt: 'a', metadata: { key: 5 } }, /metadata\.key: .*string/],
-    [[], /arguments|Invalid/],
+    [[], /params\.arguments must be an object/],
+    ['text', /params\.arguments must be an object/],
+    [null, /params\.arguments must be an object/],
   ])('%j', async (args, expected) => {
     const app = createTestApp();
     const answer = await app.rpc('tools/call', { name: 'chat_completion', arguments: args });
@@ -199,6 +207,36 @@ describe('upstream answers that are not what the API promises', () => {
     const result = await app.call('chat_completion', { prompt: 'Hello' });
     expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/not as its API promises/) }] });
     expect(result.content[0]?.text).not.toContain('<html>');
+  });
+
+  test.each([
+    ['JSON in a Markdown fence', '```json\n{"a":1}\n```', { json: { a: 1 } }],
+    [
+      'parts',
+      [
+        { type: 'text', text: '{"a"' },
+        { type: 'text', text: ':1}' },
+      ],
+      { text: '{"a":1}', json: { a: 1 } },
+    ],
+  ])('%s is understood', async (_, content, expected) => {
+    const app = createTestApp();
+    await app.fail({
+      status: 200,
+      body: JSON.stringify({ choices: [{ message: { content } }] }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect((await app.call('chat_completion', { prompt: 'JSON', json_mode: true })).structuredContent).toMatchObject(expected);
+  });
+
+  test('a bug of ours is not told as a fault of the upstream', async () => {
+    const app = createTestApp();
+    // Deeper than JSON.stringify goes.
+    const json_schema = `${'{"a":'.repeat(20_000)}{}${'}'.repeat(20_000)}`;
+    const params = `{"name":"chat_completion","arguments":{"prompt":"a","json_schema":${json_schema}}}`;
+    const response = await app.post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`);
+    expect(await response.text()).not.toMatch(/connection/);
+    expect(await app.requests()).toEqual([]);
   });
 
   test('what is missing or strange beside the text does not cost the text', async () => {

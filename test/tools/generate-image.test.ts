@@ -172,7 +172,31 @@ describe('faults', () => {
       testEnvironment(),
       refusing(() => true),
     ).call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' });
-    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('AZURE_STORAGE_CONNECTION_STRING') }] });
+    expect(result.content[0]?.text).toMatch(
+      /^The 2 images were made, and charged, but could not be stored\. .*AZURE_STORAGE_CONNECTION_STRING/,
+    );
+  });
+
+  test('an image at a URL that fails for a while is not lost', async () => {
+    let reads = 0;
+    const runtime = testRuntime({
+      fetch: (input, init) =>
+        String(input).includes('/files/') && reads++ < 2 ? Promise.resolve(new Response(null, { status: 503 })) : fetch(input, init),
+    });
+    const app = createTestApp(testEnvironment(), runtime);
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', model: 'compatible-image', size: '64x64' });
+    expect(structuredContent.images).toHaveLength(1);
+  });
+
+  test('data: URLs are base64 by another name', async () => {
+    const app = createTestApp();
+    const png = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==';
+    await app.fail({
+      status: 200,
+      body: JSON.stringify({ data: [{ url: png }, { b64_json: png }] }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect((await app.call('generate_image', { prompt: 'a lamp' })).structuredContent.images).toHaveLength(2);
   });
 
   test('uploads are retried', async () => {
@@ -195,6 +219,7 @@ describe('faults', () => {
     ['neither base64 nor a URL', { data: [{}] }, /neither b64_json nor/],
     ['a URL of another scheme', { data: [{ url: 'file:///etc/passwd' }] }, /neither b64_json nor/],
     ['a URL that cannot be read', { data: [{ url: 'http://127.0.0.1:9/x.png' }] }, /could not be read/],
+    ['a URL that is gone', { data: [{ url: `${inject('openaiUrl')}/files/none` }] }, /could not be read: it was answered with 404/],
   ])('an answer with %s is an error', async (_, body, expected) => {
     const app = createTestApp();
     await app.fail({ status: 200, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });

@@ -35,6 +35,36 @@ test('OpenAI without a key is not available, and says which variable is missing'
   });
 });
 
+test("OpenAI's own Videos API is gone, and is not shown as available", async () => {
+  const { video } = await list(testEnvironment({ OPENAI_BASE_URL: 'https://api.openai.com/v1' }));
+  expect(video).toMatchObject({ provider: 'openai', available: false, reason: expect.stringContaining('OPENAI_VIDEO_BASE_URL') });
+});
+
+test("a capability on OpenAI's server needs a key of its own", async () => {
+  const { chat } = await list(testEnvironment({ OPENAI_CHAT_BASE_URL: 'https://api.openai.com/v1' }));
+  expect(chat).toMatchObject({ provider: 'openai', available: false, reason: 'OPENAI_CHAT_API_KEY is not set' });
+});
+
+test.each([
+  ['HTML', '<html>'],
+  ['no list', '{"models":[]}'],
+  ['a bare list', '[{"id":"gpt-6-luna"}]'],
+  ['null', 'null'],
+])('verify: an upstream that answers with %s says nothing about a model', async (_, body) => {
+  const app = createTestApp();
+  await app.fail({ status: 200, body, headers: { 'content-type': 'application/json' } });
+  const { structuredContent } = await app.call('list_supported_models', { verify: true });
+  expect(structuredContent.models[0]).toMatchObject({
+    capability: 'chat',
+    verify_problem: expect.stringMatching(/not as its API promises.*free/),
+  });
+  expect(structuredContent.models[0]).not.toHaveProperty('exists');
+});
+
+test('verify: a server is asked once, also when it serves everything', async () => {
+  expect((await list(testEnvironment(), { verify: true })).requests).toHaveLength(1);
+});
+
 test('regional hosts of OpenAI are OpenAI', async () => {
   expect((await list(testEnvironment({ OPENAI_BASE_URL: 'https://eu.api.openai.com/v1' }))).chat).toMatchObject({ provider: 'openai' });
   expect((await list(testEnvironment({ OPENAI_BASE_URL: 'https://api.openai.com.example.com/v1' }))).chat).toMatchObject({
