@@ -1,4 +1,5 @@
 import packageJson from '../package.json' with { type: 'json' };
+import type { BlobRuntime } from './azure/requests.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createMcp, type McpHandler } from './mcp/server.ts';
@@ -8,19 +9,18 @@ import { createUpstreams } from './openai/upstreams.ts';
 import { tools } from './tools/index.ts';
 
 /** Where the runtimes differ, and what tests replace. */
-export type Runtime = Readonly<{
-  fetch: typeof fetch;
-  /** As `fetch`, but does not connect to private addresses, where the runtime could. */
-  fetchPublic: typeof fetch;
-  /** See `BlobRuntime`. */
-  fixedLengthInit: (body: ReadableStream<Uint8Array>, lengthBytes: number) => RequestInit;
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  /** Rejects with the signal's reason when that is aborted first. */
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  randomUUID: () => string;
-  log: Log;
-}>;
+export type Runtime = Pick<BlobRuntime, 'fixedLengthBody' | 'bytesInit'> &
+  Readonly<{
+    fetch: typeof fetch;
+    /** As `fetch`, but does not connect to private addresses, where the runtime could. */
+    fetchPublic: typeof fetch;
+    /** Milliseconds since the epoch. */
+    now: () => number;
+    /** Rejects with the signal's reason when that is aborted first. */
+    sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+    randomUUID: () => string;
+    log: Log;
+  }>;
 
 /** The working parts behind the routes. */
 export type Gateway = Readonly<{ apiKey: string; runtime: Runtime; mcp: McpHandler }>;

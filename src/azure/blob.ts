@@ -1,10 +1,11 @@
+import type { ByteReader } from './byte-reader.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { type BlobRuntime, createBlobRequests } from './requests.ts';
 import { type PutOutcome, putBlocks, putBytes, putFixedLength, type StreamOutcome } from './upload.ts';
 
 /** A body to be stored as it arrives. */
 export type BlobSource = Readonly<{
-  body: ReadableStream<Uint8Array>;
+  body: ByteReader;
   /** `undefined` when it is not known before the end. */
   lengthBytes: number | undefined;
   /** Whether the caller can open the same body again; one that cannot must survive a failing upload. */
@@ -36,7 +37,7 @@ export function createBlobClient(account: StorageAccount, container: string, run
     put: (name, body, contentType) => putBytes(requests, name, body, contentType),
     putStream(name, { body, lengthBytes, repeatable }, contentType) {
       if (lengthBytes === undefined || lengthBytes > (repeatable ? ONE_PUT_MAX_BYTES : KEPT_MAX_BYTES)) {
-        return putBlocks(requests, name, body, contentType);
+        return putBlocks(requests, runtime, name, body, contentType);
       }
       return putFixedLength(requests, runtime, name, { body, lengthBytes, keep: !repeatable }, contentType);
     },

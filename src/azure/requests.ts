@@ -6,25 +6,38 @@ import { blobSasQuery, importAccountKey, STORAGE_VERSION } from './sas.ts';
 export type BlobRuntime = Readonly<{
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
-   * What makes fetch send `body` as it arrives, with a Content-Length, which Azure insists on, and without keeping it
-   * in memory. Each runtime has a way of its own.
+   * A body that fetch sends as it is written, with a Content-Length, which Azure insists on, and without keeping it in
+   * memory. Each runtime has a way of its own.
    */
-  fixedLengthInit: (body: ReadableStream<Uint8Array>, lengthBytes: number) => RequestInit;
+  fixedLengthBody: (lengthBytes: number) => FixedLengthBody;
+  /** What makes fetch send bytes that are at hand without copying them. */
+  bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
   /** Milliseconds since the epoch. */
   now: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 }>;
 
+/** The other end of the body of one request. */
+export type FixedLengthBody = Readonly<{
+  init: RequestInit;
+  /** Sends a chunk, whose memory can be used again afterwards; resolves with whether it is still wanted. Never throws. */
+  write(chunk: Uint8Array<ArrayBuffer>): Promise<boolean>;
+  /** Ends the body. Never throws. */
+  close(): Promise<void>;
+  /** Breaks the request off if the body has not ended. Never throws. */
+  abort(): Promise<void>;
+}>;
+
 /** One REST operation on a blob. */
-export type BlobOperation = Readonly<{
+type BlobOperation = Readonly<{
   method: 'PUT' | 'HEAD';
   /** What its SAS must allow, in the order Azure wants. */
   permissions: string;
   /** Query parameters besides the SAS, such as `comp=block`. */
   query?: string;
   headers?: Readonly<Record<string, string>>;
-  /** Body, and how it is to be sent. */
-  init?: RequestInit;
+  /** The body of one attempt, and how it is to be sent. */
+  init?: () => RequestInit;
   /** How long one attempt may take. */
   timeoutMs?: number;
 }>;
@@ -87,13 +100,14 @@ export function createBlobRequests(account: StorageAccount, container: string, r
     try {
       const sas = await sasQuery(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
       const path = name.split('/').map(encodeURIComponent).join('/');
+      const init = operation.init?.();
       const query = operation.query ? `${operation.query}&${sas}` : sas;
       const response = await runtime.fetch(`${account.blobEndpoint}/${container}/${path}?${query}`, {
         redirect: 'manual',
         signal: AbortSignal.timeout(operation.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
-        ...operation.init,
+        ...init,
         method: operation.method,
-        headers: { ...operation.headers, ...headersOf(operation.init), 'x-ms-version': STORAGE_VERSION },
+        headers: { ...operation.headers, ...headersOf(init), 'x-ms-version': STORAGE_VERSION },
       });
       await response.body?.cancel();
       return toAnswer(response);

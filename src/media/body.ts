@@ -1,3 +1,4 @@
+import { type ByteReader, readerOf } from '../azure/byte-reader.ts';
 import { GatewayError } from '../errors.ts';
 
 const SECOND_MS = 1000;
@@ -10,45 +11,35 @@ export type BodyOptions = Readonly<{
   /** Whether opening it again costs money. */
   paid: boolean;
   maxBytes: number;
+  /** Milliseconds since the epoch. */
+  now: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 }>;
 
 /** A body whose first bytes have been looked at, and which still has them all. */
 export type OpenedBody = Readonly<{
   head: Uint8Array;
-  stream: ReadableStream<Uint8Array>;
+  reader: ByteReader;
   /** `undefined` when the answer does not say, or is compressed and therefore says something else. */
   lengthBytes: number | undefined;
 }>;
 
 /**
- * Opens the body of an answer up to its first `headBytes` bytes. Reading from the stream throws an `upstream_answer`
- * failure when the body breaks off, ends before or after its declared length, is longer than `maxBytes`, or stalls.
+ * Opens the body of an answer up to its first `headBytes` bytes. Reading throws an `upstream_answer` failure when the
+ * body breaks off, ends before or after its declared length, is longer than `maxBytes`, or stalls.
  */
 export async function openBody(response: Response, headBytes: number, options: BodyOptions): Promise<OpenedBody> {
   const lengthBytes = declaredLength(response.headers);
-  const read = guardedReader(response.body ?? new Blob().stream(), lengthBytes, options);
-  const waiting: Uint8Array[] = [];
+  const guarded = guard(readerOf(response.body ?? new Blob().stream()), lengthBytes, options);
+  const head = new Uint8Array(headBytes);
   let seen = 0;
   while (seen < headBytes) {
-    const chunk = await read.next();
-    if (!chunk) break;
-    waiting.push(chunk);
+    const chunk = await guarded.read(new Uint8Array(headBytes - seen));
+    if (chunk.byteLength === 0) break;
+    head.set(chunk, seen);
     seen += chunk.byteLength;
   }
-  const head = new Uint8Array(await new Blob(waiting as Uint8Array<ArrayBuffer>[]).arrayBuffer());
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const chunk = waiting.shift() ?? (await read.next());
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
-      },
-      cancel: read.cancel,
-    },
-    { highWaterMark: 0 },
-  );
-  return { head, stream, lengthBytes };
+  return { head: head.subarray(0, seen), reader: withHead(head.subarray(0, seen), guarded), lengthBytes };
 }
 
 function declaredLength(headers: Headers): number | undefined {
@@ -57,35 +48,84 @@ function declaredLength(headers: Headers): number | undefined {
   return encoding === 'identity' && length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
-function guardedReader(body: ReadableStream<Uint8Array>, lengthBytes: number | undefined, { service, paid, maxBytes, sleep }: BodyOptions) {
-  const reader = body.getReader();
+/** Gives the bytes that were looked at once more, before the others. */
+function withHead(head: Uint8Array, { read, cancel }: ByteReader): ByteReader {
+  let rest = head;
+  return {
+    cancel,
+    read(into) {
+      if (rest.byteLength === 0) return read(into);
+      const length = Math.min(into.byteLength, rest.byteLength);
+      into.set(rest.subarray(0, length));
+      rest = rest.subarray(length);
+      return Promise.resolve(into.subarray(0, length));
+    },
+  };
+}
+
+function guard(reader: ByteReader, lengthBytes: number | undefined, options: BodyOptions): ByteReader {
+  const { service, paid, maxBytes } = options;
+  const watch = createStallWatch(reader, options);
   let total = 0;
 
-  async function fail(problem: string, cause?: unknown): Promise<never> {
+  function fail(problem: string, cause?: unknown): never {
+    watch.end();
     const error = new GatewayError({ kind: 'upstream_answer', service, problem, paid }, { cause });
-    // Not awaited: cancelling a body that has stalled may take as long as the body itself.
+    // Not awaited: letting go of a body that has stalled may take as long as the body itself.
     reader.cancel(error).catch(() => {});
     throw error;
   }
 
-  /** The next chunk, or `undefined` at the end. */
-  async function next(): Promise<Uint8Array | undefined> {
-    const arrived = new AbortController();
-    const stalled = sleep(STALL_MS, arrived.signal).then(
-      () => 'stalled' as const,
-      () => 'arrived' as const,
-    );
-    const outcome = await Promise.race([reader.read().catch((cause: unknown) => ({ cause })), stalled]);
-    arrived.abort();
-    if (typeof outcome === 'string') return fail(`its body stalled for ${STALL_MS / SECOND_MS} s`);
-    if ('cause' in outcome) return fail('its body broke off', outcome.cause);
-    total += outcome.value?.byteLength ?? 0;
-    if (total > maxBytes) return fail(`its body is larger than ${maxBytes} bytes`);
-    if (lengthBytes !== undefined && total > lengthBytes) return fail(`its body is longer than the ${lengthBytes} bytes it declared`);
-    if (outcome.done && lengthBytes !== undefined && total < lengthBytes)
-      return fail(`its body ended after ${total} of ${lengthBytes} bytes`);
-    return outcome.done ? undefined : outcome.value;
+  return {
+    async read(into) {
+      watch.begin();
+      const chunk = await reader
+        .read(into)
+        .catch((cause: unknown) => (watch.hasStalled() ? new Uint8Array(0) : fail('its body broke off', cause)));
+      watch.end();
+      if (watch.hasStalled()) fail(`its body stalled for ${STALL_MS / SECOND_MS} s`);
+      total += chunk.byteLength;
+      if (total > maxBytes) fail(`its body is larger than ${maxBytes} bytes`);
+      if (lengthBytes !== undefined && total > lengthBytes) fail(`its body is longer than the ${lengthBytes} bytes it declared`);
+      const isEnd = chunk.byteLength === 0;
+      if (isEnd && lengthBytes !== undefined && total < lengthBytes) fail(`its body ended after ${total} of ${lengthBytes} bytes`);
+      return chunk;
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
+/**
+ * Ends a read that has waited too long, by letting the body go. One timer runs for many reads: a timer for each, and a
+ * race with it, would cost more than the reading.
+ */
+function createStallWatch(reader: ByteReader, { now, sleep }: BodyOptions) {
+  let waitingSinceMs: number | undefined;
+  let stalled = false;
+  let isRunning = false;
+
+  async function run(): Promise<void> {
+    isRunning = true;
+    while (waitingSinceMs !== undefined && !stalled) {
+      const leftMs = waitingSinceMs + STALL_MS - now();
+      if (leftMs > 0) {
+        await sleep(leftMs);
+      } else {
+        stalled = true;
+        await reader.cancel();
+      }
+    }
+    isRunning = false;
   }
 
-  return { next, cancel: (reason: unknown) => reader.cancel(reason) };
+  return {
+    begin(): void {
+      waitingSinceMs = now();
+      if (!isRunning) void run();
+    },
+    end(): void {
+      waitingSinceMs = undefined;
+    },
+    hasStalled: () => stalled,
+  };
 }

@@ -13,8 +13,7 @@ import type { Upstream } from './upstreams.ts';
 /** What an id may look like, as it becomes a part of paths and names. */
 export const VIDEO_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
-export const VIDEO_VARIANTS = ['video', 'thumbnail', 'spritesheet'] as const;
-export type VideoVariant = (typeof VIDEO_VARIANTS)[number];
+type VideoVariant = 'video' | 'thumbnail' | 'spritesheet';
 
 const jobSchema = z.object({
   id: z.string().regex(VIDEO_ID),

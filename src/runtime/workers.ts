@@ -8,6 +8,25 @@ declare const FixedLengthStream: new (lengthBytes: number) => TransformStream<Ui
 export function createWorkersRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
-    fixedLengthInit: (body, lengthBytes) => ({ body: body.pipeThrough(new FixedLengthStream(lengthBytes)) }),
+    bytesInit: (body) => ({ body }),
+    fixedLengthBody(lengthBytes) {
+      const { readable, writable } = new FixedLengthStream(lengthBytes);
+      const writer = writable.getWriter();
+      writer.closed.catch(() => {});
+      return {
+        init: { body: readable },
+        // A write ends when its bytes have been taken, so their memory is free again.
+        write: (chunk) => succeeds(writer.write(chunk)),
+        close: async () => void (await succeeds(writer.close())),
+        abort: async () => void (await succeeds(writer.abort())),
+      };
+    },
   };
+}
+
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }

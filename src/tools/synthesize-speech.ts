@@ -94,16 +94,16 @@ export const synthesizeSpeech = defineTool({
 });
 
 /** Stores the sound as it arrives. Its first bytes decide what it is, because the answer's type is not to be relied on. */
-async function store(response: Response, asked: string | undefined, upstream: Upstream, { media, sleep }: ToolContext) {
+async function store(response: Response, asked: string | undefined, upstream: Upstream, { media, now, sleep }: ToolContext) {
   const { service } = upstream;
-  const body = await openBody(response, HEAD_BYTES, { service, paid: true, maxBytes: MAX_AUDIO_BYTES, sleep });
+  const body = await openBody(response, HEAD_BYTES, { service, paid: true, maxBytes: MAX_AUDIO_BYTES, now, sleep });
   const format = asked === 'pcm' ? recognisePcm(body.head, response.headers) : recogniseAudio(body.head);
   if (!format) {
-    await body.stream.cancel();
+    await body.reader.cancel();
     const what = body.head.byteLength === 0 ? 'its body is empty' : `its body is not ${asked ?? 'mp3'} audio`;
     throw new GatewayError({ kind: 'upstream_answer', service, problem: what, paid: true });
   }
-  const source = { body: body.stream, lengthBytes: body.lengthBytes, repeatable: false };
+  const source = { body: body.reader, lengthBytes: body.lengthBytes, repeatable: false };
   try {
     return { format, file: toFile(await media.saveStream(media.newName('audio', format), source, format)) };
   } catch (error) {

@@ -54,15 +54,15 @@ async function storeMp4(job: VideoJob, upstream: Upstream, context: ToolContext)
   }
 }
 
-async function downloadMp4(name: string, job: VideoJob, upstream: Upstream, { media, sleep }: ToolContext): Promise<SavedMedia> {
+async function downloadMp4(name: string, job: VideoJob, upstream: Upstream, { media, now, sleep }: ToolContext): Promise<SavedMedia> {
   const { service } = upstream;
   const response = await openVideo(upstream, job.id, 'video');
-  const body = await openBody(response, HEAD_BYTES, { service, paid: false, maxBytes: MAX_VIDEO_BYTES, sleep });
+  const body = await openBody(response, HEAD_BYTES, { service, paid: false, maxBytes: MAX_VIDEO_BYTES, now, sleep });
   if (!isMp4(body.head)) {
-    await body.stream.cancel();
+    await body.reader.cancel();
     throw new GatewayError({ kind: 'upstream_answer', service, problem: 'the video in it is not an MP4 file', paid: false });
   }
-  return media.saveStream(name, { body: body.stream, lengthBytes: body.lengthBytes, repeatable: true }, MP4);
+  return media.saveStream(name, { body: body.reader, lengthBytes: body.lengthBytes, repeatable: true }, MP4);
 }
 
 /** What another download may repair: a body that broke off, and faults that pass. */
@@ -79,7 +79,7 @@ async function storeImage(
   job: VideoJob,
   variant: 'thumbnail' | 'spritesheet',
   upstream: Upstream,
-  { media, sleep }: ToolContext,
+  { media, now, sleep }: ToolContext,
 ): Promise<File | undefined> {
   const nameOf = (extension: string) => media.jobName('video', job.created_at * 1000, `${job.id}-${variant}.${extension}`);
   try {
@@ -87,8 +87,10 @@ async function storeImage(
     const existing = found.find((file) => file !== undefined);
     if (existing) return toFile(existing);
     const response = await openVideo(upstream, job.id, variant);
-    const { stream } = await openBody(response, 0, { service: upstream.service, paid: false, maxBytes: MAX_IMAGE_BYTES, sleep });
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    const options = { service: upstream.service, paid: false, maxBytes: MAX_IMAGE_BYTES, now, sleep };
+    // Longer than the limit is an error, so this head is the whole.
+    const { head } = await openBody(response, MAX_IMAGE_BYTES + 1, options);
+    const bytes = head.slice() as Uint8Array<ArrayBuffer>;
     const image = inspectImage(bytes);
     return image && toFile(await media.save(nameOf(image.format.extension), bytes, image.format));
   } catch (error) {

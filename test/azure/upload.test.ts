@@ -1,5 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { createBlobClient } from '../../src/azure/blob.ts';
+import { readerOf } from '../../src/azure/byte-reader.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
 import type { BlobRuntime } from '../../src/azure/requests.ts';
 import { testRuntime } from '../support.ts';
@@ -56,7 +57,7 @@ function stream(totalBytes: number, failAt = Number.POSITIVE_INFINITY) {
     },
     { highWaterMark: 0 },
   );
-  return { body, counter };
+  return { body: readerOf(body), counter };
 }
 
 function pattern(offset: number, size: number): Uint8Array<ArrayBuffer> {
@@ -216,7 +217,7 @@ describe('a name that is taken', () => {
         controller.close();
       },
     });
-    const second = await setUp().client.putStream(name, { body: other, lengthBytes, repeatable: true }, 'video/mp4');
+    const second = await setUp().client.putStream(name, { body: readerOf(other), lengthBytes, repeatable: true }, 'video/mp4');
     expect(second.outcome).toBe('exists');
     await expectStored(name, MIB);
   });

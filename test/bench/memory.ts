@@ -42,6 +42,7 @@ async function measure(runtime: string, sizeMb: number, contentLength: boolean):
   await store(client);
   await setVideos(account, { contentBytes: sizeMb * MB });
   const { videoId } = await begin(client);
+  await new Promise((resolve) => setTimeout(resolve, 50));
   const directMs = await time(() => download(account, videoId));
   const beforeMb = residentMb(gateway.pid);
   let peakMb = beforeMb;
@@ -74,7 +75,6 @@ function environment(account: string): Record<string, string> {
     AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
     AZURE_BLOB_CONTAINER: azurite.container,
     AZURE_BLOB_PUBLIC_BASE_URL: azurite.containerUrl,
-    LOG_LEVEL: 'info',
   };
 }
 
@@ -100,6 +100,7 @@ async function store(client: Client): Promise<void> {
 
 async function download(account: string, videoId: string): Promise<void> {
   const response = await fetch(`${openai.url}/v1/videos/${videoId}/content`, { headers: { authorization: `Bearer ${account}` } });
+  if (!response.ok) throw new Error(`The download was answered with ${response.status}.`);
   for await (const _ of response.body ?? []);
 }
 
