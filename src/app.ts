@@ -3,15 +3,17 @@ import type { ConfigProblem } from './config.ts';
 import { type Gateway, type Runtime, VERSION } from './gateway.ts';
 import { bearer } from './http/bearer.ts';
 import { type HttpEnv, httpError } from './http/errors.ts';
+import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
+import { origin } from './http/origin.ts';
 import { requestLog } from './http/request-log.ts';
 
 /** The routes and the middleware, in order. While `isDraining()`, `/ready` asks for no more traffic. */
-export function createApp({ apiKey, runtime, mcp }: Gateway, isDraining = () => false): Hono<HttpEnv> {
+export function createApp({ server, runtime, mcp }: Gateway, isDraining = () => false): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
 
-  app.use(bearer(apiKey));
+  app.use(host(server.allowedHosts, server.host), origin(server.allowedOrigins), bearer(server.apiKey));
   app.post('/mcp', async (c) => {
     const body = await readJsonRpcBody(c);
     return body instanceof Response ? body : mcp(c.req.raw, body.message, { requestId: c.get('requestId'), waitUntil: waitUntilOf(c) });

@@ -39,6 +39,15 @@ const list = () =>
       .filter((item) => item !== ''),
   );
 
+/** Origins as browsers send them: without a path, in lower case, without the default port. */
+const originList = () =>
+  list().transform((origins, context) => {
+    const isOrigin = (text: string) => URL.canParse(text) && /^[a-z-]+:\/\/[^/?#@\s]+\/?$/i.test(text);
+    if (origins.every(isOrigin)) return origins.map((text) => (/^https?:/i.test(text) ? new URL(text).origin : text.replace(/\/$/, '')));
+    context.addIssue({ code: 'custom', message: 'must be origins such as https://app.example.com, separated by commas' });
+    return z.NEVER;
+  });
+
 const httpUrl = () =>
   z.string().transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -75,7 +84,7 @@ export const environmentSchema = z.object({
   MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters'),
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65_535).default(8000),
-  MCP_ALLOWED_ORIGINS: list().optional(),
+  MCP_ALLOWED_ORIGINS: originList().optional(),
   MCP_ALLOWED_HOSTS: list().optional(),
   MCP_ALLOWED_INPUT_HOSTS: list().optional(),
   LOG_LEVEL: z

@@ -23,7 +23,7 @@ export type Runtime = Pick<BlobRuntime, 'fixedLengthBody' | 'bytesInit'> &
   }>;
 
 /** The working parts behind the routes. */
-export type Gateway = Readonly<{ apiKey: string; runtime: Runtime; mcp: McpHandler }>;
+export type Gateway = Readonly<{ server: Config['server']; runtime: Runtime; mcp: McpHandler }>;
 
 export const VERSION = packageJson.version;
 
@@ -60,7 +60,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     },
     onError: (error) => log.debug('mcp_error', { message: error.message }),
   });
-  return { apiKey: config.server.apiKey, runtime, mcp };
+  return { server: config.server, runtime, mcp };
 }
 
 function stackOf(error: unknown): string {

@@ -2,6 +2,8 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
 export type HttpErrorCode =
+  | 'forbidden_host'
+  | 'forbidden_origin'
   | 'unauthorized'
   | 'not_found'
   | 'method_not_allowed'
