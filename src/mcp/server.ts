@@ -8,7 +8,7 @@ import {
   type ServerOptions,
 } from '@modelcontextprotocol/server';
 import type { Tool, ToolServices } from '../tools/tool.ts';
-import { createProgress } from './progress.ts';
+import { startProgress } from './progress.ts';
 import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
@@ -72,13 +72,12 @@ export function createMcp(options: McpOptions): McpHandler {
       waitUntil(work.catch(() => {}));
       return work;
     };
-    const { result, ...outcome } = await tool.call(args, {
-      ...options.services,
-      signal: mcpReq.signal,
-      requestId,
-      progress: createProgress(mcpReq),
-      keepAlive,
-    });
+    const { now, sleep } = options.services;
+    const progress = startProgress(mcpReq, { activity: tool.activity, now, sleep });
+    const { isWanted: wantsProgress, report } = progress;
+    const context = { ...options.services, signal: mcpReq.signal, requestId, wantsProgress, progress: report, keepAlive };
+    const { result, ...outcome } = await tool.call(args, context);
+    progress.end();
     options.onToolCall({ requestId, tool: tool.definition.name, ...outcome });
     return result;
   }

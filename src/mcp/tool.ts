@@ -7,6 +7,7 @@ import { describeProblems } from './invalid-arguments.ts';
 /** A tool with everything that does not depend on the call made once. */
 export type CompiledTool = Readonly<{
   definition: ToolDefinition;
+  activity: string;
   /** Never throws: failures are results with `isError` (specification 2025-11-25, server/tools, error handling). */
   call(args: unknown, context: ToolContext): Promise<ToolOutcome>;
 }>;
@@ -27,6 +28,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
   }
 
   return {
+    activity: tool.activity,
     definition: { name, title, description, annotations, inputSchema: toJsonSchema(tool.input), outputSchema: toJsonSchema(tool.output) },
     async call(args, context) {
       try {

@@ -15,7 +15,10 @@ export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Fa
   if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream, paid);
   // The client parses success bodies as JSON; one that is none surfaces as a SyntaxError.
   if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON', paid };
-  return isConnectionFault(error) ? { kind: 'upstream_unreachable', service, paid } : undefined;
+  if (isConnectionFault(error)) return { kind: 'upstream_unreachable', service, paid };
+  // An error that is sent in the middle of a streamed answer has no status.
+  if (error instanceof APIError) return { kind: 'upstream_answer', service, problem: 'it broke its answer off with an error', paid };
+  return undefined;
 }
 
 /**

@@ -2,12 +2,16 @@ import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
+import { collectChat } from '../openai/chat-stream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, type ToolContext } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
+
+/** The end of a long text is what is new in it. */
+const MAX_PROGRESS_CHARACTERS = 1_000;
 
 const chatOutput = z.object({
   text: z.string(),
@@ -45,21 +49,36 @@ export const chatCompletion = defineTool({
   title: 'Chat completion',
   description:
     'Ask an OpenAI language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged.',
+  activity: 'answering',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,
   output: chatOutput,
 
-  async handler(input, { upstreams, signal }) {
-    const upstream = requireUpstream(upstreams, 'chat');
+  async handler(input, context) {
+    const upstream = requireUpstream(context.upstreams, 'chat');
     const request = toRequest(input, upstream.model);
-    const raw = await callUpstream(upstream, { paid: true, signal }, (until) =>
-      upstream.client.chat.completions.create(request, { signal: until }),
+    const raw = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
+      complete(upstream, request, signal, context),
     );
     return toOutput(raw, request, upstream);
   },
 
   present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The answer is empty.)' }],
 });
+
+/** Streams the answer when the client wants to see it grow. */
+async function complete(upstream: Upstream, request: ChatRequest, signal: AbortSignal, context: ToolContext): Promise<unknown> {
+  const { completions } = upstream.client.chat;
+  if (!context.wantsProgress) return completions.create(request, { signal });
+  const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
+  const response = await completions.create(streamed, { signal }).asResponse();
+  return collectChat(response, {
+    client: upstream.client,
+    signal,
+    onText: (text) => context.progress(text.slice(-MAX_PROGRESS_CHARACTERS)),
+    now: context.now,
+  });
+}
 
 /** OpenAI's request body, with what the caller has set and nothing else. */
 function toRequest(input: ChatInput, defaultModel: string): ChatRequest {

@@ -78,6 +78,7 @@ export const generateImage = defineTool({
   title: 'Generate image',
   description:
     'Generate images from a text prompt. They are stored, and their URLs returned. Takes up to some minutes. Each image is charged.',
+  activity: 'generating image',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: imageInput,
   output: imageOutput,

@@ -80,6 +80,7 @@ export const generateVideo = defineTool({
   title: 'Generate video',
   description:
     'Make a video from a prompt; it is stored, and its URL returned. Takes minutes, and is charged. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with that video_id alone, which is free. Never repeat the prompt to get a video that has begun.',
+  activity: 'generating video',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: videoInput,
   output: videoOutput,

@@ -31,6 +31,7 @@ export const listSupportedModels = defineTool({
   title: 'List supported models',
   description:
     'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Free. Call it before choosing a model, or after a "not configured" error.',
+  activity: 'asking the upstreams',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     verify: z.boolean().optional().describe('Also ask the upstream whether each model exists and when it will be shut down.'),

@@ -51,6 +51,7 @@ export const synthesizeSpeech = defineTool({
   name: 'synthesize_speech',
   title: 'Synthesize speech',
   description: 'Turn text into speech. The sound file is stored, and its URL returned. Each call is charged.',
+  activity: 'synthesizing speech',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: speechInput,
   output: storedFile.extend({

@@ -30,7 +30,9 @@ export type ToolContext = ToolServices &
     /** Aborted when the client goes away or asks to stop. */
     signal: AbortSignal;
     requestId: string;
-    /** Tells the client how far the work is, if it wants to know. */
+    /** Whether the client wants to know how far the work is. */
+    wantsProgress: boolean;
+    /** Tells it, if it does. */
     progress: (message: string) => void;
     /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
     keepAlive: <Result>(work: Promise<Result>) => Promise<Result>;
@@ -45,6 +47,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   title: string;
   /** Written for a model that decides whether and how to call the tool. */
   description: string;
+  /** What it is doing while a client waits: "generating image". */
+  activity: string;
   annotations: ToolAnnotations;
   input: Input;
   output: Output;

@@ -378,8 +378,9 @@ test('progress: the id at once, then the percentage, with rising values', async 
   const text = await (await post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })).text();
   const messages = [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
   const progress = messages.filter(({ method }) => method === 'notifications/progress').map((message) => message.params);
-  expect(progress[0]).toEqual({ progressToken: 'p', progress: 1, message: expect.stringMatching(/^video_\w+: started/) });
-  expect(progress.slice(1).every(({ message }) => /^video_\w+: \d+ %$/.test(message))).toBe(true);
+  const ofVideo = progress.map(({ message }) => message).filter((message) => message.startsWith('video_'));
+  expect(ofVideo[0]).toMatch(/^video_\w+: started/);
+  expect(ofVideo.slice(1).every((message) => /^video_\w+: \d+ %$/.test(message))).toBe(true);
   expect(progress.map((step) => step.progress)).toEqual(progress.map((_, index) => index + 1));
   expect(progress.length).toBeGreaterThan(3);
 });

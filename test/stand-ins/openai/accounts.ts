@@ -15,6 +15,8 @@ export type Fault = Readonly<{
   delayMs?: number;
   /** Sends half of the true answer, then breaks the connection. */
   cut?: boolean;
+  /** Sends the events of a streamed answer one by one, with this wait between them. */
+  eventDelayMs?: number;
   /** Sends half of the true answer, and then nothing more. */
   stall?: boolean;
 }>;

@@ -144,12 +144,26 @@ async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promis
   if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
   const response = await make(c.get('body'));
   response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
+  if (fault?.eventDelayMs) return slowAnswer(response, fault.eventDelayMs);
   return fault?.cut || fault?.stall ? halfAnswer(response, fault) : response;
 }
 
 function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
   const text = body ?? JSON.stringify(new ApiError(status, message ?? 'The stand-in was told to fail.', code ?? null).body);
   return new Response(text, { status, headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers } });
+}
+
+async function slowAnswer(response: Response, eventDelayMs: number): Promise<Response> {
+  const events = (await response.text()).split(/(?<=\n\n)/);
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const event = events.shift();
+      if (event === undefined) return controller.close();
+      await new Promise((resolve) => setTimeout(resolve, eventDelayMs));
+      controller.enqueue(new TextEncoder().encode(event));
+    },
+  });
+  return new Response(body, response);
 }
 
 /** Media without a declared length is sent in chunks. */
