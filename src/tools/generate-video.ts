@@ -164,9 +164,10 @@ async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext):
   }
 }
 
+/** The job has been seen, so even an upstream that knows nothing of it may only be behind. */
 function isPassing({ failure }: GatewayError): boolean {
   if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 429 || failure.status === 408;
-  return failure.kind === 'upstream_unreachable' || failure.kind === 'upstream_timeout' || failure.kind === 'upstream_answer';
+  return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer', 'video_unknown'].includes(failure.kind);
 }
 
 function inProgress(job: VideoJob): z.input<typeof videoOutput> {

@@ -222,6 +222,7 @@ describe('nothing is paid for twice', () => {
   test('polls that fail for a while do not end the wait', async () => {
     const { generate, fail } = await setUp();
     await fail(
+      { at: 'GET', status: 404 },
       { at: 'GET', status: 500 },
       { at: 'GET', status: 429 },
       { at: 'GET', cut: true },
