@@ -39,6 +39,9 @@ const list = () =>
       .filter((item) => item !== ''),
   );
 
+/** Hosts as they stand in URLs: in lower case. */
+const hostList = () => list().transform((hosts) => hosts.map((host) => host.toLowerCase()));
+
 /** Origins as browsers send them: without a path, in lower case, without the default port. */
 const originList = () =>
   list().transform((origins, context) => {
@@ -85,8 +88,8 @@ export const environmentSchema = z.object({
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: originList().optional(),
-  MCP_ALLOWED_HOSTS: list().optional(),
-  MCP_ALLOWED_INPUT_HOSTS: list().optional(),
+  MCP_ALLOWED_HOSTS: hostList().optional(),
+  MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()

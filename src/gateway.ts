@@ -44,6 +44,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     media,
     fetch,
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
+    note: log.info,
     now,
     sleep,
   };

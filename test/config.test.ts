@@ -141,6 +141,7 @@ test('storage that is set in part is not wrong, and names what is missing', () =
 
 test('lists are split at commas', () => {
   expect(load({ MCP_ALLOWED_HOSTS: 'a.example.com, b.example.com,' }).server.allowedHosts).toEqual(['a.example.com', 'b.example.com']);
+  expect(load({ MCP_ALLOWED_INPUT_HOSTS: 'Images.Example.COM' }).inputHosts).toEqual(['images.example.com']);
 });
 
 test('every name of the schema is read', () => {

@@ -38,6 +38,8 @@ type BlobOperation = Readonly<{
   headers?: Readonly<Record<string, string>>;
   /** The body of one attempt, and how it is to be sent. */
   init?: () => RequestInit;
+  /** Breaks the attempt off. */
+  signal?: AbortSignal;
   /** How long one attempt may take. */
   timeoutMs?: number;
 }>;
@@ -101,10 +103,11 @@ export function createBlobRequests(account: StorageAccount, container: string, r
       const sas = await sasQuery(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
       const path = name.split('/').map(encodeURIComponent).join('/');
       const init = operation.init?.();
+      const timeout = AbortSignal.timeout(operation.timeoutMs ?? ATTEMPT_TIMEOUT_MS);
       const query = operation.query ? `${operation.query}&${sas}` : sas;
       const response = await runtime.fetch(`${account.blobEndpoint}/${container}/${path}?${query}`, {
         redirect: 'manual',
-        signal: AbortSignal.timeout(operation.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
+        signal: operation.signal ? AbortSignal.any([operation.signal, timeout]) : timeout,
         ...init,
         method: operation.method,
         headers: { ...operation.headers, ...headersOf(init), 'x-ms-version': STORAGE_VERSION },

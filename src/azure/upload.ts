@@ -1,5 +1,6 @@
 import type { ByteReader } from './byte-reader.ts';
 import type { BlobAnswer, BlobRequests, BlobRuntime, FixedLengthBody } from './requests.ts';
+import { createStallWatch, type StallWatch } from './stall-watch.ts';
 
 /** `exists`: there was a blob of this name already, and it was left as it is. */
 export type PutOutcome = 'created' | 'exists';
@@ -11,9 +12,11 @@ const MIB = 1024 * 1024;
 /** What is passed on at once of a body of known length. */
 const CHUNK_BYTES = 64 * 1024;
 /** A body's first blocks are small, so that its upload starts soon; the later ones keep the number of requests low. */
-const SMALL_BLOCK_BYTES = MIB;
-const SMALL_BLOCKS = 8;
-const BLOCK_BYTES = 8 * MIB;
+const BLOCK_SIZES = [
+  { below: 4, bytes: MIB / 4 },
+  { below: 8, bytes: MIB },
+  { below: Number.POSITIVE_INFINITY, bytes: 8 * MIB },
+];
 /** A body is sent as fast as it comes; whether it stalls is watched where it is read. */
 const STREAM_TIMEOUT_MS = 15 * 60_000;
 /** Names are never reused, so what is stored under one never changes. */
@@ -42,38 +45,53 @@ export async function putBytes(
  */
 export async function putFixedLength(
   requests: BlobRequests,
-  { fixedLengthBody }: BlobRuntime,
+  runtime: BlobRuntime,
   name: string,
   { body, lengthBytes, keep }: { body: ByteReader; lengthBytes: number; keep: boolean },
   contentType: string,
 ): Promise<StreamOutcome> {
   const kept: Uint8Array<ArrayBuffer>[] | undefined = keep ? [] : undefined;
-  const sink = fixedLengthBody(lengthBytes);
+  const sink = runtime.fixedLengthBody(lengthBytes);
+  const stalled = new AbortController();
+  const watch = createStallWatch(runtime, () => stalled.abort());
   const sending = requests.attempt(name, {
     method: 'PUT',
     permissions: 'cw',
     headers: putBlobHeaders(contentType),
     init: () => sink.init,
     timeoutMs: STREAM_TIMEOUT_MS,
+    signal: stalled.signal,
   });
   // An answer that comes before the body's end is a refusal: then nobody reads the rest.
   const answered = sending.finally(() => sink.abort());
-  await pump(body, sink, kept);
+  await pump(body, { sink, watch, kept });
+  watch.begin();
   const answer = await answered;
+  watch.end();
   if (answer.passing && kept) {
-    await pump(body, undefined, kept);
+    await pump(body, { kept });
     const whole = new Uint8Array(await new Blob(kept).arrayBuffer());
     return { outcome: await putBytes(requests, name, whole, contentType), bytes: lengthBytes };
   }
   if (!answer.ok) await body.cancel();
-  return { outcome: outcomeOf(requests, answer, false), bytes: lengthBytes };
+  // A connection that broke says nothing: the blob may be there, or an answer have been lost that tells why not.
+  const known = answer.status === undefined ? await requests.attempt(name, { method: 'HEAD', permissions: 'r' }) : answer;
+  if (answer.status === undefined && known.status === 404) throw requests.toError(answer);
+  return { outcome: outcomeOf(requests, known, false), bytes: lengthBytes };
 }
+
+type PumpOptions = Readonly<{
+  sink?: FixedLengthBody;
+  /** Watches over the sink; the body is watched where it is read. */
+  watch?: StallWatch;
+  kept: Uint8Array<ArrayBuffer>[] | undefined;
+}>;
 
 /**
  * Passes a body on through one buffer, until it ends or nobody takes it any more. When the body fails, the request is
  * broken off, so that nothing is committed, and the failure is thrown.
  */
-async function pump(body: ByteReader, sink: FixedLengthBody | undefined, kept: Uint8Array<ArrayBuffer>[] | undefined): Promise<void> {
+async function pump(body: ByteReader, { sink, watch, kept }: PumpOptions): Promise<void> {
   let buffer = new ArrayBuffer(CHUNK_BYTES);
   try {
     for (;;) {
@@ -81,7 +99,10 @@ async function pump(body: ByteReader, sink: FixedLengthBody | undefined, kept: U
       if (chunk.byteLength === 0) break;
       buffer = chunk.buffer;
       kept?.push(chunk.slice());
-      if (sink && !(await sink.write(chunk))) return;
+      watch?.begin();
+      const isWanted = sink ? await sink.write(chunk) : true;
+      watch?.end();
+      if (!isWanted) return;
     }
   } catch (error) {
     await sink?.abort();
@@ -102,14 +123,15 @@ export async function putBlocks(
   const prefix = crypto.randomUUID().slice(0, 8);
   const ids: string[] = [];
   let bytes = 0;
-  let buffer = new ArrayBuffer(SMALL_BLOCK_BYTES);
+  let buffer = new ArrayBuffer(0);
   try {
     for (;;) {
-      if (ids.length === SMALL_BLOCKS) buffer = new ArrayBuffer(BLOCK_BYTES);
+      const size = blockSize(ids.length);
+      if (buffer.byteLength !== size) buffer = new ArrayBuffer(size);
       const piece = await fill(body, buffer);
       buffer = piece.buffer;
       bytes += piece.byteLength;
-      const isLast = piece.byteLength < buffer.byteLength;
+      const isLast = piece.byteLength < size;
       if (isLast && ids.length === 0) return { outcome: await putBytes(requests, name, piece, contentType), bytes };
       if (piece.byteLength > 0)
         ids.push(await putBlock(requests, runtime, name, `${prefix}-${String(ids.length).padStart(6, '0')}`, piece));
@@ -119,6 +141,10 @@ export async function putBlocks(
     await body.cancel(error);
     throw error;
   }
+}
+
+function blockSize(index: number): number {
+  return BLOCK_SIZES.find(({ below }) => index < below)?.bytes ?? MIB;
 }
 
 /** Reads until the buffer is full or the body has ended; resolves with what was read, in the buffer that took its place. */
@@ -171,6 +197,6 @@ function putBlobHeaders(contentType: string): Record<string, string> {
 
 function outcomeOf(requests: BlobRequests, answer: BlobAnswer, isOwn: boolean): PutOutcome {
   if (answer.ok) return 'created';
-  if (answer.code === 'BlobAlreadyExists') return isOwn ? 'created' : 'exists';
+  if (answer.code === 'BlobAlreadyExists' || answer.status === 412) return isOwn ? 'created' : 'exists';
   throw requests.toError(answer);
 }

@@ -1,9 +1,9 @@
 import { type ByteReader, readerOf } from '../azure/byte-reader.ts';
+import { createStallWatch, STALL_MS } from '../azure/stall-watch.ts';
 import { GatewayError } from '../errors.ts';
 
 const SECOND_MS = 1000;
-/** A body of which nothing comes for so long will not come any more. */
-const STALL_MS = 60 * SECOND_MS;
+const CHUNK_BYTES = 64 * 1024;
 
 export type BodyOptions = Readonly<{
   /** How errors name who sends it. */
@@ -25,7 +25,7 @@ export type OpenedBody = Readonly<{
 }>;
 
 /**
- * Opens the body of an answer up to its first `headBytes` bytes. Reading throws an `upstream_answer` failure when the
+ * Opens the body of an answer up to its first few (`headBytes`) bytes. Reading throws an `upstream_answer` failure when the
  * body breaks off, ends before or after its declared length, is longer than `maxBytes`, or stalls.
  */
 export async function openBody(response: Response, headBytes: number, options: BodyOptions): Promise<OpenedBody> {
@@ -65,7 +65,7 @@ function withHead(head: Uint8Array, { read, cancel }: ByteReader): ByteReader {
 
 function guard(reader: ByteReader, lengthBytes: number | undefined, options: BodyOptions): ByteReader {
   const { service, paid, maxBytes } = options;
-  const watch = createStallWatch(reader, options);
+  const watch = createStallWatch(options, () => reader.cancel());
   let total = 0;
 
   function fail(problem: string, cause?: unknown): never {
@@ -95,37 +95,13 @@ function guard(reader: ByteReader, lengthBytes: number | undefined, options: Bod
   };
 }
 
-/**
- * Ends a read that has waited too long, by letting the body go. One timer runs for many reads: a timer for each, and a
- * race with it, would cost more than the reading.
- */
-function createStallWatch(reader: ByteReader, { now, sleep }: BodyOptions) {
-  let waitingSinceMs: number | undefined;
-  let stalled = false;
-  let isRunning = false;
-
-  async function run(): Promise<void> {
-    isRunning = true;
-    while (waitingSinceMs !== undefined && !stalled) {
-      const leftMs = waitingSinceMs + STALL_MS - now();
-      if (leftMs > 0) {
-        await sleep(leftMs);
-      } else {
-        stalled = true;
-        await reader.cancel();
-      }
-    }
-    isRunning = false;
+/** All that is left of a body; its `maxBytes` bound what that takes in memory. */
+export async function readWhole(reader: ByteReader): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for (let buffer = new ArrayBuffer(CHUNK_BYTES); ; ) {
+    const chunk = await reader.read(new Uint8Array(buffer));
+    if (chunk.byteLength === 0) return new Uint8Array(await new Blob(chunks).arrayBuffer());
+    chunks.push(chunk.slice());
+    buffer = chunk.buffer;
   }
-
-  return {
-    begin(): void {
-      waitingSinceMs = now();
-      if (!isRunning) void run();
-    },
-    end(): void {
-      waitingSinceMs = undefined;
-    },
-    hasStalled: () => stalled,
-  };
 }

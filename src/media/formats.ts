@@ -6,7 +6,7 @@ export type MediaFormat = Readonly<{ name: string; contentType: string; extensio
 export type ImageInfo = Readonly<{ format: MediaFormat; width: number; height: number }>;
 
 /** How many bytes at the start of a file tell its format. */
-export const HEAD_BYTES = 16;
+export const HEAD_BYTES = 64;
 
 type Signature = MediaFormat & Readonly<{ matches: (head: Uint8Array) => boolean }>;
 
@@ -64,9 +64,21 @@ export function isMp4(head: Uint8Array): boolean {
   return has(head, 4, 'ftyp');
 }
 
+/** The formats whose files begin with a text of their own, and not just with some bits that raw samples may have too. */
+export function isNamedAudio({ name }: MediaFormat, head: Uint8Array): boolean {
+  return name === 'wav' || name === 'flac' || name === 'opus' || has(head, 0, 'ID3');
+}
+
 /** Whether this is the start of a JSON, HTML or XML text, which some servers send with status 200 instead of media. */
 export function looksLikeText(head: Uint8Array): boolean {
-  return head.byteLength > 0 && head.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
+  const hasMark = has(head, 0, '\xef\xbb\xbf');
+  const text = [...head.subarray(hasMark ? 3 : 0)];
+  const first = text.find((byte) => !isSpace(byte));
+  return first !== undefined && '{[<'.includes(String.fromCharCode(first)) && text.every((byte) => byte >= 32 || isSpace(byte));
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
 }
 
 function find(signatures: readonly Signature[], head: Uint8Array): MediaFormat | undefined {

@@ -8,7 +8,7 @@ export type InputImage = Readonly<{ bytes: Uint8Array<ArrayBuffer>; format: Medi
 export type InputImageOptions = Readonly<{
   /** The argument that has the URL, for errors. */
   argument: string;
-  /** Host names, with or without a port, that the operator allows. */
+  /** Hosts that the operator allows, each with its port unless that is the default. */
   allowedHosts: readonly string[];
   /** Must not connect to private addresses where the runtime could. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
@@ -36,6 +36,7 @@ export async function readInputImage(url: string, signal: AbortSignal, options: 
       throw refuse(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
     if (typeof location === 'string') {
+      if (!URL.canParse(location, checked.url)) throw refuse('redirects to something that is no URL');
       current = new URL(location, checked.url).href;
       continue;
     }
@@ -71,7 +72,7 @@ export function checkUrl(text: string, allowedHosts: readonly string[]): { url: 
   const isLoopback = range === 'loopback' || host === 'localhost';
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) return { problem: 'must be an https URL' };
   if (url.username || url.password) return { problem: 'must not have a user or a password' };
-  if (!allowedHosts.includes(url.host) && !allowedHosts.includes(url.hostname)) {
+  if (!allowedHosts.includes(url.host)) {
     return { problem: `is on a host that this gateway's operator has not allowed (MCP_ALLOWED_INPUT_HOSTS)` };
   }
   if (range !== undefined && range !== 'unicast' && !isLoopback) return { problem: 'is at a private address' };

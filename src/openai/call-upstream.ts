@@ -14,6 +14,9 @@ export type CallOptions = Readonly<{
   timeoutMs?: number;
 }>;
 
+/** For media: compressing it gains nothing, and hides its length. */
+export const UNCOMPRESSED = { 'accept-encoding': 'identity' };
+
 /** The upstream of a capability. Throws `not_configured` when nobody serves it. */
 export function requireUpstream(upstreams: Upstreams, capability: Capability): Upstream {
   const upstream = upstreams[capability];

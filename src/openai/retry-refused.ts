@@ -1,6 +1,7 @@
 const MAX_RETRIES = 2;
 const MAX_WAIT_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
+const BODY_TIMEOUT_MS = 2_000;
 /** Too many requests, and overloaded: the server says that it has not begun. Every other failure may have been charged. */
 const REFUSED = new Set([429, 503]);
 
@@ -28,7 +29,10 @@ export function retryRefused(
 
 /** An account without credit is refused with 429 as well, and waiting does not fill it. */
 async function tellsOfQuota(response: Response): Promise<boolean> {
-  return /insufficient_quota|billing_hard_limit/.test(await response.clone().text());
+  const timeout = AbortSignal.timeout(BODY_TIMEOUT_MS);
+  const timedOut = new Promise<string>((resolve) => timeout.addEventListener('abort', () => resolve(''), { once: true }));
+  const text = await Promise.race([response.clone().text(), timedOut]).catch(() => '');
+  return /insufficient_quota|billing_hard_limit/.test(text);
 }
 
 /**

@@ -2,7 +2,8 @@ import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { type Failure, GatewayError } from '../errors.ts';
 import { redact } from '../redact.ts';
-import { callUpstream } from './call-upstream.ts';
+import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
+import { safeDetail } from './errors.ts';
 import type { Upstream } from './upstreams.ts';
 
 /**
@@ -10,17 +11,22 @@ import type { Upstream } from './upstreams.ts';
  * https://platform.openai.com/docs/api-reference/videos
  */
 
-/** What an id may look like, as it becomes a part of paths and names. */
-export const VIDEO_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+/**
+ * What an id may look like, as it becomes a part of paths and names. OpenAI's are `video_` and hexadecimal digits; those
+ * of gateways in front of several servers are longer, and base64.
+ */
+export const VIDEO_ID = /^[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_=.-]{0,511}$/;
 
 type VideoVariant = 'video' | 'thumbnail' | 'spritesheet';
 
 const jobSchema = z.object({
   id: z.string().regex(VIDEO_ID),
-  status: z.string(),
-  progress: z.number().nullish().catch(null),
-  /** Unix seconds. Servers that leave it out have all their videos under one day. */
-  created_at: z.int().min(0).max(253_402_300_799).catch(0),
+  status: z.string().catch('queued'),
+  progress: z
+    .union([z.number(), z.string().transform(Number.parseFloat)])
+    .nullish()
+    .catch(null),
+  created_at: z.unknown().optional().transform(toUnixSeconds),
   model: z.string().nullish().catch(null),
   seconds: z.coerce.string().nullish().catch(null),
   size: z.string().nullish().catch(null),
@@ -32,13 +38,24 @@ const jobSchema = z.object({
 
 export type VideoJob = z.output<typeof jobSchema>;
 
+const MAX_ID_CHARACTERS = 600;
 const CREATE_TIMEOUT_MS = 120_000;
 const RETRIEVE_TIMEOUT_MS = 30_000;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
-const MAX_DETAIL_CHARACTERS = 500;
+/** Beyond this, a number of seconds would be in the year 5138: it is meant in milliseconds. */
+const MAX_SECONDS = 100_000_000_000;
+
+/** Unix seconds, whole, in which they come; servers that leave them out have all their videos under the first day, 0. */
+function toUnixSeconds(value: unknown): number {
+  const number = typeof value === 'string' && Number.isNaN(Number(value)) ? Date.parse(value) : Number(value ?? Number.NaN);
+  const seconds = Math.floor(number > MAX_SECONDS ? number / 1000 : number);
+  return seconds >= 0 && seconds < MAX_SECONDS ? seconds : 0;
+}
 
 /** Starts a job, with one request that is never repeated. */
-export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreateParams, signal: AbortSignal): Promise<VideoJob> {
+export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreateParams): Promise<VideoJob> {
+  // A client that goes away does not undo it, and then nobody would know the id: it is waited for in any case.
+  const { signal } = new AbortController();
   try {
     const raw = await callUpstream(upstream, { paid: true, signal, timeoutMs: CREATE_TIMEOUT_MS }, (until) =>
       upstream.client.videos.create(request, { signal: until }),
@@ -58,7 +75,7 @@ export async function retrieveVideo(upstream: Upstream, videoId: string, signal:
     const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, (until) =>
       upstream.client.videos.retrieve(videoId, { signal: until }),
     );
-    return parseJob(raw, upstream, false);
+    return { ...parseJob(raw, upstream, false), id: videoId };
   } catch (error) {
     const status = missingStatus(error);
     if (status === undefined) throw error;
@@ -71,26 +88,37 @@ export function openVideo(upstream: Upstream, videoId: string, variant: VideoVar
   // The video is paid for: it is stored even when the client has gone.
   const { signal } = new AbortController();
   return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, (until) =>
-    upstream.client.videos.downloadContent(videoId, { variant }, { signal: until, fetchOptions: { redirect: 'follow' } }),
+    upstream.client.videos.downloadContent(
+      videoId,
+      { variant },
+      { signal: until, headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' } },
+    ),
   );
 }
 
-/** Whether the job still goes on. A status that is not known counts as going on: the job is paid for. */
-export function isPending({ status }: VideoJob): boolean {
-  return !['completed', 'failed', 'cancelled', 'canceled', 'expired'].includes(status);
+export type VideoState = 'pending' | 'completed' | 'failed';
+
+/** How the job stands. A status that is not known counts as going on, unless it comes with an error: the job is paid for. */
+export function stateOf({ status, error }: VideoJob): VideoState {
+  const name = status.toLowerCase();
+  if (['completed', 'succeeded', 'success', 'done'].includes(name)) return 'completed';
+  if (['failed', 'failure', 'error', 'rejected', 'cancelled', 'canceled', 'expired'].includes(name)) return 'failed';
+  return ['queued', 'in_progress'].includes(name) || !error ? 'pending' : 'failed';
 }
 
 /** Why a job has ended without a video. */
-export function videoFailure({ id, status, error }: VideoJob, upstream: Upstream): Failure {
-  const code = error?.code && /^[\w.-]{1,64}$/.test(error.code) ? error.code : status;
-  const detail = error?.message ? redact(error.message).slice(0, MAX_DETAIL_CHARACTERS) : undefined;
-  return { kind: 'video_failed', service: upstream.service, videoId: id, code, detail };
+export function videoFailure({ id, status, error }: VideoJob, { service, client }: Upstream): Failure {
+  const code = error?.code && error.code !== client.apiKey && /^[\w.-]{1,64}$/.test(error.code) ? error.code : status;
+  return { kind: 'video_failed', service, videoId: id, code: redact(code), detail: safeDetail(error, undefined, client.apiKey) };
 }
 
 function parseJob(raw: unknown, upstream: Upstream, paid: boolean): VideoJob {
   const job = jobSchema.safeParse(raw);
   if (job.success) return job.data;
-  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it is no video job', paid });
+  // Whatever id it has may help the operator to find what was paid for.
+  const id =
+    typeof raw === 'object' && raw !== null && 'id' in raw ? ` (id ${redact(JSON.stringify(raw.id)).slice(0, MAX_ID_CHARACTERS)})` : '';
+  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: `it is no video job${id}`, paid });
 }
 
 /** 404 or 410, unless it is the model that is missing. */

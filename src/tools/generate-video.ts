@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { createVideo, isPending, retrieveVideo, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
+import { createVideo, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
 import { resourceLink, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
@@ -31,7 +31,7 @@ const videoInput = z
     prompt: z.string().min(1).max(32_000).optional().describe('What to show, up to 32,000 characters. Starts a new, charged video.'),
     video_id: z
       .string()
-      .regex(VIDEO_ID, 'must be the id of a video: 1 to 128 letters, digits, "_" and "-"')
+      .regex(VIDEO_ID, 'must be the id of a video: 1 to 512 letters, digits, "_", "-", "=" and "."')
       .optional()
       .describe('Instead of prompt: goes on with a video that has begun. Free.'),
     model: modelArgument,
@@ -95,8 +95,8 @@ export const generateVideo = defineTool({
       const found = begun ?? (await retrieve(videoId, upstream, context));
       if ('video' in found) return found;
       const job = await waitForEnd(found, untilMs, upstream, context);
-      if (isPending(job)) return inProgress(job);
-      if (job.status !== 'completed') throw new GatewayError(videoFailure(job, upstream));
+      if (stateOf(job) === 'pending') return inProgress(job);
+      if (stateOf(job) === 'failed') throw new GatewayError(videoFailure(job, upstream));
       return await finish(job, upstream, context, input.include_spritesheet ?? false);
     } catch (error) {
       throw withVideoId(error, videoId);
@@ -119,27 +119,28 @@ async function create(input: VideoInput, upstream: Upstream, context: ToolContex
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
   // The client's types know OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: input.model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
-  const job = await createVideo(upstream, request, context.signal);
+  if (context.signal.aborted) throw new GatewayError({ kind: 'cancelled' });
+  const job = await context.keepAlive(createVideo(upstream, request));
+  context.note('video_started', { request_id: context.requestId, video_id: job.id });
   context.progress(`${job.id}: started; to go on later, call generate_video with this video_id`);
   return job;
 }
 
-/** The job, or what is stored of one that the upstream has forgotten. */
+/** The job, or what is stored of one of which the upstream cannot tell (any more). */
 async function retrieve(videoId: string, upstream: Upstream, context: ToolContext) {
   try {
     return await retrieveVideo(upstream, videoId, context.signal);
   } catch (error) {
-    const isUnknown = error instanceof GatewayError && error.failure.kind === 'video_unknown';
-    const video = isUnknown ? await findVideo(videoId, context) : undefined;
-    if (!video) throw error;
-    return { status: 'completed' as const, video_id: videoId, video };
+    const stored = error instanceof GatewayError && isPassing(error) ? await findVideo(videoId, context) : undefined;
+    if (!stored) throw error;
+    return { status: 'completed' as const, video_id: videoId, ...stored };
   }
 }
 
 /** Polls until the job has ended or the time is over. A poll that fails for a passing reason is not the end. */
 async function waitForEnd(first: VideoJob, untilMs: number, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   let job = first;
-  for (let delayMs = FIRST_POLL_MS; isPending(job); delayMs = Math.min(delayMs * POLL_GROWTH, MAX_POLL_MS)) {
+  for (let delayMs = FIRST_POLL_MS; stateOf(job) === 'pending'; delayMs = Math.min(delayMs * POLL_GROWTH, MAX_POLL_MS)) {
     const leftMs = untilMs - context.now();
     if (leftMs <= 0) return job;
     await sleep(Math.min(delayMs, leftMs), context);
@@ -164,7 +165,7 @@ async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext):
   }
 }
 
-/** The job has been seen, so even an upstream that knows nothing of it may only be behind. */
+/** What asking again may change. A job that was seen a moment ago is not gone: its server may only be behind. */
 function isPassing({ failure }: GatewayError): boolean {
   if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 429 || failure.status === 408;
   return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer', 'video_unknown'].includes(failure.kind);

@@ -3,8 +3,8 @@ import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import { openBody } from '../media/body.ts';
-import { HEAD_BYTES, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
-import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
+import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
+import { callUpstream, requireUpstream, UNCOMPRESSED } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLink, storedFile, toFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
@@ -75,7 +75,7 @@ export const synthesizeSpeech = defineTool({
     const set = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
     const request = { ...set, input: input.input, model, voice } satisfies OpenAI.Audio.SpeechCreateParams;
     const response = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
-      upstream.client.audio.speech.create(request, { signal }),
+      upstream.client.audio.speech.create(request, { signal, headers: UNCOMPRESSED }),
     );
     const { format, file } = await context.keepAlive(store(response, input.response_format, upstream, context));
     return {
@@ -113,9 +113,10 @@ async function store(response: Response, asked: string | undefined, upstream: Up
   }
 }
 
-/** Raw samples are anything but text, or another format. */
+/** Raw samples are anything but text or a file of another format, which some servers send whatever was asked for. */
 function recognisePcm(head: Uint8Array, headers: Headers): MediaFormat | undefined {
-  const isText = looksLikeText(head) || /json|html|xml/i.test(headers.get('content-type') ?? '');
-  if (head.byteLength === 0 || isText) return undefined;
-  return PCM;
+  const contentType = headers.get('content-type') ?? '';
+  if (head.byteLength === 0 || looksLikeText(head) || /json|html|xml/i.test(contentType)) return undefined;
+  const other = recogniseAudio(head);
+  return other && (isNamedAudio(other, head) || /mpeg|mp3|aac/i.test(contentType)) ? other : PCM;
 }

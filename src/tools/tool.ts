@@ -19,6 +19,8 @@ export type ToolServices = Readonly<{
   fetch: typeof fetch;
   /** Reads a URL that a caller has given. */
   readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
+  /** Writes an event into the log. */
+  note: (event: string, fields: Record<string, unknown>) => void;
   /** Milliseconds since the epoch. */
   now: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;

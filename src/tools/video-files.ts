@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { GatewayError } from '../errors.ts';
-import { openBody } from '../media/body.ts';
+import { openBody, readWhole } from '../media/body.ts';
 import { HEAD_BYTES, inspectImage, isMp4, MP4 } from '../media/formats.ts';
-import type { SavedMedia } from '../media/media-store.ts';
+import type { MediaStore, SavedMedia } from '../media/media-store.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { openVideo, type VideoJob } from '../openai/videos.ts';
 import { type storedFile, toFile } from './stored-file.ts';
@@ -14,16 +14,18 @@ const MAX_VIDEO_BYTES = 8 * 1024 ** 3;
 const MAX_IMAGE_BYTES = 20 * 1024 ** 2;
 /** A video can be downloaded again, so a passing fault of the storage or the upstream costs a second try. */
 const VIDEO_ATTEMPTS = 2;
+const RETRY_MS = 2_000;
+/** Also what a server answers that is not ready yet with a file of a job that it calls completed. */
+const PASSING = new Set([404, 408, 409, 425, 429]);
 /** The endings that a thumbnail or a spritesheet can have, the usual one first. */
 const IMAGE_EXTENSIONS = ['webp', 'jpg', 'png', 'gif'];
 
 /** Stores the files of a completed job, as far as they are not stored already. Only the video itself has to succeed. */
 export async function storeVideo(job: VideoJob, upstream: Upstream, context: ToolContext, withSpritesheet: boolean) {
   const video = toFile(await storeMp4(job, upstream, context));
-  const [thumbnail, spritesheet] = await Promise.all([
-    storeImage(job, 'thumbnail', upstream, context),
-    withSpritesheet ? storeImage(job, 'spritesheet', upstream, context) : undefined,
-  ]);
+  // One after the other, so that no more than one of them is in memory.
+  const thumbnail = await storeImage(job, 'thumbnail', upstream, context);
+  const spritesheet = withSpritesheet ? await storeImage(job, 'spritesheet', upstream, context) : undefined;
   return { video, ...(thumbnail && { thumbnail }), ...(spritesheet && { spritesheet }) };
 }
 
@@ -31,25 +33,31 @@ export async function storeVideo(job: VideoJob, upstream: Upstream, context: Too
 const DAYS_LOOKED_BACK = 8;
 const DAY_MS = 24 * 3_600_000;
 
-/** The stored video of a job of which nothing but the id is known any more. */
-export async function findVideo(videoId: string, { media, now }: ToolContext): Promise<File | undefined> {
-  const days = Array.from({ length: DAYS_LOOKED_BACK }, (_, daysAgo) => now() - daysAgo * DAY_MS);
+/** The stored files of a job of which nothing but the id is known. */
+export async function findVideo(videoId: string, { media, now }: ToolContext) {
+  // Day 0 is where videos are whose server does not tell when they were made.
+  const days = [...Array.from({ length: DAYS_LOOKED_BACK }, (_, daysAgo) => now() - daysAgo * DAY_MS), 0];
   const found = await Promise.all(days.map((dayMs) => media.find(media.jobName('video', dayMs, mp4File(videoId)))));
-  const video = found.find((file) => file !== undefined);
-  return video && toFile(video);
+  const index = found.findIndex((file) => file !== undefined);
+  const video = found[index];
+  if (!video) return undefined;
+  const thumbnail = await findImage({ id: videoId, createdAtMs: days[index] ?? 0 }, 'thumbnail', media);
+  return { video: toFile(video), ...(thumbnail && { thumbnail: toFile(thumbnail) }) };
 }
 
 const mp4File = (videoId: string) => `${videoId}.${MP4.extension}`;
 
 async function storeMp4(job: VideoJob, upstream: Upstream, context: ToolContext): Promise<SavedMedia> {
   const name = context.media.jobName('video', job.created_at * 1000, mp4File(job.id));
-  const found = await context.media.find(name);
-  if (found) return found;
   for (let attempt = 1; ; attempt++) {
+    // An upload may have succeeded although its answer was lost.
+    const found = await context.media.find(name);
+    if (found) return found;
     try {
       return await downloadMp4(name, job, upstream, context);
     } catch (error) {
       if (attempt === VIDEO_ATTEMPTS || !isPassing(error)) throw error;
+      await context.sleep(RETRY_MS);
     }
   }
 }
@@ -70,31 +78,41 @@ function isPassing(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   const { failure } = error;
   if (failure.kind === 'storage') return failure.retryable;
-  if (failure.kind === 'upstream_status') return failure.status >= 500;
+  if (failure.kind === 'upstream_status') return failure.status >= 500 || PASSING.has(failure.status);
   return failure.kind === 'upstream_answer' || failure.kind === 'upstream_unreachable' || failure.kind === 'upstream_timeout';
 }
 
 /** A picture beside the video. It is a convenience: whatever goes wrong with it, the video counts. */
 async function storeImage(
   job: VideoJob,
-  variant: 'thumbnail' | 'spritesheet',
+  variant: ImageVariant,
   upstream: Upstream,
   { media, now, sleep }: ToolContext,
 ): Promise<File | undefined> {
-  const nameOf = (extension: string) => media.jobName('video', job.created_at * 1000, `${job.id}-${variant}.${extension}`);
+  const place = { id: job.id, createdAtMs: job.created_at * 1000 };
   try {
-    const found = await Promise.all(IMAGE_EXTENSIONS.map((extension) => media.find(nameOf(extension))));
-    const existing = found.find((file) => file !== undefined);
+    const existing = await findImage(place, variant, media);
     if (existing) return toFile(existing);
     const response = await openVideo(upstream, job.id, variant);
     const options = { service: upstream.service, paid: false, maxBytes: MAX_IMAGE_BYTES, now, sleep };
-    // Longer than the limit is an error, so this head is the whole.
-    const { head } = await openBody(response, MAX_IMAGE_BYTES + 1, options);
-    const bytes = head.slice() as Uint8Array<ArrayBuffer>;
+    const bytes = await readWhole((await openBody(response, 0, options)).reader);
     const image = inspectImage(bytes);
-    return image && toFile(await media.save(nameOf(image.format.extension), bytes, image.format));
+    return image && toFile(await media.save(imageName(place, variant, image.format.extension, media), bytes, image.format));
   } catch (error) {
     if (error instanceof GatewayError) return undefined;
     throw error;
   }
+}
+
+type ImageVariant = 'thumbnail' | 'spritesheet';
+type Place = Readonly<{ id: string; createdAtMs: number }>;
+
+/** A stored picture, whichever format it has. */
+async function findImage(place: Place, variant: ImageVariant, media: MediaStore): Promise<SavedMedia | undefined> {
+  const found = await Promise.all(IMAGE_EXTENSIONS.map((extension) => media.find(imageName(place, variant, extension, media))));
+  return found.find((file) => file !== undefined);
+}
+
+function imageName({ id, createdAtMs }: Place, variant: ImageVariant, extension: string, media: MediaStore): string {
+  return media.jobName('video', createdAtMs, `${id}-${variant}.${extension}`);
 }

@@ -57,17 +57,17 @@ describe('URLs', () => {
   test.each([
     ['https://images.example.com/x.png', ['images.example.com']],
     ['https://IMAGES.example.com:443/x.png', ['images.example.com']],
-    ['https://images.example.com:8443/x.png', ['images.example.com']],
     ['https://images.example.com:8443/x.png', ['images.example.com:8443']],
     ['http://127.0.0.1:10000/x.png', ['127.0.0.1:10000']],
-    ['http://[::1]:10000/x.png', ['[::1]']],
-    ['http://localhost:10000/x.png', ['localhost']],
+    ['http://[::1]:10000/x.png', ['[::1]:10000']],
+    ['http://localhost:10000/x.png', ['localhost:10000']],
     ['https://93.184.216.34/x.png', ['93.184.216.34']],
   ])('%s is allowed for %j', (url, allowed) => {
     expect(checkUrl(url, allowed)).toMatchObject({ url: expect.any(URL) });
   });
 
-  test('a port that is named is the only one', () => {
+  test('the port counts as well', () => {
+    expect(checkUrl('https://images.example.com:8443/x.png', ['images.example.com'])).toHaveProperty('problem');
     expect(checkUrl('https://images.example.com:8444/x.png', ['images.example.com:8443'])).toHaveProperty('problem');
   });
 });
@@ -113,6 +113,7 @@ describe('reading', () => {
     ['https://evil.example/x.png', /not allowed/],
     ['http://images.example.com/x.png', /must be an https URL/],
     ['https://169.254.169.254/', /not allowed/],
+    ['https://[', /redirects to something that is no URL/],
   ])('a redirect to %s is refused, and not asked', async (location, expected) => {
     const asked: string[] = [];
     const reading = read(async (url) => {

@@ -183,6 +183,7 @@ describe('a video that is stored already', () => {
       status: 'completed',
       video_id: structuredContent.video_id,
       video: structuredContent.video,
+      thumbnail: structuredContent.thumbnail,
     });
   });
 });
@@ -297,7 +298,8 @@ describe('bad input is told by name, and nothing is sent', () => {
     [{ video_id: 'a/b' }, /video_id: must be/],
     [{ video_id: 'video_1?x' }, /video_id: must be/],
     [{ video_id: '..' }, /video_id: must be/],
-    [{ video_id: 'x'.repeat(129) }, /video_id: must be/],
+    [{ video_id: 'x'.repeat(513) }, /video_id: must be/],
+    [{ video_id: 'a..b' }, /video_id: must be/],
     [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: is for new videos.*seconds: is for new videos/],
     [
       { prompt: 'a', input_reference_url: 'https://images.example.com/x.png' },
@@ -315,6 +317,81 @@ describe('bad input is told by name, and nothing is sent', () => {
     const { generate, requests } = await setUp({ env: testEnvironment({ AZURE_STORAGE_CONNECTION_STRING: '' }) });
     expect((await generate({ prompt: 'a' })).content[0]?.text).toContain('AZURE_STORAGE_CONNECTION_STRING');
     expect(await requests()).toEqual([]);
+  });
+});
+
+describe('jobs of servers that differ', () => {
+  /** Answers creation with this job, and asks for it once. */
+  async function generateAs(job: object) {
+    const { generate, fail, logged } = await setUp();
+    const answer = { status: 200, body: JSON.stringify(job), headers: { 'content-type': 'application/json' } };
+    await fail({ at: 'POST', ...answer }, { at: 'GET', ...answer });
+    const result = await generate({ prompt: 'a', wait_seconds: 1 });
+    return { ...result, text: result.content[0]?.text ?? '', logged };
+  }
+
+  test('a job that has only an id is not lost', async () => {
+    const { structuredContent, logged } = await generateAs({ id: 'video_bare' });
+    expect(structuredContent).toMatchObject({ status: 'in_progress', video_id: 'video_bare' });
+    expect(logged.join()).toContain('"event":"video_started"');
+    expect(logged.join()).toContain('video_bare');
+  });
+
+  test.each(['gen-7f.3_A', `video_${'QUJD'.repeat(60)}==`])('the id %s is taken', async (id) => {
+    expect((await generateAs({ id, status: 'queued' })).structuredContent.video_id).toBe(id);
+  });
+
+  test('an id that cannot be used is told all the same: it was paid for', async () => {
+    expect((await generateAs({ id: 'gen:a/b', status: 'queued' })).text).toContain('(id "gen:a/b")');
+  });
+
+  test.each(['error', 'rejected', 'Failed', 'weird'])('a job of status %s that has an error has failed', async (status) => {
+    const { text } = await generateAs({ id: 'video_x', status, error: { code: 'broken', message: 'It broke.' } });
+    expect(text).toMatch(/could not make the video video_x \(broken\): It broke/);
+  });
+
+  test.each(['processing', 'IN_PROGRESS', 'rendering'])('a job of status %s goes on', async (status) => {
+    expect((await generateAs({ id: 'video_x', status, progress: '45%' })).structuredContent).toMatchObject({
+      status: 'in_progress',
+      progress: 45,
+    });
+  });
+
+  test.each([
+    ['seconds with a fraction', 1_767_323_045.9],
+    ['milliseconds', 1_767_323_045_000],
+    ['text', '1767323045'],
+    ['a date', '2026-01-02T03:04:05Z'],
+  ])('created_at in %s is understood', async (_, created_at) => {
+    const { generate, fail } = await setUp({ settings: { jobSeconds: 0.1 } });
+    const { structuredContent } = await generate({ prompt: 'a', wait_seconds: 0 });
+    const { video_id } = structuredContent;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const job = JSON.stringify({ id: 'another', status: 'succeeded', created_at });
+    await fail({ at: `/v1/videos/${video_id}`, status: 200, body: job, headers: { 'content-type': 'application/json' } });
+    const { structuredContent: done } = await generate({ video_id });
+    expect(done.video_id).toBe(video_id);
+    expect(done.video.url).toContain(`/videos/2026/01/02/${video_id}.mp4`);
+  });
+
+  test('what is stored is found while the upstream cannot answer', async () => {
+    const { generate, fail } = await setUp();
+    const { structuredContent } = await generate({ prompt: 'a lamp' });
+    await fail({ at: 'GET', status: 500 });
+    expect((await generate({ video_id: structuredContent.video_id })).structuredContent).toMatchObject({
+      status: 'completed',
+      video: structuredContent.video,
+      thumbnail: structuredContent.thumbnail,
+    });
+  });
+
+  test('the key of a server is not told, whatever it answers', async () => {
+    const env = testEnvironment();
+    const key = env.OPENAI_API_KEY ?? '';
+    const { generate, logged } = await setUp({ env, settings: { error: { code: key, message: `bad ${key}` } } });
+    const result = await generate({ prompt: 'a' });
+    expect(result.isError).toBe(true);
+    expect(JSON.stringify(result) + logged.join()).not.toContain(key);
   });
 });
 

@@ -108,6 +108,18 @@ describe('what comes back', () => {
     expect((await app.call('synthesize_speech', SPEECH)).structuredContent).toMatchObject({ format: 'flac', content_type: 'audio/flac' });
   });
 
+  test.each([
+    ['wav', 'RIFF\0\0\0\0WAVEfmt ', 'audio/pcm'],
+    ['mp3', 'ID3 and so on', 'application/octet-stream'],
+    ['flac', 'fLaC and so on', 'audio/pcm'],
+  ])('what is %s is not called pcm, whatever was asked for', async (format, body, type) => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body, headers: { 'content-type': type } });
+    const { structuredContent } = await app.call('synthesize_speech', { ...SPEECH, response_format: 'pcm' });
+    expect(structuredContent).toMatchObject({ format });
+    expect(structuredContent).not.toHaveProperty('sample_rate');
+  });
+
   test('the URL in text and as a resource link', async () => {
     const { content, structuredContent } = await createTestApp().call('synthesize_speech', SPEECH);
     expect(content).toEqual([
@@ -165,6 +177,7 @@ describe('answers that are no sound are errors, and leave no blob', () => {
     ['JSON that says it is sound', 'mp3', '{"error":"x"}', 'audio/mpeg', /not mp3 audio/],
     ['HTML', 'opus', '<!doctype html><p>Hello', 'text/html', /not opus audio/],
     ['JSON for pcm', 'pcm', '{"error":{"message":"x"}}', 'audio/pcm', /not pcm audio/],
+    ['JSON for pcm that is not in ASCII', 'pcm', '{"é":"ü"}', '', /not pcm audio/],
     ['HTML for pcm', 'pcm', '<html>', 'application/octet-stream', /not pcm audio/],
   ])('%s', async (_, response_format, body, type, expected) => {
     const { runtime, uploads } = recordUploads();
