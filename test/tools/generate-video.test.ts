@@ -1,7 +1,7 @@
 import { parseBuffer } from 'music-metadata';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test, vi } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
-import { CLOCK_SPEED, createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, CLOCK_SPEED, createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
 
 /** Jobs take this long by a clock that goes as fast as the tests'. */
 const JOB = { jobSeconds: 30, speed: CLOCK_SPEED };
@@ -281,6 +281,22 @@ describe('nothing is paid for twice', () => {
     const { generate } = await setUp({ runtime: refusing });
     expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/AZURE_STORAGE_CONNECTION_STRING.*video_id "video_/);
   });
+});
+
+test('a client that goes away while the job is created: it is not polled, and the log has its id', async () => {
+  const { app, fail, logged, count } = await setUp();
+  await fail({ at: 'POST', delayMs: 200 });
+  const client = new AbortController();
+  const params = { name: 'generate_video', arguments: { prompt: 'a lamp' } };
+  const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const answered = Promise.resolve(app.request('/mcp', { method: 'POST', headers, body, signal: client.signal })).catch(() => {});
+  setTimeout(() => client.abort(), 50);
+  await vi.waitUntil(() => logged.some((line) => line.includes('video_started')), { timeout: 5_000 });
+  await answered;
+  await vi.waitUntil(() => logged.some((line) => line.includes('"outcome":"video_interrupted"')), { timeout: 5_000 });
+  expect(logged.join()).toMatch(/"event":"video_started".*"video_id":"video_\w+"/);
+  expect(await count()).toMatchObject({ created: 1, polled: 0 });
 });
 
 describe('bad input is told by name, and nothing is sent', () => {
