@@ -15,7 +15,7 @@ const CHUNK_BYTES = 64 * 1024;
 const BLOCK_SIZES = [
   { below: 4, bytes: MIB / 4 },
   { below: 8, bytes: MIB },
-  { below: Number.POSITIVE_INFINITY, bytes: 8 * MIB },
+  { below: Number.POSITIVE_INFINITY, bytes: 5 * MIB },
 ];
 /** A body is sent as fast as it comes; whether it stalls is watched where it is read. */
 const STREAM_TIMEOUT_MS = 15 * 60_000;
