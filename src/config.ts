@@ -117,7 +117,8 @@ export const environmentSchema = z.object({
   AZURE_OPENAI_API_KEY: token('an API key').optional(),
   AZURE_OPENAI_API_VERSION: z
     .string()
-    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/i, 'must be v1 or a date such as 2025-04-01-preview')
+    .toLowerCase()
+    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/, 'must be v1 or a date such as 2025-04-01-preview')
     .default('2025-04-01-preview'),
   AZURE_OPENAI_CHAT_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_IMAGE_DEPLOYMENT: name().optional(),

@@ -52,6 +52,13 @@ export class GatewayError extends Error {
   }
 }
 
+/** Whether the same request, where it is free, may work a little later. */
+export function isPassing(failure: Failure): boolean {
+  if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 408 || failure.status === 429;
+  if (failure.kind === 'storage') return failure.retryable;
+  return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer'].includes(failure.kind);
+}
+
 /** The sentences a client is told: what happened, which service answered what, whether and when to try again. */
 export function describeFailure(failure: Failure): string {
   const sentences = describe(failure);

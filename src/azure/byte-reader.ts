@@ -48,3 +48,14 @@ function createCopyingReader(stream: ReadableStream<Uint8Array>): ByteReader {
     cancel: (reason) => reader.cancel(reason).catch(() => {}),
   };
 }
+
+/** The bytes of all chunks, one after the other. */
+export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return all;
+}

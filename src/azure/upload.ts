@@ -1,4 +1,4 @@
-import type { ByteReader } from './byte-reader.ts';
+import { type ByteReader, concatenate } from './byte-reader.ts';
 import type { BlobAnswer, BlobRequests, BlobRuntime, FixedLengthBody } from './requests.ts';
 import { createStallWatch, type StallWatch } from './stall-watch.ts';
 
@@ -70,8 +70,7 @@ export async function putFixedLength(
   watch.end();
   if (answer.passing && kept) {
     await pump(body, { kept });
-    const whole = new Uint8Array(await new Blob(kept).arrayBuffer());
-    return { outcome: await putBytes(requests, name, whole, contentType), bytes: lengthBytes };
+    return { outcome: await putBytes(requests, name, concatenate(kept), contentType), bytes: lengthBytes };
   }
   if (!answer.ok) await body.cancel();
   // A connection that broke says nothing: the blob may be there, or an answer have been lost that tells why not.

@@ -1,4 +1,4 @@
-import { type ByteReader, readerOf } from '../azure/byte-reader.ts';
+import { type ByteReader, concatenate, readerOf } from '../azure/byte-reader.ts';
 import { createStallWatch, STALL_MS } from '../azure/stall-watch.ts';
 import { GatewayError } from '../errors.ts';
 
@@ -100,7 +100,7 @@ export async function readWhole(reader: ByteReader): Promise<Uint8Array<ArrayBuf
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (let buffer = new ArrayBuffer(CHUNK_BYTES); ; ) {
     const chunk = await reader.read(new Uint8Array(buffer));
-    if (chunk.byteLength === 0) return new Uint8Array(await new Blob(chunks).arrayBuffer());
+    if (chunk.byteLength === 0) return concatenate(chunks);
     chunks.push(chunk.slice());
     buffer = chunk.buffer;
   }

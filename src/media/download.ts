@@ -1,3 +1,5 @@
+import { concatenate } from '../azure/byte-reader.ts';
+
 /** Why a download was given up, in words that are fit for a client. */
 export class DownloadError extends Error {
   override readonly name = 'DownloadError';
@@ -34,15 +36,5 @@ export async function download(
     if (total > maxBytes) throw new DownloadError(`it is larger than ${maxBytes} bytes`, false);
     chunks.push(chunk);
   }
-  return concatenate(chunks, total);
-}
-
-function concatenate(chunks: readonly Uint8Array[], total: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return all;
+  return concatenate(chunks);
 }

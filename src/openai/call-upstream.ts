@@ -25,8 +25,8 @@ export function requireUpstream(upstreams: Upstreams, capability: Capability): U
 }
 
 /**
- * Makes one call to an upstream. The failures of the upstream are thrown as ours; anything else is a bug and rises. Once it has resolved, neither the
- * client nor the clock ends it any more: a body that is still to be read has been paid for.
+ * Makes one call to an upstream. The failures of the upstream are thrown as ours; anything else is a bug and rises. Once
+ * it has resolved, neither the client nor the clock ends it any more: a body that is still to be read has been paid for.
  */
 export async function callUpstream<Answer>(
   upstream: Upstream,

@@ -11,7 +11,6 @@ export type ChatStreamOptions = Readonly<{
   /** Of the request, for its logger. */
   client: OpenAI;
   signal: AbortSignal;
-
   onText: (textSoFar: string) => void;
   /** Milliseconds since the epoch. */
   now: () => number;

@@ -58,7 +58,6 @@ function safeCode(code: unknown): string | undefined {
 /** The upstream's own sentence, when it sent one in OpenAI's error shape; never a raw body. */
 export function safeDetail(body: unknown, status: number | undefined, apiKey: string | null): string | undefined {
   const message = property(body, 'message');
-
   // Sentences about the key quote a part of it; the status says enough.
   if (typeof message !== 'string' || status === 401 || /api[-_ ]?key/i.test(message)) return undefined;
   const withoutKey = apiKey && apiKey.length >= 6 ? message.replaceAll(apiKey, '[key]') : message;

@@ -23,6 +23,8 @@ export type OpenAISettings = Readonly<{
     | undefined;
 }>;
 
+type AzureSettings = NonNullable<OpenAISettings['azure']>;
+type CommonOptions = ReturnType<typeof commonOptions>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -86,7 +88,7 @@ function createPlainUpstream(
   capability: Capability,
   { baseUrl, apiKey, keyVariable, organization, project }: PlainServer,
   model: string,
-  common: ReturnType<typeof commonOptions>,
+  common: CommonOptions,
 ): Upstream | NoUpstream {
   const provider = providerOf(baseUrl);
   if (provider === 'openai' && capability === 'video') {
@@ -108,9 +110,9 @@ function createPlainUpstream(
 
 function createAzureUpstream(
   capability: Capability,
-  azure: NonNullable<OpenAISettings['azure']>,
+  azure: AzureSettings,
   fallbackModel: string,
-  common: ReturnType<typeof commonOptions>,
+  common: CommonOptions,
 ): Upstream | NoUpstream {
   const model = azure.deployments[capability] ?? fallbackModel;
   if (capability === 'video') {
@@ -129,12 +131,12 @@ function createAzureUpstream(
     service: `Azure OpenAI (${endpointHost})`,
     endpointHost,
     model,
-    client: azure.apiVersion.toLowerCase() === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
+    client: azure.apiVersion === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
   };
 }
 
 /** The dated API: deployments in the path. The client derives the path from each request's `model`. */
-function azureDatedClient(azure: NonNullable<OpenAISettings['azure']>, common: ReturnType<typeof commonOptions>): OpenAI {
+function azureDatedClient(azure: AzureSettings, common: CommonOptions): OpenAI {
   return new AzureOpenAI({
     ...common,
     endpoint: azure.endpoint,
@@ -148,7 +150,7 @@ function azureDatedClient(azure: NonNullable<OpenAISettings['azure']>, common: R
 }
 
 /** The v1 API: OpenAI's paths, the deployment as `model` in the body, the key in Azure's header. */
-function azureV1Client(azure: NonNullable<OpenAISettings['azure']>, common: ReturnType<typeof commonOptions>): OpenAI {
+function azureV1Client(azure: AzureSettings, common: CommonOptions): OpenAI {
   return new OpenAI({
     ...common,
     apiKey: azure.apiKey,

@@ -5,7 +5,7 @@ import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import { collectChat } from '../openai/chat-stream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
-import { defineTool, type ToolContext } from './tool.ts';
+import { defineTool, type ToolContext, whatIsSet } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
@@ -85,8 +85,7 @@ function toRequest(input: ChatInput, defaultModel: string): ChatRequest {
   const { prompt, messages, system_prompt, json_mode, json_schema, model, ...passedOn } = input;
   const conversation: ChatMessage[] = messages ?? [{ role: 'user', content: prompt ?? '' }];
   const all: ChatMessage[] = system_prompt ? [{ role: 'system', content: system_prompt }, ...conversation] : conversation;
-  const set = Object.fromEntries(Object.entries(passedOn).filter(([, value]) => value !== undefined));
-  const body = { ...set, model: model ?? defaultModel };
+  const body = { ...whatIsSet(passedOn), model: model ?? defaultModel };
   if (json_schema) return { ...body, messages: toParams(all), response_format: { type: 'json_schema', json_schema } };
   if (json_mode) return { ...body, messages: toParams(mentionJson(all)), response_format: { type: 'json_object' } };
   return { ...body, messages: toParams(all) };

@@ -7,7 +7,7 @@ import { inspectImage } from '../media/formats.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLink, storedFile, toFile } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
 const MAX_DOWNLOAD_BYTES = 25 * 1024 * 1024;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
@@ -89,14 +89,16 @@ export const generateImage = defineTool({
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
       throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
     }
-    const set = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-    const request = { ...set, model: input.model ?? upstream.model, prompt: input.prompt } satisfies OpenAI.ImageGenerateParamsNonStreaming;
+    const request = {
+      ...whatIsSet(input),
+      model: input.model ?? upstream.model,
+      prompt: input.prompt,
+    } satisfies OpenAI.ImageGenerateParamsNonStreaming;
     const raw = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
       upstream.client.images.generate(request, { signal }),
     );
     const answer = answerSchema.safeParse(raw);
-    if (!answer.success)
-      throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no images', paid: true });
+    if (!answer.success) throw brokenAnswer(upstream, 'it holds no images');
     const stored = await context.keepAlive(storeAll(answer.data.data, upstream, context));
     return { ...stored, model: request.model, ...(answer.data.usage && { usage: answer.data.usage }) };
   },

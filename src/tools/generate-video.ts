@@ -1,6 +1,6 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
+import { GatewayError, isPassing } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
@@ -131,7 +131,7 @@ async function retrieve(videoId: string, upstream: Upstream, context: ToolContex
   try {
     return await retrieveVideo(upstream, videoId, context.signal);
   } catch (error) {
-    const stored = error instanceof GatewayError && isPassing(error) ? await findVideo(videoId, context) : undefined;
+    const stored = error instanceof GatewayError && mayChange(error) ? await findVideo(videoId, context) : undefined;
     if (!stored) throw error;
     return { status: 'completed' as const, video_id: videoId, ...stored };
   }
@@ -160,15 +160,14 @@ async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext):
   try {
     return await retrieveVideo(upstream, job.id, signal);
   } catch (error) {
-    if (error instanceof GatewayError && isPassing(error)) return job;
+    if (error instanceof GatewayError && mayChange(error)) return job;
     throw error;
   }
 }
 
 /** What asking again may change. A job that was seen a moment ago is not gone: its server may only be behind. */
-function isPassing({ failure }: GatewayError): boolean {
-  if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 429 || failure.status === 408;
-  return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer', 'video_unknown'].includes(failure.kind);
+function mayChange({ failure }: GatewayError): boolean {
+  return failure.kind === 'video_unknown' || isPassing(failure);
 }
 
 function inProgress(job: VideoJob): z.input<typeof videoOutput> {

@@ -7,7 +7,7 @@ import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogni
 import { callUpstream, requireUpstream, UNCOMPRESSED } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLink, storedFile, toFile } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
 const DEFAULT_VOICE = 'alloy';
@@ -72,8 +72,7 @@ export const synthesizeSpeech = defineTool({
       throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: the model ${model} takes none`] });
     }
     const voice = input.voice ?? DEFAULT_VOICE;
-    const set = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-    const request = { ...set, input: input.input, model, voice } satisfies OpenAI.Audio.SpeechCreateParams;
+    const request = { ...whatIsSet(input), input: input.input, model, voice } satisfies OpenAI.Audio.SpeechCreateParams;
     const response = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
       upstream.client.audio.speech.create(request, { signal, headers: UNCOMPRESSED }),
     );

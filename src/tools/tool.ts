@@ -11,6 +11,11 @@ export const modelArgument = z
   .optional()
   .describe('Model, or Azure deployment.');
 
+/** The arguments that the caller has set, which alone are sent upstream. */
+export function whatIsSet(args: object) {
+  return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+}
+
 /** What tools work with, made once by `gateway.ts`. */
 export type ToolServices = Readonly<{
   upstreams: Upstreams;

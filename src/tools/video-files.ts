@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { GatewayError } from '../errors.ts';
+import { GatewayError, isPassing } from '../errors.ts';
 import { openBody, readWhole } from '../media/body.ts';
 import { HEAD_BYTES, inspectImage, isMp4, MP4 } from '../media/formats.ts';
 import type { MediaStore, SavedMedia } from '../media/media-store.ts';
@@ -15,8 +15,8 @@ const MAX_IMAGE_BYTES = 20 * 1024 ** 2;
 /** A video can be downloaded again, so a passing fault of the storage or the upstream costs a second try. */
 const VIDEO_ATTEMPTS = 2;
 const RETRY_MS = 2_000;
-/** Also what a server answers that is not ready yet with a file of a job that it calls completed. */
-const PASSING = new Set([404, 408, 409, 425, 429]);
+/** What a server answers that is not ready yet with a file of a job that it calls completed. */
+const NOT_READY = new Set([404, 409, 425]);
 /** The endings that a thumbnail or a spritesheet can have, the usual one first. */
 const IMAGE_EXTENSIONS = ['webp', 'jpg', 'png', 'gif'];
 
@@ -56,7 +56,7 @@ async function storeMp4(job: VideoJob, upstream: Upstream, context: ToolContext)
     try {
       return await downloadMp4(name, job, upstream, context);
     } catch (error) {
-      if (attempt === VIDEO_ATTEMPTS || !isPassing(error)) throw error;
+      if (attempt === VIDEO_ATTEMPTS || !mayBeRepaired(error)) throw error;
       await context.sleep(RETRY_MS);
     }
   }
@@ -73,13 +73,11 @@ async function downloadMp4(name: string, job: VideoJob, upstream: Upstream, { me
   return media.saveStream(name, { body: body.reader, lengthBytes: body.lengthBytes, repeatable: true }, MP4);
 }
 
-/** What another download may repair: a body that broke off, and faults that pass. */
-function isPassing(error: unknown): boolean {
+/** What another download may repair: a body that broke off, a file that is not ready yet, and faults that pass. */
+function mayBeRepaired(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   const { failure } = error;
-  if (failure.kind === 'storage') return failure.retryable;
-  if (failure.kind === 'upstream_status') return failure.status >= 500 || PASSING.has(failure.status);
-  return failure.kind === 'upstream_answer' || failure.kind === 'upstream_unreachable' || failure.kind === 'upstream_timeout';
+  return isPassing(failure) || (failure.kind === 'upstream_status' && NOT_READY.has(failure.status));
 }
 
 /** A picture beside the video. It is a convenience: whatever goes wrong with it, the video counts. */
