@@ -2,27 +2,78 @@ import { type Context, Hono } from 'hono';
 import type { ConfigProblem } from './config.ts';
 import { type Gateway, type Runtime, VERSION } from './gateway.ts';
 import { bearer } from './http/bearer.ts';
-import { type HttpEnv, httpError } from './http/errors.ts';
+import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
 import { requestLog } from './http/request-log.ts';
+import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
+import type { SseSessions } from './mcp/sse-sessions.ts';
 
-/** The routes and the middleware, in order. While `isDraining()`, `/ready` asks for no more traffic. */
-export function createApp({ server, runtime, mcp }: Gateway, isDraining = () => false): Hono<HttpEnv> {
+export type AppOptions = Readonly<{
+  sessions: SseSessions;
+  /** While true, `/ready` asks for no more traffic. */
+  isDraining?: () => boolean;
+}>;
+
+/** The routes and the middleware, in order. */
+export function createApp({ server, runtime, streamableHttp }: Gateway, { sessions, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
 
   app.use(host(server.allowedHosts, server.host), origin(server.allowedOrigins), bearer(server.apiKey));
-  app.post('/mcp', async (c) => {
+
+  const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c);
-    return body instanceof Response ? body : mcp(c.req.raw, body.message, { requestId: c.get('requestId'), waitUntil: waitUntilOf(c) });
-  });
-  app.all('/mcp', (c) => {
-    c.header('Allow', 'POST');
-    return httpError(c, 405, 'method_not_allowed', 'This MCP endpoint is stateless: send POST requests.');
-  });
+    return body instanceof Response ? body : streamableHttp.handle(c.req.raw, body.message, { requestId: c.get('requestId') });
+  };
+  // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
+  app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
+  app.post('/sse', answer).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : refuseMethod(c, 'GET, POST')));
+  app.post('/messages', (c) => deliver(c, sessions));
+  app.all('/mcp', (c) => refuseMethod(c, 'POST'));
+  app.all('/sse', (c) => refuseMethod(c, 'GET, POST'));
+  app.all('/messages', (c) => refuseMethod(c, 'POST'));
   return app;
+}
+
+/**
+ * Whether a GET of the MCP endpoint is for the stream of HTTP+SSE (specification 2024-11-05), whose clients know no
+ * sessions in headers, and not for that of a Streamable HTTP session, of which there are none here.
+ */
+function asksForLegacyStream({ method, headers }: Request): boolean {
+  const version = headers.get('mcp-protocol-version') ?? SSE_PROTOCOL_VERSION;
+  const isLegacy = version === SSE_PROTOCOL_VERSION && !headers.has('mcp-session-id');
+  return method === 'GET' && isLegacy && (headers.get('accept') ?? '').includes('text/event-stream');
+}
+
+async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<Response> {
+  return (await sessions.open(ownerOf(c))) ?? httpError(c, 503, 'too_many_sessions', 'Too many streams are open; try again later.');
+}
+
+/** The inbox of a legacy stream: what a message leads to is sent to the stream. */
+async function deliver(c: Context<HttpEnv>, sessions: SseSessions): Promise<Response> {
+  const body = await readJsonRpcBody(c);
+  if (body instanceof Response) return body;
+  const sessionId = c.req.query('sessionId') ?? '';
+  const exchange = { requestId: c.get('requestId') };
+  switch (await sessions.deliver({ sessionId, owner: ownerOf(c), message: body.message, exchange })) {
+    case 'accepted':
+      return c.text('Accepted', 202);
+    case 'invalid':
+      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message.');
+    case 'unknown':
+      return httpError(c, 404, 'unknown_session', 'There is no such session (any more); open a new stream with GET /sse.');
+  }
+}
+
+function ownerOf(c: Context<HttpEnv>): string {
+  return c.get('tokenDigest').toHex();
+}
+
+function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {
+  c.header('Allow', allowed);
+  return httpError(c, 405, 'method_not_allowed', `${c.req.method} is not for ${c.req.path}; allowed: ${allowed}.`);
 }
 
 /** What is served while the configuration is wrong: every request is told which variables to correct, never a value. */
@@ -46,14 +97,4 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
     return httpError(c, 500, 'internal_error', 'Internal error.');
   });
   return app;
-}
-
-/** On Workers, what keeps a request's work alive after its client has gone; Node needs nothing of the kind. */
-function waitUntilOf(c: Context<HttpEnv>): (work: Promise<unknown>) => void {
-  try {
-    const { executionCtx } = c;
-    return (work) => executionCtx.waitUntil(work);
-  } catch {
-    return () => {};
-  }
 }

@@ -2,7 +2,10 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { BlobRuntime } from './azure/requests.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { createMcp, type McpHandler } from './mcp/server.ts';
+import { createServerFactory } from './mcp/server.ts';
+import { openSseSession } from './mcp/sse-session.ts';
+import type { OpenSseSession } from './mcp/sse-sessions.ts';
+import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
 import { createUpstreams } from './openai/upstreams.ts';
@@ -19,11 +22,25 @@ export type Runtime = Pick<BlobRuntime, 'fixedLengthBody' | 'bytesInit'> &
     /** Rejects with the signal's reason when that is aborted first. */
     sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
     randomUUID: () => string;
+    /**
+     * How often a stream on which a call waits is written to. Node is told when a client closes its connection;
+     * workerd finds out by writing, unless the connection was reset.
+     */
+    keepAliveMs: number;
+    /** Keeps the work of a request going after its client has gone. */
+    waitUntil: (work: Promise<unknown>) => void;
     log: Log;
   }>;
 
 /** The working parts behind the routes. */
-export type Gateway = Readonly<{ server: Config['server']; runtime: Runtime; mcp: McpHandler }>;
+export type Gateway = Readonly<{
+  server: Config['server'];
+  runtime: Runtime;
+  streamableHttp: StreamableHttp;
+  openSseSession: OpenSseSession;
+  /** How many tool calls run, those included whose client has gone. */
+  callsInFlight: () => number;
+}>;
 
 export const VERSION = packageJson.version;
 
@@ -32,7 +49,7 @@ const INSTRUCTIONS =
 
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { fetch, now, sleep, log } = runtime;
+  const { fetch, now, sleep, waitUntil, keepAliveMs, log } = runtime;
   const media = createMediaStore(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
@@ -47,8 +64,12 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     note: log.info,
     now,
     sleep,
+    keepAlive<Result>(work: Promise<Result>): Promise<Result> {
+      waitUntil(work.catch(() => {}));
+      return work;
+    },
   };
-  const mcp = createMcp({
+  const { createServer, callsInFlight } = createServerFactory({
     info: { name: packageJson.name, title: 'OpenAI MCP Gateway', version: VERSION },
     instructions: INSTRUCTIONS,
     tools,
@@ -59,9 +80,16 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
-    onError: (error) => log.debug('mcp_error', { message: error.message }),
   });
-  return { server: config.server, runtime, mcp };
+  const sse = { createServer, now, sleep, keepAliveMs, isBusy: () => callsInFlight() > 0 };
+  const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
+  return {
+    server: config.server,
+    runtime,
+    streamableHttp: createStreamableHttp(createServer, { sleep, keepAliveMs, onError }),
+    openSseSession: (sessionId, onClose) => openSseSession({ ...sse, sessionId, onClose }),
+    callsInFlight,
+  };
 }
 
 function stackOf(error: unknown): string {

@@ -5,6 +5,7 @@ import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
+import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { createNodeRuntime } from './runtime/node.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -16,7 +17,7 @@ const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Calls in flight are paid for, so they may finish; the platform's own grace period is usually shorter. */
 const DRAIN_TIMEOUT_MS = 5 * 60_000;
-const IDLE_CHECK_MS = 250;
+const IDLE_CHECK_MS = 100;
 
 function main(): void {
   const loaded = loadConfig(readEnvironment());
@@ -34,7 +35,10 @@ function readEnvironment(): Record<string, string | undefined> {
 function serve(config: Config): void {
   const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`));
   let draining = false;
-  const app = createApp(createGateway(config, createNodeRuntime(log)), () => draining);
+  const runtime = createNodeRuntime(log);
+  const gateway = createGateway(config, runtime);
+  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
+  const app = createApp(gateway, { sessions, isDraining: () => draining });
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -59,9 +63,19 @@ function serve(config: Config): void {
     if (draining) process.exit(1);
     draining = true;
     log.info('draining', { signal });
-    server.close(() => process.exit(0));
-    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
-    if ('closeIdleConnections' in server) setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+    let isClosed = false;
+    server.close(() => {
+      isClosed = true;
+    });
+    setInterval(() => {
+      // A connection that becomes idle after the close would be kept for its whole keep-alive time.
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      if (gateway.callsInFlight() > 0) return;
+      // Streams that outlive their calls would never end by themselves.
+      sessions.closeAll();
+      void gateway.streamableHttp.close();
+      if (isClosed) process.exit(0);
+    }, IDLE_CHECK_MS);
     setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
   };
   process.on('SIGTERM', drain);

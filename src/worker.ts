@@ -1,26 +1,40 @@
-import type { ExecutionContext } from 'hono';
 import { createApp, createMisconfiguredApp } from './app.ts';
 import { loadConfig } from './config.ts';
-import { createGateway } from './gateway.ts';
+import { createGateway, type Gateway } from './gateway.ts';
 import { createLog } from './log.ts';
+import { createDurableSessions, type SessionNamespace, serveDurableSession } from './runtime/durable-sessions.ts';
 import { createWorkersRuntime } from './runtime/workers.ts';
 
-type Env = Readonly<Record<string, unknown>>;
-type App = ReturnType<typeof createApp>;
+type Env = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace }>;
+type Handler = (request: Request) => Response | Promise<Response>;
+type Loaded = Readonly<{ gateway: Gateway | undefined; handle: Handler }>;
 
-/** An isolate has one environment for its whole life, so the app is made with the first request. */
-let app: App | undefined;
+/** An isolate has one environment for its whole life, so everything is made with the first request. */
+let loaded: Loaded | undefined;
 
-function createWorkerApp(env: Env): App {
-  const loaded = loadConfig(env);
-  const log = createLog(loaded.ok ? loaded.config.server.logLevel : 'info', (line) => console.log(line));
+function load(env: Env): Loaded {
+  const result = loadConfig(env);
+  const log = createLog(result.ok ? result.config.server.logLevel : 'info', (line) => console.log(line));
   const runtime = createWorkersRuntime(log);
-  return loaded.ok ? createApp(createGateway(loaded.config, runtime)) : createMisconfiguredApp(loaded.problems, runtime);
+  if (!result.ok) return { gateway: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
+  const gateway = createGateway(result.config, runtime);
+  return { gateway, handle: createApp(gateway, { sessions: createDurableSessions(env.SSE_SESSIONS, runtime.randomUUID) }).fetch };
 }
 
 export default {
-  fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
-    app ??= createWorkerApp(env);
-    return app.fetch(request, env, context);
+  fetch(request: Request, env: Env): Response | Promise<Response> {
+    loaded ??= load(env);
+    return loaded.handle(request);
   },
 };
+
+/** The Durable Object in which one legacy stream and its calls live. */
+export class SseSessionObject {
+  readonly fetch: Handler;
+
+  constructor(_state: unknown, env: Env) {
+    loaded ??= load(env);
+    const { gateway } = loaded;
+    this.fetch = gateway ? serveDurableSession(gateway.openSseSession) : loaded.handle;
+  }
+}

@@ -50,21 +50,27 @@ function listeningPort(child: ChildProcess): Promise<number | undefined> {
 export async function startWorkerdGateway(env: Record<string, string>): Promise<RunningGateway> {
   const outdir = `${root}node_modules/.cache/e2e-worker`;
   await buildWorker(outdir);
-  const { compatibility_date, compatibility_flags } = readConfig({ config: `${root}wrangler.toml` });
+  const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      host: '127.0.0.1',
-      port: 0,
       name: 'gateway',
+      // Its usual front proxy would hide from the Worker that a client has gone.
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       rootPath: outdir,
       modules: true,
       scriptPath: 'worker.js',
       compatibilityDate: compatibility_date ?? '',
       compatibilityFlags: compatibility_flags,
+      durableObjects: Object.fromEntries(
+        durable_objects.bindings.map(({ name, class_name }: { name: string; class_name: string }) => [
+          name,
+          { className: class_name, useSQLite: true },
+        ]),
+      ),
       bindings: { LOG_LEVEL: 'error', ...env },
     }),
   );
-  const url = await miniflare.ready;
+  const url = await miniflare.unsafeGetDirectURL();
   return { url: url.origin, pid: newestWorkerd(), close: () => miniflare.dispose() };
 }
 

@@ -3,6 +3,7 @@ import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { createGateway, type Runtime } from '../src/gateway.ts';
 import { createLog, type Log } from '../src/log.ts';
+import { createMemorySessions } from '../src/mcp/sse-sessions.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
 import type { VideoSettings } from './stand-ins/openai/videos.ts';
 
@@ -45,14 +46,16 @@ export function testRuntime(overrides: Partial<Runtime> = {}): Runtime & { lines
   const startMs = Date.now();
   const now = () => startMs + (Date.now() - startMs) * CLOCK_SPEED;
   const sleep: Runtime['sleep'] = (ms, signal) => runtime.sleep(ms / CLOCK_SPEED, signal);
-  return { ...runtime, now, sleep, ...overrides, lines };
+  return { ...runtime, now, sleep, keepAliveMs: 15_000, ...overrides, lines };
 }
 
 /** The app over a real upstream and real storage, called without a socket. */
 export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
   const loaded = loadConfig(env);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const app = createApp(createGateway(loaded.config, runtime));
+  const gateway = createGateway(loaded.config, runtime);
+  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
+  const app = createApp(gateway, { sessions });
   const account = env.AZURE_OPENAI_API_KEY ?? env.OPENAI_API_KEY ?? 'none';
 
   const post = (message: unknown, headers: Record<string, string> = {}) =>
@@ -76,6 +79,8 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
 
   return {
     app,
+    gateway,
+    sessions,
     post,
     logged: runtime.lines,
     rpc,

@@ -14,7 +14,11 @@ export function bearer(apiKey: string): MiddlewareHandler<HttpEnv> {
   return async function bearer(c, next) {
     const header = c.req.header('authorization') ?? '';
     const token = header.length <= MAX_HEADER_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
-    if (token !== undefined && equal(await digest(token), await expected)) return next();
+    const given = token === undefined ? undefined : await digest(token);
+    if (given && equal(given, await expected)) {
+      c.set('tokenDigest', given);
+      return next();
+    }
     c.header('WWW-Authenticate', 'Bearer');
     return httpError(c, 401, 'unauthorized', 'Send the header "Authorization: Bearer <MCP_SERVER_API_KEY>" with the key of this gateway.');
   };

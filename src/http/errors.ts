@@ -6,6 +6,8 @@ export type HttpErrorCode =
   | 'forbidden_origin'
   | 'unauthorized'
   | 'not_found'
+  | 'unknown_session'
+  | 'too_many_sessions'
   | 'method_not_allowed'
   | 'payload_too_large'
   | 'unsupported_media_type'
@@ -13,7 +15,13 @@ export type HttpErrorCode =
   | 'internal_error';
 
 /** What the middleware leaves for those after it. */
-export type HttpEnv = { Variables: { requestId: string } };
+export type HttpEnv = {
+  Variables: {
+    requestId: string;
+    /** The SHA-256 of the bearer token. */
+    tokenDigest: Uint8Array;
+  };
+};
 
 /** An answer given before MCP: `{error: {code, message, request_id}}`. */
 export function httpError(c: Context<HttpEnv>, status: ContentfulStatusCode, code: HttpErrorCode, message: string): Response {

@@ -1,6 +1,5 @@
 import {
-  type AuthInfo,
-  createMcpHandler,
+  type CallToolResult,
   ProtocolError,
   ProtocolErrorCode,
   Server,
@@ -8,38 +7,34 @@ import {
   type ServerOptions,
 } from '@modelcontextprotocol/server';
 import type { Tool, ToolServices } from '../tools/tool.ts';
+import { exchangeOf } from './exchange.ts';
 import { startProgress } from './progress.ts';
 import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
 type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
 
-export type McpOptions = Readonly<{
+export type McpServerOptions = Readonly<{
   info: ServerInfo;
   instructions: string;
   tools: readonly Tool[];
   services: ToolServices;
   /** Told of every finished tool call; for the log. */
   onToolCall: (call: { requestId: string; tool: string } & Omit<ToolOutcome, 'result'>) => void;
-  /** Told of what the SDK reports besides its answers; for the log. */
-  onError: (error: Error) => void;
 }>;
 
-/** What belongs to one HTTP request. */
-type Exchange = Readonly<{
-  requestId: string;
-  /** Keeps work alive after the client has gone. */
-  waitUntil: (work: Promise<unknown>) => void;
+/** `protocolVersion`: the only revision that it speaks, when it is not to speak all. */
+export type CreateServer = (protocolVersion?: string) => Server;
+
+/** The MCP server, without a way in. */
+export type McpServerFactory = Readonly<{
+  /** A low-level server for one request or one session; all of them share the compiled tools. */
+  createServer: CreateServer;
+  /** How many tool calls run, those included whose client has gone. */
+  callsInFlight: () => number;
 }>;
 
-/** Answers one MCP request over Streamable HTTP whose body has been read and parsed. */
-export type McpHandler = (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
-
-/**
- * Streamable HTTP for every protocol revision, stateless. Each request gets a low-level server of its own, because a
- * shared one sends answers to the wrong client; all servers share the compiled tools.
- */
-export function createMcp(options: McpOptions): McpHandler {
+export function createServerFactory(options: McpServerOptions): McpServerFactory {
   const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool)]));
   const toolList = { tools: [...compiled.values()].map(({ definition }) => definition) };
   const serverOptions: ServerOptions = {
@@ -53,75 +48,31 @@ export function createMcp(options: McpOptions): McpHandler {
     },
     cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
   };
+  let callsInFlight = 0;
 
-  const createServer = (): Server => {
-    const server = new Server(options.info, serverOptions);
-    server.setRequestHandler('tools/list', () => toolList);
-    server.setRequestHandler('tools/call', async ({ params }, context) => {
-      const tool = compiled.get(params.name);
-      if (!tool)
-        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
-      return callTool(tool, params.arguments, context);
-    });
-    return server;
-  };
-
-  async function callTool(tool: CompiledTool, args: unknown, { mcpReq, http }: ServerContext) {
-    const { requestId, waitUntil } = exchangeOf(http?.authInfo);
-    const keepAlive = <Result>(work: Promise<Result>): Promise<Result> => {
-      waitUntil(work.catch(() => {}));
-      return work;
-    };
-    const { now, sleep } = options.services;
-    const progress = startProgress(mcpReq, { activity: tool.activity, now, sleep });
-    const { isWanted: wantsProgress, report } = progress;
-    const context = { ...options.services, signal: mcpReq.signal, requestId, wantsProgress, progress: report, keepAlive };
+  async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
+    const { requestId } = exchangeOf(serverContext);
+    const { signal } = serverContext.mcpReq;
+    const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, ...options.services });
+    const context = { ...options.services, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
     const { result, ...outcome } = await tool.call(args, context);
     progress.end();
     options.onToolCall({ requestId, tool: tool.definition.name, ...outcome });
     return result;
   }
 
-  const handler = createMcpHandler(createServer, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError });
-  return async (request, parsedBody, exchange) =>
-    refuseCall(parsedBody) ?? handler.fetch(withAccept(request), { parsedBody, authInfo: toAuthInfo(exchange) });
-}
+  function createServer(protocolVersion?: string): Server {
+    const server = new Server(options.info, { ...serverOptions, ...(protocolVersion && { supportedProtocolVersions: [protocolVersion] }) });
+    server.setRequestHandler('tools/list', () => toolList);
+    server.setRequestHandler('tools/call', async ({ params }, context) => {
+      const tool = compiled.get(params.name);
+      if (!tool)
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
+      callsInFlight++;
+      return callTool(tool, params.arguments, context).finally(() => callsInFlight--);
+    });
+    return server;
+  }
 
-/** A call that is no call at all, told in words that a model understands; the SDK would answer with its validator's. */
-function refuseCall(body: object): Response | undefined {
-  const { id, method, params } = body as { id?: unknown; method?: unknown; params?: { name?: unknown; arguments?: unknown } };
-  if (method !== 'tools/call' || id === undefined) return undefined;
-  const problem =
-    typeof params?.name !== 'string'
-      ? 'params.name must be the name of a tool'
-      : params.arguments !== undefined && !isPlainObject(params.arguments)
-        ? 'params.arguments must be an object'
-        : undefined;
-  if (problem === undefined) return undefined;
-  return Response.json(
-    { jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidParams, message: `Invalid tools/call request: ${problem}.` } },
-    { status: 400 },
-  );
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The protocol wants both media types named in Accept; tools such as curl say that they take anything. */
-function withAccept(request: Request): Request {
-  const accept = request.headers.get('accept') ?? '*/*';
-  if (!accept.includes('*/*')) return request;
-  const headers = new Headers(request.headers);
-  headers.set('accept', 'application/json, text/event-stream');
-  return new Request(request.url, { method: request.method, headers, signal: request.signal });
-}
-
-/** The SDK carries this beside a request to its handlers; ours holds the exchange, and not the token. */
-function toAuthInfo(exchange: Exchange): AuthInfo {
-  return { token: '', clientId: 'mcp', scopes: [], extra: { exchange } };
-}
-
-function exchangeOf(authInfo: AuthInfo | undefined): Exchange {
-  return authInfo?.extra?.exchange as Exchange;
+  return { createServer, callsInFlight: () => callsInFlight };
 }

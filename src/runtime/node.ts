@@ -19,6 +19,9 @@ export function createNodeRuntime(log: Log): Runtime {
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
     fixedLengthBody: createFixedLengthBody,
     bytesInit: createBytesInit,
+    keepAliveMs: 15_000,
+    // A process goes on with its work, whoever has gone.
+    waitUntil: () => {},
   };
 }
 

@@ -1,3 +1,4 @@
+import { waitUntil } from 'cloudflare:workers';
 import type { Runtime } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { createSharedRuntime } from './shared.ts';
@@ -8,6 +9,8 @@ declare const FixedLengthStream: new (lengthBytes: number) => TransformStream<Ui
 export function createWorkersRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
+    keepAliveMs: 750,
+    waitUntil,
     bytesInit: (body) => ({ body }),
     fixedLengthBody(lengthBytes) {
       const { readable, writable } = new FixedLengthStream(lengthBytes);

@@ -29,6 +29,8 @@ export type ToolServices = Readonly<{
   /** Milliseconds since the epoch. */
   now: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
+  keepAlive: <Result>(work: Promise<Result>) => Promise<Result>;
 }>;
 
 /** The services, and what belongs to one call. */
@@ -41,8 +43,6 @@ export type ToolContext = ToolServices &
     wantsProgress: boolean;
     /** Tells it, if it does. */
     progress: (message: string) => void;
-    /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
-    keepAlive: <Result>(work: Promise<Result>) => Promise<Result>;
   }>;
 
 /**

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createApp, createMisconfiguredApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
-import { createGateway } from '../../src/gateway.ts';
-import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, createTestApp, testRuntime } from '../support.ts';
 
 const MIB = 1024 * 1024;
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
@@ -150,9 +148,8 @@ describe('routes', () => {
 });
 
 test('/ready asks for no more traffic while the server drains', async () => {
-  const loaded = loadConfig(testEnvironment());
-  if (!loaded.ok) throw new Error('not loaded');
-  const app = createApp(createGateway(loaded.config, testRuntime()), () => true);
+  const { gateway, sessions } = createTestApp();
+  const app = createApp(gateway, { sessions, isDraining: () => true });
   const response = await app.request('/ready');
   expect(response.status).toBe(503);
   expect(await response.json()).toEqual({ status: 'draining' });

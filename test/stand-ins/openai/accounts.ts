@@ -27,6 +27,8 @@ export type RecordedRequest = Readonly<{
   query: string;
   headers: Readonly<Record<string, string>>;
   body: unknown;
+  /** The client has gone before it had the whole answer; milliseconds since the epoch. */
+  brokenOffAtMs?: number;
 }>;
 
 type Account = { faults: Fault[]; requests: RecordedRequest[]; videos: VideoSettings };

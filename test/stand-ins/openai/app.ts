@@ -100,13 +100,9 @@ async function receive(c: Context<Env>, next: () => Promise<void>, accounts: Acc
   const recordedAs = key ?? 'none';
   const body = await readBody(c);
   const url = new URL(c.req.url);
-  accounts.record(recordedAs, {
-    method: c.req.method,
-    path: url.pathname,
-    query: url.search,
-    headers: c.req.header(),
-    body: describeFiles(body),
-  });
+  const recorded = { method: c.req.method, path: url.pathname, query: url.search, headers: c.req.header(), body: describeFiles(body) };
+  accounts.record(recordedAs, recorded);
+  c.req.raw.signal.addEventListener('abort', () => Object.assign(recorded, { brokenOffAtMs: Date.now() }));
   if (!key) throw new ApiError(401, "You didn't provide an API key.", null);
   if (key.startsWith('wrong'))
     throw new ApiError(401, `Incorrect API key provided: ${key}. You can find your API key in your account.`, 'invalid_api_key');

@@ -1,0 +1,42 @@
+import type { Exchange } from './exchange.ts';
+import type { SseSession } from './sse-session.ts';
+
+/** Each holds a connection and some kilobytes; a gateway for a team is far below. */
+const MAX_SESSIONS = 1_000;
+
+/** Where the open sessions are. `owner` stands for the token that a request came with. */
+export type SseSessions = Readonly<{
+  /** Opens a session and answers with its stream; `undefined` when there are too many. */
+  open: (owner: string) => Promise<Response | undefined>;
+  deliver: (delivery: SseDelivery) => Promise<SseDeliveryOutcome>;
+}>;
+
+export type SseDelivery = Readonly<{ sessionId: string; owner: string; message: object; exchange: Exchange }>;
+
+/** `unknown`: there is no such session, or it is another owner's. `invalid`: the message is no JSON-RPC. */
+export type SseDeliveryOutcome = 'accepted' | 'unknown' | 'invalid';
+
+/** Opens one session of which the caller keeps track; `onClose` tells when it has ended. */
+export type OpenSseSession = (sessionId: string, onClose: () => void) => Promise<SseSession>;
+
+/** Sessions in the memory of the one process that serves all requests. */
+export function createMemorySessions(openSession: OpenSseSession, randomUUID: () => string): SseSessions & { closeAll: () => void } {
+  const sessions = new Map<string, { owner: string; session: SseSession }>();
+  return {
+    async open(owner) {
+      if (sessions.size >= MAX_SESSIONS) return undefined;
+      const sessionId = randomUUID();
+      const session = await openSession(sessionId, () => sessions.delete(sessionId));
+      sessions.set(sessionId, { owner, session });
+      return session.response;
+    },
+    async deliver({ sessionId, owner, message, exchange }) {
+      const entry = sessions.get(sessionId);
+      if (entry?.owner !== owner) return 'unknown';
+      return entry.session.receive(message, exchange) ? 'accepted' : 'invalid';
+    },
+    closeAll() {
+      for (const { session } of sessions.values()) void session.close();
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import {
+  createMcpHandler,
+  type HandleRequestOptions,
+  isLegacyRequest,
+  type Server,
+  WebStandardStreamableHTTPServerTransport,
+  type WebStandardStreamableHTTPServerTransportOptions,
+} from '@modelcontextprotocol/server';
+import { breakSilence } from './break-silence.ts';
+import { type Exchange, toAuthInfo } from './exchange.ts';
+import { refuseCall } from './refuse-call.ts';
+import type { CreateServer } from './server.ts';
+
+export type StreamableHttpOptions = Readonly<{
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** How long the connection of a call may be silent. */
+  keepAliveMs: number;
+  /** Told of what the SDK reports besides its answers; for the log. */
+  onError: (error: Error) => void;
+}>;
+
+export type StreamableHttp = Readonly<{
+  /** Answers one POST whose body has been read and parsed. */
+  handle: (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
+  /** Ends the streams that last as long as the server does (specification 2026-07-28, subscriptions/listen). */
+  close: () => Promise<void>;
+}>;
+
+/**
+ * Streamable HTTP for every protocol revision, stateless: each request gets a server of its own, because a shared one
+ * sends answers to the wrong client. A request without a progress token is answered as plain JSON, unless it takes long.
+ */
+export function createStreamableHttp(createServer: CreateServer, options: StreamableHttpOptions): StreamableHttp {
+  const { keepAliveMs, onError } = options;
+  const modern = createMcpHandler(() => createServer(), { legacy: 'reject', responseMode: 'auto', keepAliveMs, onerror: onError });
+
+  async function answer(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
+    const message = { parsedBody, authInfo: toAuthInfo(exchange) };
+    if (!(await isLegacyRequest(request, parsedBody))) return modern.fetch(request, message);
+    const enableJsonResponse = !hasProgressToken(parsedBody);
+    return answerLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs });
+  }
+
+  return {
+    async handle(request, parsedBody, exchange) {
+      const refusal = refuseCall(parsedBody);
+      if (refusal) return Response.json(refusal, { status: 400 });
+      return breakSilence(answer(withAccept(request), parsedBody, exchange), options);
+    },
+    close: () => modern.close(),
+  };
+}
+
+/** A request of 2025-11-25 or before, which the SDK's own handler would always answer with a stream. */
+async function answerLegacy(
+  server: Server,
+  request: Request,
+  message: HandleRequestOptions,
+  options: WebStandardStreamableHTTPServerTransportOptions,
+): Promise<Response> {
+  const transport = new WebStandardStreamableHTTPServerTransport(options);
+  await server.connect(transport);
+  const gone = new Promise<Response>((resolve) => {
+    const stop = () => {
+      void server.close();
+      resolve(new Response(null, { status: 499 }));
+    };
+    if (request.signal.aborted) stop();
+    request.signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([transport.handleRequest(request, message), gone]);
+}
+
+function hasProgressToken(message: object): boolean {
+  return (message as { params?: { _meta?: { progressToken?: unknown } } }).params?._meta?.progressToken !== undefined;
+}
+
+/** The protocol wants both media types named in Accept; tools such as curl say that they take anything. */
+function withAccept(request: Request): Request {
+  const accept = request.headers.get('accept') ?? '*/*';
+  if (!accept.includes('*/*')) return request;
+  const headers = new Headers(request.headers);
+  headers.set('accept', 'application/json, text/event-stream');
+  return new Request(request.url, { method: request.method, headers, signal: request.signal });
+}

@@ -1,0 +1,82 @@
+import { describe, expect, test, vi } from 'vitest';
+import { CLIENT_KEY, createTestApp, readAnswer, testEnvironment, testRuntime } from '../support.ts';
+
+const MODERN = '2026-07-28';
+const ENVELOPE = {
+  'io.modelcontextprotocol/protocolVersion': MODERN,
+  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+
+/** The same call, as a client of each era sends it. */
+const eras = {
+  '2025': { headers: { 'mcp-protocol-version': '2025-11-25' }, meta: {} },
+  '2026': { headers: { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/call', 'mcp-name': 'chat_completion' }, meta: ENVELOPE },
+};
+
+function chat(era: keyof typeof eras, { prompt = 'Hello', progressToken }: { prompt?: string; progressToken?: number } = {}) {
+  const { headers, meta } = eras[era];
+  const _meta = { ...meta, ...(progressToken && { progressToken }) };
+  return {
+    message: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'chat_completion', arguments: { prompt }, _meta } },
+    headers,
+  };
+}
+
+describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era', (era) => {
+  test('is answered as plain JSON when it is fast', async () => {
+    const { message, headers } = chat(era);
+    const response = await createTestApp().post(message, headers);
+    expect(response.headers.get('content-type')).toContain('application/json');
+    expect(await response.json()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: Hello' } } });
+  });
+
+  test('that takes long gets comments until it is answered', async () => {
+    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+    await app.fail({ delayMs: 100 });
+    const { message, headers } = chat(era);
+    const response = await app.post(message, headers);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect((await response.clone().text()).match(/^: keep-alive$/gm)?.length).toBeGreaterThan(3);
+    expect((await readAnswer(response)).result).toMatchObject({ structuredContent: { text: 'The stand-in was asked: Hello' } });
+  });
+
+  test('without a token gets nothing but comments and its result', async () => {
+    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+    await app.fail({ delayMs: 100 });
+    const { message, headers } = chat(era);
+    expect((await (await app.post(message, headers)).text()).match(/^data:/gm)).toHaveLength(1);
+  });
+
+  test.each([undefined, 5])('is stopped when its client goes away (progress token %s)', async (progressToken) => {
+    const app = createTestApp();
+    await app.fail({ delayMs: 5_000 });
+    const client = new AbortController();
+    const { message, headers } = chat(era, progressToken === undefined ? {} : { progressToken });
+    const init = { method: 'POST', headers: { ...headers, authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' } };
+    const answered = Promise.resolve(app.app.request('/mcp', { ...init, body: JSON.stringify(message), signal: client.signal }));
+    await vi.waitUntil(async () => (await app.requests()).length > 0);
+    client.abort();
+    await vi.waitUntil(async () => (await app.requests())[0]?.brokenOffAtMs);
+    await (await answered.catch(() => undefined))?.text().catch(() => {});
+    await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
+    expect(app.logged.join('\n')).toContain('"outcome":"cancelled"');
+  });
+});
+
+test('a thousand calls whose clients go away leave nothing in flight', async () => {
+  const app = createTestApp();
+  const gone = Array.from({ length: 1_000 }, async (_, index) => {
+    const client = new AbortController();
+    setTimeout(() => client.abort(), index % 50);
+    const { message, headers } = chat(index % 2 ? '2025' : '2026', index % 3 ? {} : { progressToken: index });
+    const init = { method: 'POST', headers: { ...headers, authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' } };
+    const response = await app.app.request('/mcp', { ...init, body: JSON.stringify(message), signal: client.signal });
+    await response.text();
+  });
+  const outcomes = await Promise.allSettled(gone);
+  expect(outcomes).toHaveLength(1_000);
+  await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
+  const { message, headers } = chat('2026');
+  expect((await app.post(message, headers)).status).toBe(200);
+});
