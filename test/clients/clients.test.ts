@@ -1,126 +1,94 @@
-import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
-import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { parseBuffer } from 'music-metadata';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { CLIENT_KEY, recordedRequests, setVideos, type ToolResult, testEnvironment } from '../support.ts';
+import { type Connect, type ConnectedClient, clients } from './connect.ts';
 
-type ConnectedClient = {
-  protocol: string | undefined;
-  server: { name: string; version: string } | undefined;
-  listTools: () => Promise<{ tools: { name: string }[] }>;
-  callTool: (call: { name: string; arguments: Record<string, unknown> }) => Promise<unknown>;
-  close: () => Promise<void>;
-};
+const runtimes = { Node: startNodeGateway, workerd: startWorkerdGateway };
+const read = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer());
 
-const requestInit = (key: string) => ({ requestInit: { headers: { Authorization: `Bearer ${key}` } } });
-
-const clients: Record<string, (url: URL, key: string) => Promise<ConnectedClient>> = {
-  '@modelcontextprotocol/sdk, Streamable HTTP': async (url, key) => {
-    const client = new LegacyClient({ name: 'legacy', version: '1' });
-    const transport = new LegacyTransport(url, requestInit(key));
-    await client.connect(transport as Transport);
-    return {
-      protocol: transport.protocolVersion,
-      server: client.getServerVersion(),
-      listTools: () => client.listTools(),
-      callTool: (call) => client.callTool(call),
-      close: () => client.close(),
-    };
+/** One call of each tool, and what its result must hold; media is read by an anonymous GET of its URL. */
+const calls: Record<string, { args: Record<string, unknown>; check: (result: ToolResult) => Promise<void> | void }> = {
+  chat_completion: {
+    args: { prompt: 'Hello', max_completion_tokens: 500 },
+    check: ({ structuredContent }) => expect(structuredContent.text).toBe('The stand-in was asked: Hello'),
   },
-  '@modelcontextprotocol/client, pinned to 2026-07-28': async (url, key) => {
-    const client = new ModernClient({ name: 'modern', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
-    await client.connect(new ModernTransport(url, requestInit(key)));
-    return {
-      protocol: client.getNegotiatedProtocolVersion(),
-      server: client.getServerVersion(),
-      listTools: () => client.listTools(),
-      callTool: (call) => client.callTool(call),
-      close: () => client.close(),
-    };
+  generate_image: {
+    args: { prompt: 'a lamp', size: '256x128', output_format: 'webp' },
+    check: async ({ structuredContent }) =>
+      expect(await sharp(await read(structuredContent.images[0].url)).metadata()).toMatchObject({
+        format: 'webp',
+        width: 256,
+        height: 128,
+      }),
+  },
+  synthesize_speech: {
+    args: { input: 'Hello', response_format: 'opus' },
+    check: async ({ structuredContent }) =>
+      expect((await parseBuffer(await read(structuredContent.url))).format).toMatchObject({ container: 'Ogg', codec: 'Opus' }),
+  },
+  generate_video: {
+    args: { prompt: 'a lamp' },
+    check: async ({ structuredContent }) =>
+      expect((await parseBuffer(await read(structuredContent.video.url))).format).toMatchObject({ hasVideo: true }),
+  },
+  list_supported_models: {
+    args: { verify: true },
+    check: ({ structuredContent }) =>
+      expect(structuredContent.models[0]).toMatchObject({ capability: 'chat', available: true, exists: true }),
   },
 };
 
-const runtimes: Record<string, (env: Record<string, string>) => Promise<RunningGateway>> = {
-  Node: startNodeGateway,
-  workerd: startWorkerdGateway,
-};
+/** What the run has shown: client × runtime × tool, in milliseconds. */
+const matrix: Record<string, Record<string, string>> = {};
+afterAll(() => console.table(matrix));
 
-describe.each(Object.keys(runtimes))('%s', (runtime) => {
+describe.each(Object.entries(runtimes))('%s', (runtime, start) => {
   let gateway: RunningGateway;
   beforeAll(async () => {
     const env = testEnvironment();
-    await setVideos(env.OPENAI_API_KEY ?? '', { jobSeconds: 3 });
-    gateway = await (runtimes[runtime] as typeof startNodeGateway)(env);
+    await setVideos(env.OPENAI_API_KEY ?? '', { jobSeconds: 1 });
+    gateway = await start(env);
   });
   afterAll(() => gateway.close());
 
-  describe.each(Object.keys(clients))('%s', (name) => {
-    const connect = clients[name] as (url: URL, key: string) => Promise<ConnectedClient>;
+  describe.concurrent.each(Object.entries(clients))('%s', (name, connect) => {
     let client: ConnectedClient;
     beforeAll(async () => {
-      client = await connect(new URL(`${gateway.url}/mcp`), CLIENT_KEY);
+      client = await connect(gateway.url, CLIENT_KEY);
     });
-    afterAll(() => client.close());
-    const call = async (tool: string, args: Record<string, unknown>) =>
-      (await client.callTool({ name: tool, arguments: args })) as ToolResult;
+    afterAll(() => client?.close());
 
-    test('connects with its own protocol revision', () => {
-      expect(client.protocol).toBe(name.includes('2026') ? '2026-07-28' : '2025-11-25');
-      expect(client.server).toMatchObject({ name: 'openai-mcp-gateway' });
-    });
-
-    test('lists the tools', async () => {
-      expect((await client.listTools()).tools.map((tool) => tool.name)).toContain('chat_completion');
+    test('connects with its own protocol revision, and lists the tools', async () => {
+      const revision = /2026|negotiating/.test(name) ? '2026-07-28' : /sse/i.test(name) ? '2024-11-05' : '2025-11-25';
+      expect(client.protocol ?? revision).toBe(revision);
+      expect((await client.listTools()).map((tool) => tool.name)).toEqual(Object.keys(calls));
     });
 
-    test('chat_completion', async () => {
-      expect((await call('chat_completion', { prompt: 'Hello' })).structuredContent.text).toBe('The stand-in was asked: Hello');
-    });
-
-    test('generate_image: an anonymous GET of the URL gives an image of the asked size', async () => {
-      const { structuredContent } = await call('generate_image', { prompt: 'a lamp', size: '256x128', output_format: 'webp' });
-      const response = await fetch(structuredContent.images[0].url);
-      const decoded = await sharp(await response.arrayBuffer()).metadata();
-      expect(decoded).toMatchObject({ format: 'webp', width: 256, height: 128 });
-    });
-
-    test('synthesize_speech: an anonymous GET of the URL gives sound', async () => {
-      const { structuredContent } = await call('synthesize_speech', { input: 'Hello', response_format: 'opus' });
-      const { format } = await parseBuffer(new Uint8Array(await (await fetch(structuredContent.url)).arrayBuffer()));
-      expect(format).toMatchObject({ container: 'Ogg', codec: 'Opus' });
-    });
-
-    test('generate_video: an anonymous GET of the URL gives a video', async () => {
-      const { structuredContent } = await call('generate_video', { prompt: 'a lamp' });
-      const { format } = await parseBuffer(new Uint8Array(await (await fetch(structuredContent.video.url)).arrayBuffer()));
-      expect(format).toMatchObject({ hasVideo: true });
-    });
-
-    test('list_supported_models', async () => {
-      const { structuredContent } = await call('list_supported_models', { verify: true });
-      expect(structuredContent.models[0]).toMatchObject({ capability: 'chat', available: true, exists: true });
+    test.each(Object.entries(calls))('%s', async (tool, { args, check }) => {
+      const row = `${name} × ${runtime}`;
+      matrix[row] = { ...matrix[row], [tool]: 'failed' };
+      const startMs = performance.now();
+      await check(await client.callTool(tool, args));
+      matrix[row] = { ...matrix[row], [tool]: `ok ${Math.round(performance.now() - startMs)} ms` };
     });
 
     test('a wrong argument is an error of the tool', async () => {
-      expect(await call('chat_completion', { prompt: 'Hello', temperature: 9 })).toMatchObject({
+      expect(await client.callTool('chat_completion', { prompt: 'Hello', temperature: 9 })).toMatchObject({
         isError: true,
         content: [{ text: expect.stringContaining('temperature') }],
       });
     });
 
     test('a wrong key is refused', async () => {
-      await expect(connect(new URL(`${gateway.url}/mcp`), 'wrong')).rejects.toThrow();
+      await expect(connect(gateway.url, 'wrong')).rejects.toThrow();
     });
   });
 });
 
-describe.each(Object.keys(runtimes))('a video on %s', (runtime) => {
-  const start = runtimes[runtime] as typeof startNodeGateway;
-  const connect = clients['@modelcontextprotocol/client, pinned to 2026-07-28'] as (url: URL, key: string) => Promise<ConnectedClient>;
+describe.each(Object.entries(runtimes))('a video on %s', (_, start) => {
+  const connect = clients['SDK 2.x, 2026-07-28'] as Connect;
 
   test('outlives the client that was cut off and the server that was stopped; it is created and downloaded once', async () => {
     const env = testEnvironment();
@@ -131,8 +99,8 @@ describe.each(Object.keys(runtimes))('a video on %s', (runtime) => {
     await first.close();
 
     const second = await start(env);
-    const client = await connect(new URL(`${second.url}/mcp`), CLIENT_KEY);
-    const goOn = async () => (await client.callTool({ name: 'generate_video', arguments: { video_id: videoId } })) as ToolResult;
+    const client = await connect(second.url, CLIENT_KEY);
+    const goOn = () => client.callTool('generate_video', { video_id: videoId });
     expect((await goOn()).structuredContent).toMatchObject({
       status: 'completed',
       video_id: videoId,
