@@ -7,10 +7,20 @@ import { unstable_readConfig as readConfig } from 'wrangler';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-export type RunningGateway = { url: string; pid: number; close: () => Promise<void> };
+export type RunningGateway = {
+  url: string;
+  pid: number;
+  close: () => Promise<void>;
+};
+
+/** One that is a process of ours. */
+export type RunningNodeGateway = RunningGateway & {
+  /** Asks it to end, and resolves with its exit code. */
+  terminate: () => Promise<number | null>;
+};
 
 /** Starts the Node server as `npm start` does, on a free port, with exactly these variables. */
-export async function startNodeGateway(env: Record<string, string>, cwd?: string): Promise<RunningGateway> {
+export async function startNodeGateway(env: Record<string, string>, cwd?: string): Promise<RunningNodeGateway> {
   const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd);
   // However this process ends, its child does not outlive it.
   process.once('exit', () => child.kill('SIGKILL'));
@@ -23,6 +33,11 @@ export async function startNodeGateway(env: Record<string, string>, cwd?: string
     close: async () => {
       child.kill('SIGKILL');
       await exited;
+    },
+    terminate: async () => {
+      child.kill('SIGTERM');
+      const [code] = await exited;
+      return code;
     },
   };
 }

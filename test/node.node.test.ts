@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type RunningGateway, spawnNodeGateway, startNodeGateway } from './gateways.ts';
-import { CLIENT_KEY, newAccount, queueFaults, testEnvironment } from './support.ts';
+import { CLIENT_KEY, newAccount, queueFaults, recordedRequests, testEnvironment } from './support.ts';
 
 /** Runs the server until it ends by itself. */
 async function runToEnd(env: Record<string, string>): Promise<{ code: number; stderr: string }> {
@@ -82,32 +82,75 @@ describe('a running server', () => {
   });
 });
 
-test('SIGTERM: the call in flight is finished, then the server ends with exit code 0', async () => {
-  const account = newAccount();
-  const child = spawnNodeGateway({ ...testEnvironment({ OPENAI_API_KEY: account }), HOST: '127.0.0.1', PORT: '0' });
-  const url = await new Promise<string>((resolve) => {
-    child.stdout?.on('data', (chunk) => {
-      const port = /"listening".*"port":(\d+)/.exec(String(chunk))?.[1];
-      if (port) resolve(`http://127.0.0.1:${port}`);
-    });
-  });
-  await queueFaults(account, [{ delayMs: 800 }]);
-  const headers = {
-    authorization: `Bearer ${CLIENT_KEY}`,
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-  };
-  const body = JSON.stringify({
+describe('SIGTERM', () => {
+  const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
+  const call = JSON.stringify({
     jsonrpc: '2.0',
     id: 1,
     method: 'tools/call',
     params: { name: 'chat_completion', arguments: { prompt: 'Are you still there?' } },
   });
-  const call = fetch(`${url}/mcp`, { method: 'POST', headers, body });
-  // The stand-in has recorded the request when the call has reached it.
-  while ((await (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).text()) === '[]');
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  expect(await (await call).text()).toContain('Are you still there?');
-  expect(await exited).toEqual([0, null]);
+
+  /** A server whose next call takes a while, and a way to wait until that call has reached the upstream. */
+  async function startSlow() {
+    const account = newAccount();
+    const gateway = await startNodeGateway(testEnvironment({ OPENAI_API_KEY: account }));
+    await queueFaults(account, [{ delayMs: 800 }]);
+    return { gateway, underWay: () => vi.waitUntil(async () => (await recordedRequests(account)).length > 0) };
+  }
+
+  test('the call in flight is finished, then the server ends with exit code 0', async () => {
+    const { gateway, underWay } = await startSlow();
+    const answer = fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
+    await underWay();
+    const exited = gateway.terminate();
+    expect(await (await answer).text()).toContain('Are you still there?');
+    expect(await exited).toBe(0);
+  });
+
+  test('the call on a legacy stream is finished, then all streams are closed', async () => {
+    const { gateway, underWay } = await startSlow();
+    const [busy, idle] = [await fetch(`${gateway.url}/sse`, { headers }), await fetch(`${gateway.url}/sse`, { headers })];
+    const reader = busy.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const [, inbox] = /data: (.*)/.exec((await reader?.read())?.value ?? '') ?? [];
+    await fetch(gateway.url + inbox, { method: 'POST', headers, body: call });
+    await underWay();
+    const exited = gateway.terminate();
+    expect((await reader?.read())?.value).toContain('Are you still there?');
+    expect((await reader?.read())?.done).toBe(true);
+    expect(await idle.text()).toMatch(/^event: endpoint/);
+    expect(await exited).toBe(0);
+  });
+
+  test('a subscription of the 2026 era does not keep the server', async () => {
+    const gateway = await startNodeGateway(testEnvironment());
+    const method = 'subscriptions/listen';
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const response = await fetch(`${gateway.url}/mcp`, {
+      method: 'POST',
+      headers: { ...headers, accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': method },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta, notifications: { toolsListChanged: true } } }),
+    });
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect(await gateway.terminate()).toBe(0);
+  });
+
+  test('after a thousand calls whose clients have gone nothing is left to wait for', async () => {
+    const gateway = await startNodeGateway(testEnvironment());
+    const callAndLeave = async (afterMs: number) => {
+      const signal = AbortSignal.timeout(afterMs);
+      await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call, signal }).then(
+        (response) => response.text(),
+        () => {},
+      );
+    };
+    for (let batch = 0; batch < 20; batch++) await Promise.all(Array.from({ length: 50 }, (_, index) => callAndLeave(1 + index)));
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    // An unhandled rejection would have ended it, and not with 0.
+    expect(await gateway.terminate()).toBe(0);
+  });
 });

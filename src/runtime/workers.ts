@@ -9,7 +9,7 @@ declare const FixedLengthStream: new (lengthBytes: number) => TransformStream<Ui
 export function createWorkersRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
-    keepAliveMs: 750,
+    keepAliveMs: 500,
     waitUntil,
     bytesInit: (body) => ({ body }),
     fixedLengthBody(lengthBytes) {

@@ -19,6 +19,8 @@ export type Fault = Readonly<{
   eventDelayMs?: number;
   /** Sends half of the true answer, and then nothing more. */
   stall?: boolean;
+  /** Sends half of the true answer, waits, and sends the rest. */
+  pauseMs?: number;
 }>;
 
 export type RecordedRequest = Readonly<{

@@ -141,7 +141,7 @@ async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promis
   const response = await make(c.get('body'));
   response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
   if (fault?.eventDelayMs) return slowAnswer(response, fault.eventDelayMs);
-  return fault?.cut || fault?.stall ? halfAnswer(response, fault) : response;
+  return fault?.cut || fault?.stall || fault?.pauseMs ? halfAnswer(response, fault) : response;
 }
 
 function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
@@ -167,11 +167,17 @@ function isStreamed({ headers }: Response): boolean {
   return !headers.has('content-length') && !headers.get('content-type')?.startsWith('application/json');
 }
 
-async function halfAnswer(response: Response, { cut }: Fault): Promise<Response> {
+async function halfAnswer(response: Response, { cut, pauseMs }: Fault): Promise<Response> {
   const whole = new Uint8Array(await response.arrayBuffer());
+  const middle = Math.floor(whole.byteLength / 2);
   const half = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(whole.subarray(0, Math.floor(whole.byteLength / 2))),
-    pull: (controller) => (cut ? controller.error('The answer is cut, as told.') : new Promise(() => {})),
+    start: (controller) => controller.enqueue(whole.subarray(0, middle)),
+    async pull(controller) {
+      if (cut) return controller.error('The answer is cut, as told.');
+      await new Promise((resolve) => pauseMs && setTimeout(resolve, pauseMs));
+      controller.enqueue(whole.subarray(middle));
+      controller.close();
+    },
   });
   const headers = new Headers(response.headers);
   if (!isStreamed(response)) headers.set('content-length', String(whole.byteLength));
