@@ -1,8 +1,9 @@
 import { type Context, Hono } from 'hono';
 import type { ConfigProblem } from './config.ts';
-import { type Gateway, type Runtime, VERSION } from './gateway.ts';
+import { ABOUT, type Gateway, type Runtime, VERSION } from './gateway.ts';
 import { bearer } from './http/bearer.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
+import { home } from './http/home.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
@@ -20,6 +21,11 @@ export type AppOptions = Readonly<{
 export function createApp({ server, runtime, streamableHttp }: Gateway, { sessions, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
+  app.get(
+    '/',
+    host(server.allowedHosts, server.host),
+    home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
+  );
 
   app.use(host(server.allowedHosts, server.host), origin(server.allowedOrigins), bearer(server.apiKey));
 
@@ -80,6 +86,10 @@ function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {
 export function createMisconfiguredApp(problems: readonly ConfigProblem[], runtime: Runtime): Hono<HttpEnv> {
   const app = createBase(runtime);
   const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}.`;
+  app.get(
+    '/',
+    home(ABOUT, () => ({ status: 'not_configured', problems })),
+  );
   app.all('*', (c) => httpError(c, 503, 'not_configured', sentence));
   return app;
 }

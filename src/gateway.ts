@@ -44,6 +44,18 @@ export type Gateway = Readonly<{
 
 export const VERSION = packageJson.version;
 
+const { name, description, homepage }: { name: string; description: string; homepage?: string } = packageJson;
+
+/** What anybody may know of the gateway. */
+export const ABOUT = {
+  name,
+  title: 'OpenAI MCP Gateway',
+  version: VERSION,
+  description,
+  homepage,
+  tools: tools.map(({ name, title, description }) => ({ name, title, description })),
+};
+
 const INSTRUCTIONS =
   'Tools of a gateway to OpenAI models. Media is stored and returned as URLs. Calls are charged to the team that runs the gateway: do not repeat one that may have succeeded. list_supported_models is free and tells what is available.';
 
@@ -70,7 +82,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     },
   };
   const { createServer, callsInFlight } = createServerFactory({
-    info: { name: packageJson.name, title: 'OpenAI MCP Gateway', version: VERSION },
+    info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
     tools,
     services,

@@ -54,9 +54,10 @@ describe('bearer', () => {
     }
   });
 
-  test('every path but /health and /ready is closed, also those that do not exist', async () => {
-    for (const path of ['/mcp', '/', '/sse', '/no-such-path', '/health/x']) expect((await app.request(path)).status).toBe(401);
-    for (const path of ['/health', '/ready']) expect((await app.request(path)).status).toBe(200);
+  test('every path but /, /health and /ready is closed, also those that do not exist', async () => {
+    for (const path of ['/mcp', '/sse', '/no-such-path', '/health/x', '//', '/index.html'])
+      expect((await app.request(path)).status).toBe(401);
+    for (const path of ['/', '/health', '/ready']) expect((await app.request(path)).status).toBe(200);
   });
 
   test('the body of a refused request is not read', async () => {

@@ -1,0 +1,103 @@
+import { html, raw } from 'hono/html';
+import { SCRIPT, STYLE } from './home-assets.ts';
+import { clientSnippets, type Snippet } from './home-snippets.ts';
+
+/** What is told of the product; none of it depends on the request. */
+export type About = Readonly<{
+  name: string;
+  title: string;
+  version: string;
+  description: string;
+  /** The URL of the documentation, if it has one. */
+  homepage: string | undefined;
+  tools: readonly Readonly<{ name: string; title: string; description: string }>[];
+}>;
+
+/** Whether the gateway serves, and if it is badly configured which variables are to be corrected. Never a value. */
+export type HomeStatus = Readonly<
+  { status: 'ready' | 'draining' } | { status: 'not_configured'; problems: readonly Readonly<{ variable: string; problem: string }>[] }
+>;
+
+type Html = ReturnType<typeof html>;
+
+const STATUS_WORDS = { ready: 'Ready', draining: 'Stopping', not_configured: 'Not configured' } as const;
+
+const KEY_NOTE = 'Every request needs the bearer token of this gateway. Put it in the place of <MCP_SERVER_API_KEY> below.';
+
+/** The page as a function of what a request changes: the origin under which it was asked for, and the status. */
+export function createHomePage(about: About): (origin: string, status: HomeStatus) => Html {
+  const head = headOf(about);
+  const tools = toolsOf(about);
+  const footer = footerOf(about);
+  return (origin, status) => html`<!doctype html>
+<html lang="en">
+${head}
+<body>
+<header>
+<h1>${about.title}</h1>
+<p class="facts"><span class="status ${status.status}">${STATUS_WORDS[status.status]}</span> <span>Version ${about.version}</span></p>
+<p>${about.description}</p>
+</header>
+<main>
+${status.status === 'not_configured' ? problemsOf(status.problems) : ''}
+<h2>MCP endpoint</h2>
+${copyable(`${origin}/mcp`, KEY_NOTE, 'the URL of the MCP endpoint')}
+<h2>Connect a client</h2>
+${clientSnippets(origin).map(clientOf)}
+${tools}
+</main>
+${footer}
+<p class="unseen" role="status"></p>
+<script>${raw(SCRIPT)}</script>
+</body>
+</html>
+`;
+}
+
+/** The empty icon keeps browsers from asking for /favicon.ico. */
+function headOf({ title, description }: About): Html {
+  return html`<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="${description}">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${raw(STYLE)}</style>
+</head>`;
+}
+
+function problemsOf(problems: readonly { variable: string; problem: string }[]): Html {
+  return html`<h2>Variables to correct</h2>
+<p>Until they are, every call is answered with this list.</p>
+<ul class="problems">${problems.map(({ variable, problem }) => html`<li><code>${variable}</code> ${problem}</li>`)}</ul>`;
+}
+
+function clientOf({ client, where, text }: Snippet, index: number): Html {
+  return html`<details${index === 0 ? raw(' open') : ''}>
+<summary><h3>${client}</h3></summary>
+${copyable(text, where, `the snippet for ${client}`)}
+</details>
+`;
+}
+
+/** The script shows the button. */
+function copyable(text: string, note: string, what: string): Html {
+  return html`<div class="snippet">
+<p>${note}</p>
+<button type="button" hidden>Copy<span class="unseen"> ${what}</span></button>
+<pre><code>${text}</code></pre>
+</div>`;
+}
+
+function toolsOf({ tools }: About): Html {
+  const items = tools.map(({ name, title, description }) => html`<li><h3>${title}</h3> <code>${name}</code><p>${description}</p></li>\n`);
+  return html`<h2>Tools</h2>
+<ul class="tools">
+${items}</ul>`;
+}
+
+function footerOf({ homepage }: About): Html {
+  const documentation = homepage ? html`<a href="${homepage}">Documentation</a> · ` : '';
+  return html`<footer><p>${documentation}<a href="https://modelcontextprotocol.io">About the Model Context Protocol</a></p></footer>`;
+}
