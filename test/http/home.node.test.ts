@@ -1,0 +1,207 @@
+import { existsSync } from 'node:fs';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RunningGateway, startNodeGateway } from '../gateways.ts';
+import { CLIENT_KEY, testEnvironment } from '../support.ts';
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const isMissing = !existsSync(executablePath);
+if (isMissing)
+  console.warn(`Skipped: the home page in a browser, as there is no ${executablePath}. Install Chromium, or set CHROMIUM_PATH.`);
+
+/** A name that resolves here and is no secure context, so that the page has no clipboard. */
+const INSECURE_HOST = 'gateway.test';
+/** Without a sandbox, as in containers; and nothing that the browser itself would ask of the network. */
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
+];
+const CLIENTS = ['VS Code', 'Claude Code', 'Claude Desktop', 'Cursor', 'Other clients', 'Older clients', 'curl'];
+
+describe.skipIf(isMissing)('the home page in a browser', () => {
+  let gateway: RunningGateway;
+  let browser: Browser;
+  beforeAll(async () => {
+    gateway = await startNodeGateway(testEnvironment({ MCP_ALLOWED_HOSTS: `127.0.0.1,${INSECURE_HOST}` }));
+    browser = await chromium.launch({ executablePath, args: ARGS });
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    await gateway?.close();
+  });
+
+  /** The open page, and what it has asked for and complained of. */
+  async function open(options: BrowserContextOptions = {}, url = gateway.url) {
+    const context = await browser.newContext(options);
+    if (url === gateway.url) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
+    const page = await context.newPage();
+    const requests: string[] = [];
+    const complaints: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(url);
+    return { page, requests, complaints, close: () => context.close() };
+  }
+
+  const section = (page: Page, client: string) =>
+    page.locator('details').filter({ has: page.getByRole('heading', { name: client, exact: true }) });
+  const openAll = (page: Page) =>
+    page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
+
+  test('is asked for and nothing else, without a complaint', async () => {
+    const { page, requests, complaints, close } = await open();
+    await openAll(page);
+    await page.waitForLoadState('networkidle');
+    expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([`${gateway.url}/`]);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('runs no script but its own', async () => {
+    const { page, complaints, close } = await open();
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.text = 'document.title = "foreign"';
+      document.body.append(script);
+    });
+    expect(await page.title()).toBe('OpenAI MCP Gateway');
+    expect(complaints).toEqual([expect.stringContaining('Content Security Policy')]);
+    await close();
+  });
+
+  test('every button copies its own snippet', async () => {
+    const { page, close } = await open();
+    await openAll(page);
+    for (const name of ['the URL of the MCP endpoint', ...CLIENTS.map((client) => `the snippet for ${client}`)]) {
+      const button = page.getByRole('button', { name: `Copy ${name}`, exact: true });
+      const text = await button.locator('..').locator('code').textContent();
+      await button.click();
+      await page.getByRole('button', { name: `Copied ${name}`, exact: true }).waitFor();
+      expect(await page.getByRole('status').textContent()).toBe('Copied');
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(text);
+    }
+    await close();
+  });
+
+  test('the keyboard alone opens and copies a snippet', async () => {
+    const { page, close } = await open();
+    await section(page, 'VS Code').getByRole('button').focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Copied the snippet for Claude Code' }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('claude mcp add --transport http openai');
+    await close();
+  });
+
+  test('where the clipboard is closed, a button selects its snippet', async () => {
+    const { page, complaints, close } = await open({}, gateway.url.replace('127.0.0.1', INSECURE_HOST));
+    await section(page, 'VS Code').getByRole('button').click();
+    await page.getByRole('button', { name: 'Selected the snippet for VS Code' }).waitFor();
+    const selected = await page.evaluate(() => getSelection()?.toString() ?? '');
+    expect(JSON.parse(selected)).toMatchObject({ servers: { openai: { url: expect.stringContaining(INSECURE_HOST) } } });
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('the snippets have the URL of this page, and no key', async () => {
+    const { page, close } = await open();
+    const texts = await Promise.all(CLIENTS.map((client) => section(page, client).locator('code').textContent()));
+    const [vsCode, claudeCode, claudeDesktop, cursor, other, older, curl] = texts.map((text) => text ?? '');
+    const url = `${gateway.url}/mcp`;
+    const headers = { Authorization: 'Bearer <MCP_SERVER_API_KEY>' };
+    expect(JSON.parse(vsCode ?? '')).toEqual({
+      inputs: [{ type: 'promptString', id: 'openai-gateway-key', description: 'MCP_SERVER_API_KEY', password: true }],
+      servers: { openai: { type: 'http', url, headers: { Authorization: `Bearer \${input:openai-gateway-key}` } } },
+    });
+    expect(claudeCode).toBe(`claude mcp add --transport http openai "${url}" --header "Authorization: Bearer <MCP_SERVER_API_KEY>"`);
+    const args = ['-y', 'mcp-remote', url, '--header', `Authorization:\${AUTH_HEADER}`];
+    expect(JSON.parse(claudeDesktop ?? '')).toEqual({
+      mcpServers: { openai: { command: 'npx', args, env: { AUTH_HEADER: headers.Authorization } } },
+    });
+    expect(JSON.parse(cursor ?? '')).toEqual({ mcpServers: { openai: { url, headers } } });
+    expect(JSON.parse(other ?? '')).toEqual({ mcpServers: { openai: { type: 'http', url, headers } } });
+    expect(JSON.parse(older ?? '')).toEqual({ mcpServers: { openai: { type: 'sse', url: `${gateway.url}/sse`, headers } } });
+    expect(curl).toContain(`curl "${url}"`);
+    expect(await page.content()).not.toContain(CLIENT_KEY);
+    await close();
+  });
+
+  test.each([360, 1280])('nothing sticks out at a width of %i pixels', async (width) => {
+    const { page, close } = await open({ viewport: { width, height: 800 } });
+    await openAll(page);
+    const sizes = await page.evaluate(() => ({
+      content: document.documentElement.scrollWidth,
+      snippets: [...document.querySelectorAll('pre')].filter((pre) => pre.scrollWidth > pre.clientWidth).length,
+    }));
+    expect(sizes).toEqual({ content: width, snippets: 0 });
+    await close();
+  });
+
+  test.each([
+    ['light', 'rgb(255, 255, 255)'],
+    ['dark', 'rgb(21, 24, 28)'],
+  ] as const)('in the %s, every text has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3)', async (colorScheme, background) => {
+    const { page, close } = await open({ colorScheme });
+    await openAll(page);
+    expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe(background);
+    const contrasts = await contrastsOfTexts(page);
+    expect(contrasts.length).toBeGreaterThan(40);
+    expect(contrasts.filter(({ contrast }) => contrast < 4.5)).toEqual([]);
+    await close();
+  });
+
+  test('headings go down one level at a time', async () => {
+    const { page, close } = await open();
+    const levels = await page.evaluate(() => [...document.querySelectorAll('h1, h2, h3, h4')].map(({ tagName }) => Number(tagName[1])));
+    expect(levels.filter((level) => level === 1)).toHaveLength(1);
+    levels.forEach((level, index) => {
+      expect(level - (levels[index - 1] ?? 0)).toBeLessThanOrEqual(1);
+    });
+    expect(await page.locator('html').getAttribute('lang')).toBe('en');
+    await close();
+  });
+
+  test('without JavaScript there are no buttons, and snippets open', async () => {
+    const { page, close } = await open({ javaScriptEnabled: false });
+    expect(await page.getByRole('button').count()).toBe(0);
+    const cursor = section(page, 'Cursor');
+    await cursor.locator('summary').click();
+    expect(await cursor.locator('pre').isVisible()).toBe(true);
+    await close();
+  });
+});
+
+/** Each element that has text of its own, with the contrast between its colour and the background behind it. */
+function contrastsOfTexts(page: Page): Promise<{ text: string; contrast: number }[]> {
+  return page.evaluate(() => {
+    const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+    const luminance = (color: string) => {
+      const [r = 0, g = 0, b = 0] = channels(color).map((value) => {
+        const share = value / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const backgroundOf = (element: Element): string => {
+      const { backgroundColor } = getComputedStyle(element);
+      return channels(backgroundColor)[3] === 0 && element.parentElement ? backgroundOf(element.parentElement) : backgroundColor;
+    };
+    const hasText = (element: Element) =>
+      [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.nodeValue?.trim());
+    return [...document.querySelectorAll('body *:not(script)')].filter(hasText).map((element) => {
+      const [one, other] = [luminance(getComputedStyle(element).color), luminance(backgroundOf(element))];
+      const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+      return { text: element.textContent?.slice(0, 40) ?? '', contrast };
+    });
+  });
+}
