@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
 import { environmentSchema, loadConfig } from '../src/config.ts';
+import { clientSnippets } from '../src/http/home-snippets.ts';
 import { tools } from '../src/tools/index.ts';
+import { createTestApp } from './support.ts';
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const names = Object.keys(environmentSchema.shape);
@@ -53,6 +55,34 @@ test("the README's tools table has exactly the tools, with every argument", () =
     const documented = [...(rows[index]?.[2] ?? '').matchAll(/`(\w+)`/g)].map(([, argument]) => argument);
     expect(documented, tool.name).toEqual(Object.keys(tool.input.shape));
   });
+});
+
+test("the README's HTTP table has exactly the routes", () => {
+  const documented = table('HTTP').flatMap(([path = '', methods = '']) =>
+    methods.split(', ').map((method) => `${method} ${path.slice(1, -1)}`),
+  );
+  const routes = createTestApp().app.routes.filter(({ method }) => method !== 'ALL');
+  expect(documented.toSorted()).toEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted());
+});
+
+test("the README's settings of clients are those of the gateway's own page", () => {
+  for (const { client, text } of clientSnippets('http://localhost:8000')) {
+    if (client === 'Older clients') expect(read('README.md')).toContain(text);
+    else expect(read('README.md').split(`\n### ${client}\n`)[1]?.split('\n### ')[0], client).toContain(text);
+  }
+});
+
+test("the README's table of clients links to a section for each", () => {
+  const sections = [...read('README.md').matchAll(/^### (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));
+  const linked = [...read('README.md').matchAll(/^\| [^|]+ \|[^|]+\| \[[^\]]+\]\(#([^)]+)\) \|$/gm)].map(([, anchor]) => anchor);
+  expect(linked).toHaveLength(8);
+  for (const anchor of linked) expect(sections).toContain(anchor);
+});
+
+test("the README's JSON is valid", () => {
+  const blocks = [...read('README.md').matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  expect(blocks.length).toBeGreaterThan(6);
+  for (const block of blocks) expect(() => JSON.parse(block), block).not.toThrow();
 });
 
 test('links to files of the repository are not dead', () => {

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createApp, createMisconfiguredApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
-import { createGateway } from '../../src/gateway.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
 import { home } from '../../src/http/home.ts';
 import { tools } from '../../src/tools/index.ts';
@@ -217,9 +216,8 @@ describe('the origin in the snippets', () => {
 });
 
 test('it tells of a server that drains as /ready does', async () => {
-  const loaded = loadConfig(testEnvironment());
-  if (!loaded.ok) throw new Error('not loaded');
-  const app = createApp(createGateway(loaded.config, testRuntime()), () => true);
+  const { gateway, sessions } = createTestApp();
+  const app = createApp(gateway, { sessions, isDraining: () => true });
   const response = await app.request('/', { headers: JSON_ONLY });
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ status: 'draining' });
