@@ -2,7 +2,9 @@ import { type BlobSource, createBlobClient } from '../azure/blob.ts';
 import type { StorageAccount } from '../azure/connection-string.ts';
 import type { BlobRuntime } from '../azure/requests.ts';
 import { GatewayError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { MediaFormat } from './formats.ts';
+import { findReadProblem } from './read-check.ts';
 
 type MediaKind = 'image' | 'audio' | 'video';
 
@@ -21,8 +23,15 @@ type ConfiguredStorage = Readonly<{
   readSasHours: number | undefined;
 }>;
 
-/** `expiresAt` (ISO 8601) is when the URL ends, in a private container. */
-export type SavedMedia = Readonly<{ url: string; contentType: string; bytes: number; expiresAt?: string }>;
+export type SavedMedia = Readonly<{
+  url: string;
+  contentType: string;
+  bytes: number;
+  /** ISO 8601: when the URL ends, in a private container. */
+  expiresAt?: string;
+  /** That the URL cannot be read. Told once, as it is the same for every file. */
+  warning?: string;
+}>;
 
 export type MediaStore = Readonly<{
   /** The variables that are not set; empty when media can be stored. */
@@ -43,7 +52,7 @@ export type MediaStore = Readonly<{
   find(name: string): Promise<SavedMedia | undefined>;
 }>;
 
-type MediaRuntime = BlobRuntime & Readonly<{ randomUUID: () => string }>;
+type MediaRuntime = BlobRuntime & Readonly<{ randomUUID: () => string; log: Pick<Log, 'warn'> }>;
 
 const HOUR_MS = 3_600_000;
 
@@ -54,6 +63,7 @@ export function createMediaStore(settings: StorageSettings, runtime: MediaRuntim
 function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntime): MediaStore {
   const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
   const blobs = createBlobClient(account, container, runtime);
+  let isChecked = false;
 
   /** Names are made here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
@@ -63,9 +73,19 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
 
   async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
     const url = `${publicBaseUrl}/${name}`;
-    if (readSasHours === undefined) return { url, contentType, bytes };
+    if (readSasHours === undefined) return { url, contentType, bytes, ...(await checkOnce(url)) };
     const expiresOn = new Date(Math.floor((runtime.now() + readSasHours * HOUR_MS) / 1000) * 1000);
-    return { url: `${url}?${await blobs.readSas(name, expiresOn)}`, contentType, bytes, expiresAt: expiresOn.toISOString() };
+    const signed = `${url}?${await blobs.readSas(name, expiresOn)}`;
+    return { url: signed, contentType, bytes, expiresAt: expiresOn.toISOString(), ...(await checkOnce(signed)) };
+  }
+
+  async function checkOnce(url: string): Promise<{ warning?: string }> {
+    if (isChecked) return {};
+    isChecked = true;
+    const warning = await findReadProblem(url, runtime.fetch);
+    if (warning === undefined) return {};
+    runtime.log.warn('media_unreadable', { warning });
+    return { warning };
   }
 
   async function find(name: string): Promise<SavedMedia | undefined> {

@@ -6,7 +6,7 @@ import { DownloadError, download } from '../media/download.ts';
 import { inspectImage } from '../media/formats.ts';
 import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { resourceLink, storedFile, toFile } from './stored-file.ts';
+import { resourceLinks, storedFile, toFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
 const MAX_DOWNLOAD_BYTES = 25 * 1024 * 1024;
@@ -105,7 +105,7 @@ export const generateImage = defineTool({
 
   present({ images, failures = [] }): ContentBlock[] {
     const lines = images.map(({ url, width, height, content_type }) => `${url} (${content_type}, ${width}x${height})`);
-    return [{ type: 'text', text: [...lines, ...failures].join('\n') }, ...images.map(resourceLink)];
+    return [{ type: 'text', text: [...lines, ...failures].join('\n') }, ...resourceLinks(images)];
   },
 });
 

@@ -4,7 +4,7 @@ import { GatewayError, isPassing } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
-import { resourceLink, storedFile } from './stored-file.ts';
+import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
@@ -107,7 +107,7 @@ export const generateVideo = defineTool({
     if (status === 'in_progress' || !video) return [{ type: 'text', text: next_step }];
     const others = [thumbnail && `thumbnail: ${thumbnail.url}`, spritesheet && `spritesheet: ${spritesheet.url}`].filter(Boolean);
     const text = [`${video.url} (${video.content_type}, ${video_id})`, ...others].join('\n');
-    return [{ type: 'text', text }, ...[video, thumbnail, spritesheet].flatMap((file) => (file ? [resourceLink(file)] : []))];
+    return [{ type: 'text', text }, ...resourceLinks([video, thumbnail, spritesheet].filter((file) => file !== undefined))];
   },
 });
 

@@ -8,14 +8,19 @@ export const storedFile = z.object({
   content_type: z.string(),
   bytes: z.int(),
   expires_at: z.string().optional(),
+  warning: z.string().optional(),
 });
 type StoredFile = z.output<typeof storedFile>;
 
-export function toFile({ url, contentType, bytes, expiresAt }: SavedMedia): z.input<typeof storedFile> {
-  return { url, content_type: contentType, bytes, ...(expiresAt && { expires_at: expiresAt }) };
+export function toFile({ url, contentType, bytes, expiresAt, warning }: SavedMedia): z.input<typeof storedFile> {
+  return { url, content_type: contentType, bytes, ...(expiresAt && { expires_at: expiresAt }), ...(warning && { warning }) };
 }
 
-export function resourceLink({ url, content_type, bytes }: StoredFile): ContentBlock {
-  const name = new URL(url).pathname.split('/').at(-1) ?? '';
-  return { type: 'resource_link', uri: url, name, mimeType: content_type, size: bytes };
+/** A link to each file, and what there is to say about it. */
+export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
+  return files.flatMap(({ url, content_type, bytes, warning }): ContentBlock[] => {
+    const name = new URL(url).pathname.split('/').at(-1) ?? '';
+    const link: ContentBlock = { type: 'resource_link', uri: url, name, mimeType: content_type, size: bytes };
+    return warning ? [link, { type: 'text', text: warning }] : [link];
+  });
 }

@@ -6,7 +6,7 @@ import { openBody } from '../media/body.ts';
 import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
 import { callUpstream, requireUpstream, UNCOMPRESSED } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { resourceLink, storedFile, toFile } from './stored-file.ts';
+import { resourceLinks, storedFile, toFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
@@ -89,7 +89,7 @@ export const synthesizeSpeech = defineTool({
 
   present: ({ format, ...file }): ContentBlock[] => [
     { type: 'text', text: `${file.url} (${format}, ${file.characters} characters)` },
-    resourceLink(file),
+    ...resourceLinks([file]),
   ],
 });
 

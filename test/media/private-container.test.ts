@@ -58,3 +58,22 @@ test("read SAS need the account's key: the operator's own SAS may write, and is 
   const env = { ...privateEnvironment(), AZURE_STORAGE_CONNECTION_STRING: inject('storage').sasConnectionString };
   expect(() => createTestApp(env)).toThrow('must have an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set');
 });
+
+test.each([
+  ['generate_image', { prompt: 'a lamp', size: '64x64' }],
+  ['synthesize_speech', { input: 'Hello' }],
+])('a container that nobody may read is told of with the first file of %s, and once', async (tool, args) => {
+  const { AZURE_BLOB_READ_SAS_HOURS: _, ...env } = privateEnvironment();
+  const app = createTestApp(env);
+  const first = await app.call(tool, args);
+  const { warning } = first.structuredContent.images?.[0] ?? first.structuredContent;
+  expect(warning).toMatch(/answered with 40\d: the container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL/);
+  expect(first.content.map(({ text }) => text)).toContain(warning);
+  expect(JSON.stringify(await app.call(tool, args))).not.toContain('the container is private');
+  expect(app.logged.filter((line) => line.includes('media_unreadable'))).toHaveLength(1);
+});
+
+test('one that everybody may read is not', async () => {
+  const { structuredContent } = await createTestApp().call('synthesize_speech', { input: 'Hello' });
+  expect(structuredContent).not.toHaveProperty('warning');
+});
