@@ -1,9 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { parseEnv } from 'node:util';
-import { expect, test } from 'vitest';
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseEnv, promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import packageJson from '../package.json' with { type: 'json' };
 import { environmentSchema, loadConfig } from '../src/config.ts';
 import { clientSnippets } from '../src/http/home-snippets.ts';
 import { tools } from '../src/tools/index.ts';
+import { storedFile } from '../src/tools/stored-file.ts';
+import { startNodeGateway } from './gateways.ts';
+import { withTables } from './readme.ts';
 import { createTestApp } from './support.ts';
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
@@ -48,12 +54,75 @@ test('the defaults that .dev.vars.example shows are the true ones', () => {
   expect(config(shown)).toEqual(config({}));
 });
 
-test("the README's tools table has exactly the tools, with every argument", () => {
-  const rows = table('Tools');
-  expect(rows.map(([name]) => name)).toEqual(tools.map(({ name }) => `\`${name}\``));
-  tools.forEach((tool, index) => {
-    const documented = [...(rows[index]?.[2] ?? '').matchAll(/`(\w+)`/g)].map(([, argument]) => argument);
-    expect(documented, tool.name).toEqual(Object.keys(tool.input.shape));
+describe("the README's tools", () => {
+  test('are exactly the tools, each with what its result holds', () => {
+    const rows = table('Tools').slice(0, tools.length);
+    expect(rows.map(([name]) => name)).toEqual(tools.map(({ name }) => `\`${name}\``));
+    tools.forEach((tool, index) => {
+      const fields = Object.keys(tool.output.shape).filter((field) => !(field in storedFile.shape));
+      for (const field of fields) expect(rows[index]?.[2], tool.name).toContain(`\`${field}\``);
+    });
+    for (const field of Object.keys(storedFile.shape)) expect(read('README.md').split('\nA file is ')[1]).toContain(`\`${field}\``);
+  });
+
+  test('are described with every argument, as in their schemas (node test/readme.ts)', () => {
+    expect(read('README.md')).toBe(withTables(read('README.md')));
+  });
+});
+
+test("the README's secrets are exactly the variables that hold one", () => {
+  const secrets = names.filter((name) => /_API_KEY$|_CONNECTION_STRING$/.test(name));
+  const row =
+    read('README.md')
+      .split('\n')
+      .find((line) => line.startsWith('| secrets ')) ?? '';
+  expect([...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(secrets);
+});
+
+test("the README's troubleshooting quotes the true sentences", () => {
+  const sources = globSync('src/**/*.ts', { cwd: new URL('..', import.meta.url) }).map(read);
+  const all = [...sources, read('package.json').replaceAll("' + v + '", '')].join('\n').replaceAll('\\"', '"');
+  const quoted = table('Troubleshooting').map(([sentence = '']) => /^`(.+)`$/.exec(sentence)?.[1]);
+  expect(quoted.length).toBeGreaterThan(15);
+  for (const sentence of quoted) if (sentence) expect(all).toContain(sentence);
+});
+
+test("the README's dependencies are exactly those of package.json, whose versions are exact", () => {
+  const { dependencies, devDependencies } = packageJson;
+  const versions: Record<string, string> = { ...dependencies, ...devDependencies };
+  const section = read('README.md').split('\n### Dependencies\n')[1] ?? '';
+  expect([...section.matchAll(/^\| `(.+?)` \| \w.+ \|$/gm)].map(([, name]) => name)).toEqual(Object.keys(versions));
+  for (const [name, version] of Object.entries(versions)) expect(version, name).toMatch(/^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
+});
+
+describe("the README's commands", () => {
+  const blocks = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+
+  test('name scripts and files that exist', () => {
+    const text = blocks.join('\n');
+    for (const [, script = ''] of text.matchAll(/npm run ([\w-]+)/g)) expect(packageJson.scripts).toHaveProperty(script);
+    for (const [, file = ''] of text.matchAll(/node (\S+\.ts)/g)) expect(() => read(file), file).not.toThrow();
+  });
+
+  test.each(blocks.filter((block) => /^curl|^npx @modelcontextprotocol/.test(block)))('%s', async (block) => {
+    const gateway = await startNodeGateway({ MCP_SERVER_API_KEY: 'key-of-the-readme' });
+    const command = block.replaceAll('http://localhost:8000', gateway.url).replaceAll('<MCP_SERVER_API_KEY>', 'key-of-the-readme');
+    const path = `${fileURLToPath(new URL('../node_modules/.bin', import.meta.url))}:${process.env.PATH}`;
+    const env = { ...process.env, PATH: path, MCP_SERVER_API_KEY: 'key-of-the-readme' };
+    const { stdout } = await promisify(execFile)('bash', ['-c', command], { env });
+    await gateway.close();
+    expect(stdout).toMatch(/list_supported_models|"capability":\s*"chat"/);
+  });
+
+  test('a Node that is too old is told', async () => {
+    const { preinstall } = packageJson.scripts;
+    const [, program = ''] = /^node -e "(.*)"$/.exec(preinstall) ?? [];
+    const run = (version: string) =>
+      promisify(execFile)(process.execPath, ['-e', `Object.defineProperty(process.versions, 'node', { value: '${version}' }); ${program}`]);
+    await expect(run('20.0.0')).resolves.toMatchObject({ stderr: '' });
+    await expect(run('18.20.4')).rejects.toMatchObject({
+      stderr: expect.stringContaining('This needs Node 20 or later, and this is 18.20.4'),
+    });
   });
 });
 
@@ -83,6 +152,16 @@ test("the README's JSON is valid", () => {
   const blocks = [...read('README.md').matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
   expect(blocks.length).toBeGreaterThan(6);
   for (const block of blocks) expect(() => JSON.parse(block), block).not.toThrow();
+});
+
+test('links inside the README lead to its sections', () => {
+  const anchors = [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+  for (const [, anchor] of read('README.md').matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
 });
 
 test('links to files of the repository are not dead', () => {
