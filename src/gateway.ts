@@ -2,7 +2,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { BlobRuntime } from './azure/requests.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { createServerFactory } from './mcp/server.ts';
+import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
 import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
@@ -61,7 +61,7 @@ const INSTRUCTIONS =
 
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { fetch, now, sleep, waitUntil, keepAliveMs, log } = runtime;
+  const { fetch, now, sleep, waitUntil, log } = runtime;
   const media = createMediaStore(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
@@ -81,7 +81,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       return work;
     },
   };
-  const { createServer, callsInFlight } = createServerFactory({
+  const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
     tools,
@@ -93,10 +93,16 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
+  return serveMcp(factory, config.server, runtime);
+}
+
+/** Puts the transports around an MCP server. */
+export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
+  const { now, sleep, keepAliveMs, log } = runtime;
   const sse = { createServer, now, sleep, keepAliveMs, isBusy: () => callsInFlight() > 0 };
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   return {
-    server: config.server,
+    server,
     runtime,
     streamableHttp: createStreamableHttp(createServer, { sleep, keepAliveMs, onError }),
     openSseSession: (sessionId, onClose) => openSseSession({ ...sse, sessionId, onClose }),
