@@ -20,8 +20,8 @@ export type RunningNodeGateway = RunningGateway & {
 };
 
 /** Starts the Node server as `npm start` does, on a free port, with exactly these variables. */
-export async function startNodeGateway(env: Record<string, string>, cwd?: string): Promise<RunningNodeGateway> {
-  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd);
+export async function startNodeGateway(env: Record<string, string>, cwd?: string, entry?: string): Promise<RunningNodeGateway> {
+  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd, entry);
   // However this process ends, its child does not outlive it.
   process.once('exit', () => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
@@ -43,8 +43,8 @@ export async function startNodeGateway(env: Record<string, string>, cwd?: string
 }
 
 /** The Node server as a process; in a directory without `.dev.vars`, unless another is given. */
-export function spawnNodeGateway(env: Record<string, string>, cwd = `${root}test`): ChildProcess {
-  return spawn(process.execPath, [`${root}src/node.ts`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function spawnNodeGateway(env: Record<string, string>, cwd = `${root}test`, entry = 'src/node.ts'): ChildProcess {
+  return spawn(process.execPath, [`${root}${entry}`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** The port in the log's first event, or `undefined` when the process ends without it. */
@@ -62,9 +62,9 @@ function listeningPort(child: ChildProcess): Promise<number | undefined> {
 }
 
 /** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
-export async function startWorkerdGateway(env: Record<string, string>): Promise<RunningGateway> {
-  const outdir = `${root}node_modules/.cache/e2e-worker`;
-  await buildWorker(outdir);
+export async function startWorkerdGateway(env: Record<string, string>, entry = 'src/worker.ts'): Promise<RunningGateway> {
+  const outdir = `${root}node_modules/.cache/e2e-worker/${entry}`;
+  await buildWorker(entry, outdir);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -99,10 +99,10 @@ function newestWorkerd(): number {
   return Math.max(0, ...own);
 }
 
-async function buildWorker(outdir: string): Promise<void> {
+async function buildWorker(entry: string, outdir: string): Promise<void> {
   const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
   const quiet = { CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
-  const args = [wrangler, 'deploy', '--dry-run', '--outdir', outdir];
+  const args = [wrangler, 'deploy', entry, '--dry-run', '--outdir', outdir];
   const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...quiet }, stdio: 'ignore' });
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error('The Worker did not build; see npm run build.');
