@@ -1,0 +1,14 @@
+/** The fixtures on Node; it starts as the product does, and says where it listens in the same words. */
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { createLog } from '../../src/log.ts';
+import { createMemorySessions } from '../../src/mcp/sse-sessions.ts';
+import { createNodeRuntime } from '../../src/runtime/node.ts';
+import { createFixtureApp, createFixtureGateway } from './fixture-app.ts';
+
+const log = createLog('info', (line) => process.stdout.write(`${line}\n`));
+const runtime = createNodeRuntime(log);
+const fixtures = createFixtureGateway(process.env, runtime);
+const app = createFixtureApp(fixtures, createMemorySessions(fixtures.gateway.openSseSession, runtime.randomUUID));
+const server = createAdaptorServer({ fetch: app.fetch });
+server.listen(Number(process.env.PORT), process.env.HOST, () => log.info('listening', { port: (server.address() as AddressInfo).port }));
