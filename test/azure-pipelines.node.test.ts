@@ -73,7 +73,14 @@ test('every job begins with a checkout with submodules', () => {
 
 describe('checks', () => {
   test('installs, checks, tests and builds, before anything else', () => {
-    expect(scripts(onPullRequest, 'Check')).toEqual(['npm ci', 'npm run check', 'npm test', 'npm run conformance', 'npm run demo -- --once', 'npm run build']);
+    expect(scripts(onPullRequest, 'Check')).toEqual([
+      'npm ci',
+      'npm run check',
+      'npm test',
+      'npm run conformance',
+      'npm run demo -- --once',
+      'npm run build',
+    ]);
     for (const { stage, dependsOn } of onMain.slice(1)) expect(dependsOn, stage).toBe('Check');
   });
 
