@@ -31,7 +31,7 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
 
   const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c);
-    return body instanceof Response ? body : streamableHttp.handle(c.req.raw, body.message, { requestId: c.get('requestId') });
+    return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, { requestId: c.get('requestId') });
   };
   // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
@@ -54,7 +54,10 @@ function asksForLegacyStream({ method, headers }: Request): boolean {
 }
 
 async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<Response> {
-  return (await sessions.open(ownerOf(c))) ?? httpError(c, 503, 'too_many_sessions', 'Too many streams are open; try again later.');
+  const opened = await sessions.open(ownerOf(c));
+  if (opened) return opened;
+  c.header('Retry-After', '60');
+  return httpError(c, 503, 'too_many_sessions', 'Too many streams are open; try again later.');
 }
 
 /** The inbox of a legacy stream: what a message leads to is sent to the stream. */
@@ -67,7 +70,7 @@ async function deliver(c: Context<HttpEnv>, sessions: SseSessions): Promise<Resp
     case 'accepted':
       return c.text('Accepted', 202);
     case 'invalid':
-      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message.');
+      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message, with an id that is not in use.');
     case 'unknown':
       return httpError(c, 404, 'unknown_session', 'There is no such session (any more); open a new stream with GET /sse.');
   }

@@ -99,13 +99,12 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
 /** Puts the transports around an MCP server. */
 export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
   const { now, sleep, keepAliveMs, log } = runtime;
-  const sse = { createServer, now, sleep, keepAliveMs, isBusy: () => callsInFlight() > 0 };
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   return {
     server,
     runtime,
-    streamableHttp: createStreamableHttp(createServer, { sleep, keepAliveMs, onError }),
-    openSseSession: (sessionId, onClose) => openSseSession({ ...sse, sessionId, onClose }),
+    streamableHttp: createStreamableHttp(createServer, { now, sleep, keepAliveMs, onError }),
+    openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, now, sleep, keepAliveMs, onClose }),
     callsInFlight,
   };
 }

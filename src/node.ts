@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { parseEnv } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { createNodeRuntime } from './runtime/node.ts';
 
@@ -18,6 +19,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Calls in flight are paid for, so they may finish; the platform's own grace period is usually shorter. */
 const DRAIN_TIMEOUT_MS = 5 * 60_000;
 const IDLE_CHECK_MS = 100;
+/** For what clients have not read yet when the last call has ended. */
+const LAST_BYTES_TIMEOUT_MS = 5_000;
 
 function main(): void {
   const loaded = loadConfig(readEnvironment());
@@ -34,21 +37,35 @@ function readEnvironment(): Record<string, string | undefined> {
 
 function serve(config: Config): void {
   const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`));
-  let draining = false;
   const runtime = createNodeRuntime(log);
   const gateway = createGateway(config, runtime);
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
-  const app = createApp(gateway, { sessions, isDraining: () => draining });
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    },
-  });
-  const { host, port } = config.server;
+  let isDraining = false;
+  const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
+  listen(server, config.server, log);
+
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isDraining) process.exit(1);
+    isDraining = true;
+    log.info('draining', { signal });
+    drain(server, gateway.callsInFlight, sessions.closeAll);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetch']): Server {
+  const serverOptions = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  };
+  // Without `createServer` it is node:http's server that is made.
+  return createAdaptorServer({ fetch, serverOptions }) as Server;
+}
+
+function listen(server: Server, { host, port }: Config['server'], log: Log): void {
   server.on('error', (error: NodeJS.ErrnoException) => {
     const sentence =
       error.code === 'EADDRINUSE'
@@ -58,28 +75,26 @@ function serve(config: Config): void {
     process.exit(1);
   });
   server.listen(port, host, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
+}
 
-  const drain = (signal: NodeJS.Signals): void => {
-    if (draining) process.exit(1);
-    draining = true;
-    log.info('draining', { signal });
-    let isClosed = false;
-    server.close(() => {
-      isClosed = true;
-    });
-    setInterval(() => {
-      // A connection that becomes idle after the close would be kept for its whole keep-alive time.
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
-      if (gateway.callsInFlight() > 0) return;
-      // Streams that outlive their calls would never end by themselves.
-      sessions.closeAll();
-      void gateway.streamableHttp.close();
-      if (isClosed) process.exit(0);
-    }, IDLE_CHECK_MS);
-    setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
-  };
-  process.on('SIGTERM', drain);
-  process.on('SIGINT', drain);
+/** Lets the calls in flight finish, and what they have stored, then ends the process. */
+function drain(server: Server, callsInFlight: () => number, closeStreams: () => void): void {
+  let isClosed = false;
+  let idleSinceMs = Date.now();
+  server.close(() => {
+    isClosed = true;
+  });
+  setInterval(() => {
+    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
+    server.closeIdleConnections();
+    if (callsInFlight() > 0) idleSinceMs = Date.now();
+    if (idleSinceMs > Date.now() - IDLE_CHECK_MS) return;
+    // Streams that outlive their calls never end by themselves, nor do connections of clients that do not read.
+    closeStreams();
+    if (idleSinceMs < Date.now() - LAST_BYTES_TIMEOUT_MS) server.closeAllConnections();
+    if (isClosed) process.exit(0);
+  }, IDLE_CHECK_MS);
+  setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
 }
 
 function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {

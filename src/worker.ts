@@ -1,5 +1,5 @@
 import { createApp, createMisconfiguredApp } from './app.ts';
-import { loadConfig } from './config.ts';
+import { type ConfigResult, loadConfig } from './config.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { createDurableSessions, type SessionNamespace, serveDurableSession } from './runtime/durable-sessions.ts';
@@ -13,12 +13,20 @@ type Loaded = Readonly<{ gateway: Gateway | undefined; handle: Handler }>;
 let loaded: Loaded | undefined;
 
 function load(env: Env): Loaded {
-  const result = loadConfig(env);
+  const result = loadWorkerConfig(env);
   const log = createLog(result.ok ? result.config.server.logLevel : 'info', (line) => console.log(line));
   const runtime = createWorkersRuntime(log);
   if (!result.ok) return { gateway: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
   const gateway = createGateway(result.config, runtime);
   return { gateway, handle: createApp(gateway, { sessions: createDurableSessions(env.SSE_SESSIONS, runtime.randomUUID) }).fetch };
+}
+
+/** The configuration, and what the sessions need besides it. */
+function loadWorkerConfig(env: Env): ConfigResult {
+  const result = loadConfig(env);
+  if (env.SSE_SESSIONS) return result;
+  const missing = { variable: 'SSE_SESSIONS', problem: 'must be bound to the Durable Object class SseSessionObject, as in wrangler.toml' };
+  return { ok: false, problems: [...(result.ok ? [] : result.problems), missing] };
 }
 
 export default {

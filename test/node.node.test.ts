@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -120,6 +120,36 @@ describe('SIGTERM', () => {
     expect((await reader?.read())?.done).toBe(true);
     expect(await idle.text()).toMatch(/^event: endpoint/);
     expect(await exited).toBe(0);
+  });
+
+  test('a request that is still being sent is answered', async () => {
+    const gateway = await startNodeGateway(testEnvironment());
+    const request = httpRequest(`${gateway.url}/mcp`, { method: 'POST', headers });
+    request.write(call.slice(0, 20));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const exited = gateway.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    request.end(call.slice(20));
+    const [response] = await once(request, 'response');
+    expect(response.statusCode).toBe(200);
+    response.resume();
+    expect(await exited).toBe(0);
+  });
+
+  test('a client that does not read its stream does not keep the server', async () => {
+    const gateway = await startNodeGateway(testEnvironment());
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.write(`GET /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${CLIENT_KEY}\r\n\r\n`);
+    const [first] = await once(socket, 'data');
+    socket.pause();
+    const inbox = /data: (\S+)/.exec(String(first))?.[1];
+    const answered = { jsonrpc: '2.0', method: 'tools/call' };
+    const params = { name: 'chat_completion', arguments: { prompt: 'a lot to read '.repeat(250_000) } };
+    for (const id of [1, 2])
+      await fetch(gateway.url + inbox, { method: 'POST', headers, body: JSON.stringify({ ...answered, id, params }) });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await gateway.terminate()).toBe(0);
+    socket.destroy();
   });
 
   test('a subscription of the 2026 era does not keep the server', async () => {

@@ -10,7 +10,8 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 export async function readJsonRpcBody(c: Context<HttpEnv>): Promise<{ message: object } | Response> {
   const contentType = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (contentType !== 'application/json') return httpError(c, 415, 'unsupported_media_type', 'The Content-Type must be application/json.');
-  const text = await readText(c.req.raw);
+  const text = await readText(c.req.raw).catch(() => null);
+  if (text === null) return jsonRpcError(c, -32700, 'Parse error: the body broke off.');
   if (text === undefined) return httpError(c, 413, 'payload_too_large', `The body must be at most ${MAX_BODY_BYTES} bytes.`);
   const message = parseJson(text);
   if (message === undefined) return jsonRpcError(c, -32700, 'Parse error: the body is not valid JSON.');

@@ -1,6 +1,8 @@
-import { EVENT_STREAM_HEADERS, encodeEvent, KEEP_ALIVE } from './event-stream.ts';
+import { createEventStream, encodeEvent, KEEP_ALIVE } from './event-stream.ts';
 
-type Options = Readonly<{
+export type BreakSilenceOptions = Readonly<{
+  /** Milliseconds since the epoch. */
+  now: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** How long the connection may be silent. */
   keepAliveMs: number;
@@ -10,38 +12,38 @@ type Options = Readonly<{
  * The answer as it is when it comes soon, usually plain JSON. One that takes longer becomes an event stream of
  * keep-alive comments that ends with it, so that nothing between here and the client takes the connection for dead.
  */
-export async function breakSilence(answer: Promise<Response>, options: Options): Promise<Response> {
+export async function breakSilence(answer: Promise<Response>, options: BreakSilenceOptions): Promise<Response> {
   const isAnswered = new AbortController();
   const silence = options.sleep(options.keepAliveMs, isAnswered.signal).catch(() => undefined);
   const first = await Promise.race([answer, silence]).finally(() => isAnswered.abort());
-  return first ?? new Response(streamUntil(answer, options), { headers: EVENT_STREAM_HEADERS });
+  return first ?? streamUntil(answer, options);
 }
 
-function streamUntil(answer: Promise<Response>, { sleep, keepAliveMs }: Options): ReadableStream<Uint8Array> {
-  const ended = new AbortController();
+function streamUntil(answer: Promise<Response>, { now, sleep, keepAliveMs }: BreakSilenceOptions): Response {
+  let late: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  // Work that has not been answered is stopped by the request's signal.
+  const stream = createEventStream({ now, sleep, onGone: () => void late?.cancel().catch(() => {}) });
+  stream.write(KEEP_ALIVE);
+  void stream.keepAlive(keepAliveMs, () => late === undefined);
 
-  async function beat(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    while (!ended.signal.aborted) {
-      controller.enqueue(KEEP_ALIVE);
-      await sleep(keepAliveMs, ended.signal);
-    }
+  async function pass(): Promise<void> {
+    late = (await framesOf(await answer)).getReader();
+    for (let chunk = await late.read(); !chunk.done; chunk = await late.read()) stream.write(chunk.value);
   }
 
-  async function end(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const text = await (await answer).text();
-    if (ended.signal.aborted) return;
-    ended.abort();
-    if (text !== '') controller.enqueue(encodeEvent('message', text));
-    controller.close();
-  }
+  pass()
+    .catch(() => {})
+    .finally(stream.end);
+  return stream.response;
+}
 
-  return new ReadableStream({
-    start(controller) {
-      // Ends by the rejection of its sleep.
-      beat(controller).catch(() => {});
-      end(controller).catch((error) => controller.error(error));
-    },
-    // The work itself is stopped by the request's signal.
-    cancel: () => ended.abort(),
-  });
+/** The answer as events: it may have become a stream itself, when it had something to tell before its result. */
+async function framesOf(response: Response): Promise<ReadableStream<Uint8Array>> {
+  const isEventStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+  const events = isEventStream ? response : new Response(toEvent(await response.text()));
+  return events.body ?? new ReadableStream({ start: (controller) => controller.close() });
+}
+
+function toEvent(json: string): Uint8Array<ArrayBuffer> | null {
+  return json === '' ? null : encodeEvent('message', json);
 }

@@ -1,15 +1,15 @@
-import { type JSONRPCErrorResponse, ProtocolErrorCode } from '@modelcontextprotocol/server';
+import { isJSONRPCRequest, type JSONRPCErrorResponse, ProtocolErrorCode } from '@modelcontextprotocol/server';
 
 /** Told about a call that is no call at all, in words that a model understands; the SDK would answer with its validator's. */
 export function refuseCall(message: object): JSONRPCErrorResponse | undefined {
-  const { id, method, params } = message as { id?: string | number; method?: unknown; params?: { name?: unknown; arguments?: unknown } };
-  if (method !== 'tools/call' || id === undefined) return undefined;
+  if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
+  const { id, params } = message;
   const problem = problemOf(params);
   if (problem === undefined) return undefined;
   return { jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidParams, message: `Invalid tools/call request: ${problem}.` } };
 }
 
-function problemOf(params: { name?: unknown; arguments?: unknown } | undefined): string | undefined {
+function problemOf(params: { [key: string]: unknown } | undefined): string | undefined {
   if (typeof params?.name !== 'string') return 'params.name must be the name of a tool';
   if (params.arguments !== undefined && !isPlainObject(params.arguments)) return 'params.arguments must be an object';
   return undefined;

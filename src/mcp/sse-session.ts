@@ -1,5 +1,13 @@
-import { parseJSONRPCMessage, type Transport } from '@modelcontextprotocol/server';
-import { EVENT_STREAM_HEADERS, encodeEvent, KEEP_ALIVE } from './event-stream.ts';
+import {
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResponse,
+  type JSONRPCMessage,
+  parseJSONRPCMessage,
+  type RequestId,
+  type Transport,
+} from '@modelcontextprotocol/server';
+import { createEventStream, encodeEvent } from './event-stream.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { refuseCall } from './refuse-call.ts';
 import type { CreateServer } from './server.ts';
@@ -13,8 +21,6 @@ export const SSE_PROTOCOL_VERSION = '2024-11-05';
 const MAX_SILENCE_MS = 15_000;
 /** Longer than the longest call. A client that comes back later opens a new stream. */
 const IDLE_MS = 30 * 60_000;
-/** Events that wait because their client has stopped reading. */
-const MAX_UNREAD_EVENTS = 1_000;
 
 export type SseSessionOptions = Readonly<{
   sessionId: string;
@@ -24,15 +30,13 @@ export type SseSessionOptions = Readonly<{
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** How long the stream may be silent while a call waits, if not as long as otherwise. */
   keepAliveMs: number;
-  /** Whether calls wait. */
-  isBusy: () => boolean;
   onClose: () => void;
 }>;
 
 export type SseSession = Readonly<{
   /** The answer to the GET that opened the session: the stream, which lives as long as the session does. */
   response: Response;
-  /** Takes a message in; what it leads to is sent to the stream. False when it is no JSON-RPC message. */
+  /** Takes a message in; what it leads to is sent to the stream. False when it is no JSON-RPC message, or its id is in use. */
   receive: (message: object, exchange: Exchange) => boolean;
   /** Ends the stream, and stops the calls that have not been answered. */
   close: () => Promise<void>;
@@ -43,75 +47,75 @@ export type SseSession = Readonly<{
  * the URL to which the client posts its messages. When the stream ends, so do the session and its work.
  */
 export async function openSseSession(options: SseSessionOptions): Promise<SseSession> {
-  const { sessionId, createServer, now, sleep, keepAliveMs, isBusy, onClose } = options;
+  const { sessionId, createServer, now, sleep, keepAliveMs, onClose } = options;
   const server = createServer(SSE_PROTOCOL_VERSION);
-  const closed = new AbortController();
+  const stream = createEventStream({ now, sleep, onGone: () => void server.close() });
+  const calls = createCallTracker((isWaiting) => stream.keepAlive(keepAliveMs, isWaiting));
   let lastMessageMs = now();
-  let lastWriteMs = now();
-  let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      stream = controller;
-    },
-    cancel: () => server.close(),
-  });
-
-  function write(frame: Uint8Array): void {
-    if (closed.signal.aborted) return;
-    lastWriteMs = now();
-    stream?.enqueue(frame);
-    if ((stream?.desiredSize ?? 0) < -MAX_UNREAD_EVENTS) void server.close();
-  }
+  let isClosed = false;
 
   const transport: Transport = {
     sessionId,
-    start: async () => write(encodeEvent('endpoint', `/messages?sessionId=${sessionId}`)),
+    start: async () => stream.write(encodeEvent('endpoint', `/messages?sessionId=${sessionId}`)),
     async send(message) {
       lastMessageMs = now();
-      write(encodeEvent('message', JSON.stringify(message)));
+      calls.end(message);
+      stream.write(encodeEvent('message', JSON.stringify(message)));
     },
     async close() {
-      if (closed.signal.aborted) return;
-      closed.abort();
+      if (isClosed) return;
+      isClosed = true;
+      stream.end();
       onClose();
       transport.onclose?.();
-      try {
-        stream?.close();
-      } catch {
-        // The client has closed it.
-      }
     },
   };
 
-  async function beat(): Promise<void> {
-    while (!closed.signal.aborted) {
-      await sleep(Math.min(keepAliveMs, MAX_SILENCE_MS), closed.signal);
-      if (now() - lastMessageMs > IDLE_MS) await server.close();
-      if (isBusy() || now() - lastWriteMs >= MAX_SILENCE_MS) write(KEEP_ALIVE);
-    }
+  function receive(message: object, exchange: Exchange): boolean {
+    lastMessageMs = now();
+    const parsed = parse(message);
+    if (!parsed || !calls.begin(parsed)) return false;
+    const refusal = refuseCall(parsed);
+    if (refusal) void transport.send(refusal);
+    else transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange) });
+    return true;
   }
 
   await server.connect(transport);
-  // Ends by the rejection of its sleep.
-  beat().catch(() => {});
+  void stream.keepAlive(MAX_SILENCE_MS, () => now() - lastMessageMs <= IDLE_MS).then(() => server.close());
+  return { response: stream.response, receive, close: () => server.close() };
+}
+
+/** Knows which requests wait for their answers; `keepAlive` runs as long as there are any. */
+function createCallTracker(keepAlive: (isWaiting: () => boolean) => Promise<void>) {
+  const waiting = new Set<RequestId>();
+  let isKeptAlive = false;
+
+  async function keepWaitingAlive(): Promise<void> {
+    if (isKeptAlive) return;
+    isKeptAlive = true;
+    await keepAlive(() => waiting.size > 0);
+    isKeptAlive = false;
+  }
+
   return {
-    response: new Response(body, { headers: EVENT_STREAM_HEADERS }),
-    receive(message, exchange) {
-      lastMessageMs = now();
-      const refusal = refuseCall(message);
-      if (refusal) void transport.send(refusal);
-      else {
-        const parsed = parse(message);
-        if (!parsed) return false;
-        transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange) });
-      }
+    /** False for a request whose id is in use: the server could stop only the last of two. */
+    begin(message: JSONRPCMessage): boolean {
+      if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled')
+        waiting.delete(message.params?.requestId as RequestId);
+      if (!isJSONRPCRequest(message)) return true;
+      if (waiting.has(message.id)) return false;
+      waiting.add(message.id);
+      void keepWaitingAlive();
       return true;
     },
-    close: () => server.close(),
+    end(message: JSONRPCMessage): void {
+      if (isJSONRPCResponse(message) && message.id !== undefined) waiting.delete(message.id);
+    },
   };
 }
 
-function parse(message: object) {
+function parse(message: object): JSONRPCMessage | undefined {
   try {
     return parseJSONRPCMessage(message);
   } catch {

@@ -6,25 +6,19 @@ import {
   WebStandardStreamableHTTPServerTransport,
   type WebStandardStreamableHTTPServerTransportOptions,
 } from '@modelcontextprotocol/server';
-import { breakSilence } from './break-silence.ts';
+import { type BreakSilenceOptions, breakSilence } from './break-silence.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { refuseCall } from './refuse-call.ts';
 import type { CreateServer } from './server.ts';
 
-export type StreamableHttpOptions = Readonly<{
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** How long the connection of a call may be silent. */
-  keepAliveMs: number;
-  /** Told of what the SDK reports besides its answers; for the log. */
-  onError: (error: Error) => void;
-}>;
+export type StreamableHttpOptions = BreakSilenceOptions &
+  Readonly<{
+    /** Told of what the SDK reports besides its answers; for the log. */
+    onError: (error: Error) => void;
+  }>;
 
-export type StreamableHttp = Readonly<{
-  /** Answers one POST whose body has been read and parsed. */
-  handle: (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
-  /** Ends the streams that last as long as the server does (specification 2026-07-28, subscriptions/listen). */
-  close: () => Promise<void>;
-}>;
+/** Answers one POST whose body has been read and parsed. */
+export type StreamableHttp = (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
 
 /**
  * Streamable HTTP for every protocol revision, stateless: each request gets a server of its own, because a shared one
@@ -41,13 +35,10 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
     return answerLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs });
   }
 
-  return {
-    async handle(request, parsedBody, exchange) {
-      const refusal = refuseCall(parsedBody);
-      if (refusal) return Response.json(refusal, { status: 400 });
-      return breakSilence(answer(withAccept(request), parsedBody, exchange), options);
-    },
-    close: () => modern.close(),
+  return async (request, parsedBody, exchange) => {
+    const refusal = refuseCall(parsedBody);
+    if (refusal) return Response.json(refusal, { status: 400 });
+    return breakSilence(answer(withAccept(request), parsedBody, exchange), options);
   };
 }
 
@@ -75,11 +66,12 @@ function hasProgressToken(message: object): boolean {
   return (message as { params?: { _meta?: { progressToken?: unknown } } }).params?._meta?.progressToken !== undefined;
 }
 
-/** The protocol wants both media types named in Accept; tools such as curl say that they take anything. */
+/** The SDK wants both media types named in Accept, in lower case; tools such as curl say that they take anything. */
 function withAccept(request: Request): Request {
-  const accept = request.headers.get('accept') ?? '*/*';
-  if (!accept.includes('*/*')) return request;
+  const given = request.headers.get('accept') ?? '*/*';
+  const accept = given.includes('*/*') ? 'application/json, text/event-stream' : given.toLowerCase();
+  if (accept === given) return request;
   const headers = new Headers(request.headers);
-  headers.set('accept', 'application/json, text/event-stream');
+  headers.set('accept', accept);
   return new Request(request.url, { method: request.method, headers, signal: request.signal });
 }

@@ -48,7 +48,7 @@ export const chatCompletion = defineTool({
   name: 'chat_completion',
   title: 'Chat completion',
   description:
-    'Ask an OpenAI language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged.',
+    'Ask a language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged.',
   activity: 'answering',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,

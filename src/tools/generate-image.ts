@@ -34,7 +34,7 @@ const imageInput = z
     moderation: z.enum(['auto', 'low']).optional().describe('How strictly content is filtered.'),
     output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
     output_compression: z.int().min(0).max(100).optional().describe('0 to 100 %, for jpeg and webp.'),
-    style: z.enum(['vivid', 'natural']).optional().describe('Only for servers with older models; GPT image models refuse it.'),
+    style: z.enum(['vivid', 'natural']).optional().describe('For older models; GPT image models refuse it.'),
     safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
   })
   .refine(({ background, output_format }) => background !== 'transparent' || output_format !== 'jpeg', {

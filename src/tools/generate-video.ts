@@ -45,9 +45,9 @@ const videoInput = z
       .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'must be WIDTHxHEIGHT in pixels, such as 1280x720')
       .optional()
       .describe('WIDTHxHEIGHT in pixels: 1280x720, 720x1280, 1792x1024 or 1024x1792.'),
-    input_reference_url: z.string().max(2048).optional().describe('https URL of an image for the first frame, on a host that is allowed.'),
+    input_reference_url: z.string().max(2048).optional().describe('https URL of an image for the first frame, on an allowed host.'),
     wait_seconds: z.number().min(0).max(600).optional().describe('How long this call may wait: 0 to 600 s. Default: 45.'),
-    include_spritesheet: z.boolean().optional().describe('Also store the spritesheet, if there is one.'),
+    include_spritesheet: z.boolean().optional().describe('Also store the spritesheet.'),
   })
   .refine(({ prompt, video_id }) => (prompt === undefined) !== (video_id === undefined), {
     path: ['prompt'],

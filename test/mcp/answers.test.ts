@@ -48,6 +48,26 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
     expect((await (await app.post(message, headers)).text()).match(/^data:/gm)).toHaveLength(1);
   });
 
+  test('that takes long is told of as it goes, also where silence is broken before the first message', async () => {
+    // As on Workers, but ten times as fast.
+    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 500 }, 10));
+    await app.fail({ delayMs: 1_200 });
+    const { message, headers } = chat(era, { progressToken: 5 });
+    const response = await app.post(message, headers);
+    const startMs = performance.now();
+    const arrivals: { afterMs: number; method: string | undefined }[] = [];
+    let text = '';
+    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk;
+      for (const [, data = ''] of chunk.matchAll(/^data: (.*)$/gm))
+        arrivals.push({ afterMs: performance.now() - startMs, method: JSON.parse(data).method });
+    }
+    expect(arrivals.map(({ method }) => method)).toEqual([...arrivals.slice(1).map(() => 'notifications/progress'), undefined]);
+    expect(arrivals.length).toBeGreaterThan(2);
+    expect((arrivals.at(-1)?.afterMs ?? 0) - (arrivals[0]?.afterMs ?? 0)).toBeGreaterThan(500);
+    expect(text).not.toContain('data: event');
+  });
+
   test.each([undefined, 5])('is stopped when its client goes away (progress token %s)', async (progressToken) => {
     const app = createTestApp();
     await app.fail({ delayMs: 5_000 });

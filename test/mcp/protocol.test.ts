@@ -39,7 +39,7 @@ describe('2025-era requests', () => {
     });
   });
 
-  test.each([['*/*'], [undefined]])('tools such as curl, which accept %s, are answered', async (accept) => {
+  test.each([['*/*'], [undefined], ['Application/JSON, Text/Event-Stream']])('clients that accept %s are answered', async (accept) => {
     const { app } = createTestApp();
     const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json', ...(accept && { accept }) };
     const response = await app.request('/mcp', {

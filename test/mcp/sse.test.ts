@@ -42,7 +42,7 @@ async function openStream({ app }: TestApp, path = '/sse', headers: Record<strin
       if (data !== undefined) return JSON.parse(data);
       return block.startsWith(':') ? stream.nextMessage() : { error: { message: block } };
     },
-    close: async () => void (await reader?.cancel()),
+    close: async () => void (await reader?.cancel().catch(() => {})),
     post: (message: unknown, headers: Record<string, string> = AUTHORIZED) =>
       app.request(inbox, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(message) }),
   };
@@ -191,10 +191,23 @@ describe('messages', () => {
   test.each([
     [{ hello: 'world' }, -32600],
     [[chat(1, 'Hello')], -32600],
+    [{ jsonrpc: '2.0', id: { a: 1 }, method: 'tools/call' }, -32600],
+    [{ id: 1, method: 'tools/call' }, -32600],
   ])('%j is refused', async (message, code) => {
     const response = await (await openStream(createTestApp())).post(message);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code } });
+  });
+
+  test('with an id that is in use are refused: only the last of two could be stopped', async () => {
+    const app = createTestApp();
+    const stream = await openStream(app);
+    await app.fail({ delayMs: 300 });
+    expect((await stream.post(chat(1, 'first'))).status).toBe(202);
+    expect((await stream.post(chat(1, 'second'))).status).toBe(400);
+    expect(await stream.nextMessage()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: first' } } });
+    expect((await stream.post(chat(1, 'third'))).status).toBe(202);
+    expect(await stream.nextMessage()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: third' } } });
   });
 
   test('need the bearer, as the stream does', async () => {
@@ -237,6 +250,14 @@ describe('work that nobody waits for is stopped', () => {
     await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
     await stream.post(chat(8, 'still here'));
     expect(await stream.nextMessage()).toMatchObject({ id: 8 });
+  });
+
+  test('when the client does not read what it is sent', async () => {
+    const app = createTestApp();
+    const stream = await openStream(app);
+    for (let id = 1; id <= 3; id++) await stream.post(chat(id, 'a lot to read '.repeat(250_000)));
+    await vi.waitUntil(async () => (await stream.post(chat(4, 'Hello'))).status === 404, { timeout: 5_000 });
+    expect(app.gateway.callsInFlight()).toBe(0);
   });
 
   test('when the stream is closed', async () => {

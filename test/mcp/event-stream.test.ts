@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { createEventStream, encodeEvent } from '../../src/mcp/event-stream.ts';
+
+test('a comment comes when nothing was written for that long, whenever the last event was', async () => {
+  let nowMs = 0;
+  const slept: number[] = [];
+  const sleep = async (ms: number) => {
+    if (slept.push(ms) === 1) {
+      nowMs += 1_500;
+      stream.write(encodeEvent('message', '{}'));
+      nowMs -= 1_500;
+    }
+    nowMs += ms;
+  };
+  const stream = createEventStream({ now: () => nowMs, sleep, onGone: () => {} });
+  await stream.keepAlive(15_000, () => slept.length < 3);
+  expect(slept).toEqual([15_000, 1_500, 15_000]);
+  stream.end();
+  expect(await stream.response.text()).toBe('event: message\ndata: {}\n\n: keep-alive\n\n');
+});
+
+test('nothing is written once it has ended, or its client has gone', async () => {
+  let gone = 0;
+  const stream = createEventStream({ now: () => 0, sleep: async () => {}, onGone: () => gone++ });
+  await stream.response.body?.cancel();
+  stream.write(encodeEvent('message', '{}'));
+  stream.end();
+  stream.end();
+  expect(gone).toBe(1);
+});
