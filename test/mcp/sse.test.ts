@@ -18,15 +18,16 @@ afterEach(() => Promise.all(open.splice(0).map((stream) => stream.close())));
 /** Opens a stream as a client of 2024-11-05 does, and reads its events. */
 async function openStream({ app }: TestApp, path = '/sse', headers: Record<string, string> = {}) {
   const response = await app.request(path, { headers: { ...AUTHORIZED, accept: 'text/event-stream', ...headers } });
-  const reader = (response.body ?? new Response('').body)?.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
   if (response.status !== 200 || !reader) throw new Error(`HTTP ${response.status}`);
   let text = '';
   /** The next block of the stream: an event or a comment. */
   async function nextBlock(): Promise<string> {
     while (!text.includes('\n\n')) {
-      const { done, value } = (await reader?.read().catch(() => ({ done: true, value: '' }))) ?? { done: true, value: '' };
-      if (done) return 'end of the stream';
-      text += value;
+      const chunk = await reader?.read().catch(() => undefined);
+      if (!chunk?.value) return 'end of the stream';
+      text += decoder.decode(chunk.value, { stream: true });
     }
     const [block = '', ...rest] = text.split('\n\n');
     text = rest.join('\n\n');
