@@ -46,8 +46,12 @@ export function createEventStream({ now, sleep, onGone }: EventStreamOptions): E
   function write(frame: Uint8Array): void {
     if (ended.signal.aborted) return;
     lastMs = now();
-    controller?.enqueue(frame);
-    if ((controller?.desiredSize ?? 0) >= -MAX_UNREAD_BYTES) return;
+    if ((controller?.desiredSize ?? 0) < -MAX_UNREAD_BYTES) drop();
+    else controller?.enqueue(frame);
+  }
+
+  /** A client that does not read is as good as gone; what waits for it is forgotten. */
+  function drop(): void {
     controller?.error(new Error('The client does not read.'));
     gone();
   }
