@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Gateway, type Runtime, VERSION } from './gateway.ts';
 import { bearer } from './http/bearer.ts';
@@ -29,6 +29,8 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
 
   app.use(host(server.allowedHosts, server.host), origin(server.allowedOrigins), bearer(server.apiKey));
 
+  app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
+
   const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c);
     return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, { requestId: c.get('requestId') });
@@ -41,6 +43,15 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
   app.all('/sse', (c) => refuseMethod(c, 'GET, POST'));
   app.all('/messages', (c) => refuseMethod(c, 'POST'));
   return app;
+}
+
+/** Clients and load balancers try again elsewhere. */
+function refuseWhile(isDraining: () => boolean): MiddlewareHandler<HttpEnv> {
+  return async function refuseWhileDraining(c, next) {
+    if (!isDraining()) return next();
+    c.header('Retry-After', '1');
+    return httpError(c, 503, 'draining', 'The gateway is being stopped, and takes no new calls; nothing was sent.');
+  };
 }
 
 /**
@@ -88,7 +99,7 @@ function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {
 /** What is served while the configuration is wrong: every request is told which variables to correct, never a value. */
 export function createMisconfiguredApp(problems: readonly ConfigProblem[], runtime: Runtime): Hono<HttpEnv> {
   const app = createBase(runtime);
-  const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}.`;
+  const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}. Its operator must set them (npx wrangler secret put NAME, or .dev.vars for wrangler dev).`;
   app.get(
     '/',
     home(ABOUT, () => ({ status: 'not_configured', problems })),

@@ -1,3 +1,6 @@
+/** The variables by which the operator has chosen an upstream, for errors that only they can repair. */
+export type UpstreamVariables = Readonly<{ key: string; baseUrl: string; model: string }>;
+
 /**
  * Every failure the gateway knows. The union is closed: a new kind of failure is a new member here, and the
  * compiler then asks for its sentence in {@link describeFailure}. Anything else that is thrown is a bug and reaches
@@ -17,15 +20,17 @@ export type Failure =
       detail?: string | undefined;
       retryAfterSeconds?: number | undefined;
       paid: boolean;
+      variables: UpstreamVariables;
     }
   /** The upstream's safety system refused the content. */
   | { kind: 'content_refused'; service: string; detail?: string | undefined }
   /** The account has no credit left; waiting does not help. */
   | { kind: 'quota_exhausted'; service: string }
   | { kind: 'upstream_timeout'; service: string; paid: boolean }
-  | { kind: 'upstream_unreachable'; service: string; paid: boolean }
+  /** `sent`: whether the request may have arrived. */
+  | { kind: 'upstream_unreachable'; service: string; sent: boolean; paid: boolean; variables: UpstreamVariables }
   /** A success status, but not the answer the API promises. */
-  | { kind: 'upstream_answer'; service: string; problem: string; paid: boolean }
+  | { kind: 'upstream_answer'; service: string; problem: string; paid: boolean; variables?: UpstreamVariables | undefined }
   /** The upstream has no Videos API: it answers 404 or 410 on /videos. */
   | { kind: 'no_videos'; service: string; status: number }
   /** The upstream gave a video job up. */
@@ -38,6 +43,8 @@ export type Failure =
   | { kind: 'media_lost'; what: string; reason: Failure }
   /** Azure Blob Storage did not take what was sent. */
   | { kind: 'storage'; problem: string; retryable: boolean }
+  /** The same, found out before anything was spent. */
+  | { kind: 'storage_unusable'; reason: Failure }
   /** The client went away or asked to stop. */
   | { kind: 'cancelled' };
 
@@ -80,11 +87,11 @@ function describe(failure: Failure): string {
     case 'upstream_timeout':
       return `${failure.service} did not answer in time. ${secondTry(failure.paid)}`;
     case 'upstream_unreachable':
-      return `The connection to ${failure.service} failed before an answer arrived. ${secondTry(failure.paid)}`;
+      return describeUnreachable(failure);
     case 'upstream_answer':
-      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. ${failure.paid ? 'Trying again may be charged again.' : 'Trying again is free.'}`;
+      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. ${failure.paid ? 'Trying again may be charged again.' : 'Trying again is free.'}${failure.variables ? ` If it always does, its operator must check ${failure.variables.baseUrl}, which usually ends in /v1.` : ''}`;
     case 'no_videos':
-      return `${failure.service} answered ${failure.status}: it has no Videos API. (OpenAI shut its own down on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one; nothing was charged.`;
+      return `${failure.service} answered ${failure.status}: it has no Videos API. (OpenAI shut its own down on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one (the URL usually ends in /v1); nothing was charged.`;
     case 'video_failed':
       return `${failure.service} could not make the video ${failure.videoId}${failure.code ? ` (${failure.code})` : ''}${quoted(failure.detail)}. The job has ended; a new one needs a new call with a prompt, and is charged again.`;
     case 'video_unknown':
@@ -95,20 +102,23 @@ function describe(failure: Failure): string {
       return `${failure.what} made, and charged, but could not be stored. ${describeFailure(failure.reason)}`;
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Trying again later may work.' : 'Trying again does not help until the operator corrects this.'}`;
+    case 'storage_unusable':
+      return `Nothing was sent, nor charged, because media could not be stored. ${describeFailure(failure.reason)}`;
     case 'cancelled':
       return 'The call was cancelled.';
   }
 }
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {
-  const { service, status, code, detail } = failure;
+  const { service, status, code, detail, variables } = failure;
   const answered = `${service} answered ${status}${code ? ` (${code})` : ''}${quoted(detail)}.`;
   const wait = failure.retryAfterSeconds;
   if (status < 400) return `${answered} Redirects are not followed; the base URL of this service must be corrected by its operator.`;
-  if (status === 401) return `${answered} The gateway's API key was refused; its operator must correct it. Trying again does not help.`;
+  if (status === 401)
+    return `${answered} The gateway's API key (${variables.key}) is missing or was refused; its operator must correct it. Trying again does not help.`;
   if (status === 403) return `${answered} The gateway's account may not do this. Trying again does not help; ask its operator.`;
   if (status === 404)
-    return `${answered} The model, deployment or endpoint does not exist there; list_supported_models shows what is configured.`;
+    return `${answered} The model, deployment or endpoint does not exist there: check the name (by default that of ${variables.model}); if every name fails, the operator must check ${variables.baseUrl}. list_supported_models shows what is configured.`;
   if (status === 429)
     return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
   if (status >= 500) {
@@ -117,6 +127,13 @@ function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>):
   }
   if (status === 408 || status === 409) return `${answered} Trying again may work.`;
   return `${answered} The same request will be refused again; correct it first.`;
+}
+
+function describeUnreachable({ service, sent, paid, variables }: Extract<Failure, { kind: 'upstream_unreachable' }>): string {
+  const happened = sent
+    ? `The connection to ${service} failed before an answer arrived. ${secondTry(paid)}`
+    : `Could not connect to ${service}: nothing was sent, nor charged. Try again in a little while.`;
+  return `${happened} If it never works, the operator must check ${variables.baseUrl} and the network.`;
 }
 
 function secondTry(paid: boolean): string {

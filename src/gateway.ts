@@ -8,7 +8,7 @@ import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
-import { createUpstreams } from './openai/upstreams.ts';
+import { CAPABILITIES, createUpstreams, type Upstreams } from './openai/upstreams.ts';
 import { tools } from './tools/index.ts';
 
 /** Where the runtimes differ, and what tests replace. */
@@ -81,6 +81,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       return work;
     },
   };
+  logWhatIsMissing(services.upstreams, media.missing, log);
   const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
@@ -94,6 +95,15 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     },
   });
   return serveMcp(factory, config.server, runtime);
+}
+
+/** So that the operator need not find out by a call. */
+function logWhatIsMissing(upstreams: Upstreams, storageVariables: readonly string[], log: Log): void {
+  for (const capability of CAPABILITIES) {
+    const upstream = upstreams[capability];
+    if (!upstream.available) log.info('unavailable', { capability, reason: upstream.reason });
+  }
+  if (storageVariables.length > 0) log.info('unavailable', { capability: 'storage', reason: `${storageVariables.join(', ')} not set` });
 }
 
 /** Puts the transports around an MCP server. */

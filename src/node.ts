@@ -23,6 +23,7 @@ const IDLE_CHECK_MS = 100;
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 
 function main(): void {
+  if (!('fromBase64' in Uint8Array)) stop(`This needs Node 26, and this is ${process.versions.node}: "npm start" brings its own.`);
   const loaded = loadConfig(readEnvironment());
   if (loaded.ok) serve(loaded.config);
   else refuseToStart(loaded.problems);
@@ -30,7 +31,8 @@ function main(): void {
 
 /** The process's variables, and for those that are unset or empty the file's. */
 function readEnvironment(): Record<string, string | undefined> {
-  const fromFile = existsSync(LOCAL_VARIABLES) ? parseEnv(readFileSync(LOCAL_VARIABLES, 'utf8')) : {};
+  // Some editors put a byte order mark in front.
+  const fromFile = existsSync(LOCAL_VARIABLES) ? parseEnv(readFileSync(LOCAL_VARIABLES, 'utf8').replace(/^\uFEFF/, '')) : {};
   const set = Object.entries(process.env).filter(([, value]) => value?.trim());
   return { ...fromFile, ...Object.fromEntries(set) };
 }
@@ -67,28 +69,30 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
 
 function listen(server: Server, { host, port }: Config['server'], log: Log): void {
   server.on('error', (error: NodeJS.ErrnoException) => {
-    const sentence =
-      error.code === 'EADDRINUSE'
-        ? `Port ${port} is taken; set PORT to another one.`
-        : `Cannot listen on ${host}:${port}: ${error.message}`;
-    process.stderr.write(`${sentence}\n`);
-    process.exit(1);
+    if (error.code === 'EADDRINUSE') stop(`Port ${port} is taken; set PORT to another one.`);
+    const remedy = error.code === 'EACCES' ? 'set PORT to one above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
+    stop(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
   server.listen(port, host, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
 }
 
 /** Lets the calls in flight finish, and what they have stored, then ends the process. */
 function drain(server: Server, callsInFlight: () => number, closeStreams: () => void): void {
+  let isClosing = false;
   let isClosed = false;
   let idleSinceMs = Date.now();
-  server.close(() => {
-    isClosed = true;
-  });
   setInterval(() => {
-    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
-    server.closeIdleConnections();
     if (callsInFlight() > 0) idleSinceMs = Date.now();
     if (idleSinceMs > Date.now() - IDLE_CHECK_MS) return;
+    // Until then, those who ask whether it is ready are told.
+    if (!isClosing) {
+      server.close(() => {
+        isClosed = true;
+      });
+    }
+    isClosing = true;
+    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
+    server.closeIdleConnections();
     // Streams that outlive their calls never end by themselves, nor do connections of clients that do not read.
     closeStreams();
     if (idleSinceMs < Date.now() - LAST_BYTES_TIMEOUT_MS) server.closeAllConnections();
@@ -103,7 +107,11 @@ function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['a
 
 function refuseToStart(problems: readonly ConfigProblem[]): void {
   const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}`);
-  process.stderr.write(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}\n`);
+  stop(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
+}
+
+function stop(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
   process.exit(1);
 }
 

@@ -16,14 +16,18 @@ function load(env: Env): Loaded {
   const result = loadWorkerConfig(env);
   const log = createLog(result.ok ? result.config.server.logLevel : 'info', (line) => console.log(line));
   const runtime = createWorkersRuntime(log);
-  if (!result.ok) return { gateway: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
+  if (!result.ok) {
+    log.error('not_configured', { problems: result.problems });
+    return { gateway: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
+  }
   const gateway = createGateway(result.config, runtime);
   return { gateway, handle: createApp(gateway, { sessions: createDurableSessions(env.SSE_SESSIONS, runtime.randomUUID) }).fetch };
 }
 
 /** The configuration, and what the sessions need besides it. */
 function loadWorkerConfig(env: Env): ConfigResult {
-  const result = loadConfig(env);
+  // Workers listen nowhere themselves.
+  const result = loadConfig({ ...env, HOST: undefined, PORT: undefined });
   if (env.SSE_SESSIONS) return result;
   const missing = { variable: 'SSE_SESSIONS', problem: 'must be bound to the Durable Object class SseSessionObject, as in wrangler.toml' };
   return { ok: false, problems: [...(result.ok ? [] : result.problems), missing] };

@@ -24,10 +24,14 @@ describe('what an agent is told', () => {
     [
       '401',
       [{ status: 401, code: 'invalid_api_key', message: 'Incorrect API key provided: abc' }],
-      /answered 401 \(invalid_api_key\)\. The gateway's API key was refused.*Trying again does not help/,
+      /answered 401 \(invalid_api_key\)\. The gateway's API key \(OPENAI_API_KEY\) is missing or was refused.*Trying again does not help/,
     ],
     ['403', [{ status: 403, code: 'country' }], /answered 403.*may not do this.*Trying again does not help/],
-    ['404', [{ status: 404, code: 'model_not_found' }], /answered 404 \(model_not_found\).*list_supported_models/],
+    [
+      '404',
+      [{ status: 404, code: 'model_not_found' }],
+      /answered 404 \(model_not_found\).*OPENAI_CHAT_MODEL.*OPENAI_BASE_URL.*list_supported_models/,
+    ],
     ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /answered 307.*Redirects are not followed/],
     ['409', [{ status: 409 }], /answered 409.*Trying again may work/],
     [

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
@@ -41,11 +42,26 @@ describe('a start that cannot work ends with exit code 1 and says why', () => {
     expect(code).toBe(1);
     expect(stderr).toBe(`Port ${port} is taken; set PORT to another one.\n`);
   });
+
+  test('an address that is not of this machine', async () => {
+    const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '192.0.2.1', PORT: '0' });
+    expect(code).toBe(1);
+    expect(stderr).toBe('Cannot listen on 192.0.2.1:0 (EADDRNOTAVAIL); set HOST to an address of this machine, such as 0.0.0.0.\n');
+  });
+
+  test('a Node that lacks what is needed', async () => {
+    const program = `delete Uint8Array.fromBase64; await import(${JSON.stringify(new URL('../src/node.ts', import.meta.url).href)});`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(stderr).toMatch(/^This needs Node 26, and this is [\d.]+: "npm start" brings its own\.\n$/);
+  });
 });
 
-test('an empty variable does not hide the one in .dev.vars', async () => {
+test('an empty variable does not hide the one in .dev.vars, nor does a byte order mark', async () => {
   const directory = await mkdtemp(`${tmpdir()}/gateway-`);
-  await writeFile(`${directory}/.dev.vars`, 'MCP_SERVER_API_KEY=from-the-file\nOPENAI_CHAT_MODEL=from-the-file\n');
+  await writeFile(`${directory}/.dev.vars`, '\uFEFFMCP_SERVER_API_KEY=from-the-file\nOPENAI_CHAT_MODEL=from-the-file\n');
   const gateway = await startNodeGateway(
     { MCP_SERVER_API_KEY: '', OPENAI_CHAT_MODEL: 'from-the-environment', OPENAI_API_KEY: 'k' },
     directory,
@@ -99,11 +115,14 @@ describe('SIGTERM', () => {
     return { gateway, underWay: () => vi.waitUntil(async () => (await recordedRequests(account)).length > 0) };
   }
 
-  test('the call in flight is finished, then the server ends with exit code 0', async () => {
+  test('the call in flight is finished, no other is taken, then the server ends with exit code 0', async () => {
     const { gateway, underWay } = await startSlow();
     const answer = fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
     await underWay();
     const exited = gateway.terminate();
+    await vi.waitUntil(async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+    const refused = await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
+    expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'draining' } }]);
     expect(await (await answer).text()).toContain('Are you still there?');
     expect(await exited).toBe(0);
   });

@@ -20,11 +20,14 @@ export type BlobClient = Readonly<{
   putStream(name: string, source: BlobSource, contentType: string): Promise<StreamOutcome>;
   /** The size and type of a blob, or `undefined` when there is none (or a SAS of the operator's may not look). */
   head(name: string): Promise<{ bytes: number; contentType: string } | undefined>;
+  /** Throws if the container cannot be reached, does not exist, or refuses the key: a look for a missing blob tells. */
+  assertUsable(missingName: string): Promise<void>;
   /** A SAS query that lets anyone read this blob until `expiresOn`. */
   readSas(name: string, expiresOn: Date): Promise<string>;
 }>;
 
 const MIB = 1024 * 1024;
+const USABLE_TIMEOUT_MS = 5_000;
 /** Longer bodies go in blocks, so that a fault costs one block and not the whole. */
 const ONE_PUT_MAX_BYTES = 64 * MIB;
 /** What is sent in one request and cannot be opened again is kept in memory until it is stored. */
@@ -46,6 +49,13 @@ export function createBlobClient(account: StorageAccount, container: string, run
       if (answer.status === 404 || (answer.status === 403 && account.credential.kind === 'sas')) return undefined;
       if (!answer.ok) throw requests.toError(answer);
       return { bytes: Number(answer.headers?.get('content-length')), contentType: answer.headers?.get('content-type') ?? '' };
+    },
+    async assertUsable(missingName) {
+      const answer = await requests.send(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
+      // A SAS of the operator's that may only write says nothing about the rest.
+      const isRefused = answer.status === 403 && answer.code !== 'AuthorizationPermissionMismatch';
+      const isMissing = answer.code === 'ContainerNotFound' || answer.code === 'ResourceNotFound';
+      if (answer.status === undefined || isRefused || isMissing) throw requests.toError(answer);
     },
     readSas: requests.readSas,
   };

@@ -154,9 +154,13 @@ function toAnswer(response: Response): BlobAnswer {
 /** `code` is one of Azure's constants from a header; the body, which can quote the signature, is never told. */
 function storageError({ status, code, passing, cause }: BlobAnswer, container: string): GatewayError {
   const answered = status === undefined ? 'Azure Blob Storage could not be reached' : `Azure Blob Storage answered ${status} (${code})`;
-  const remedies: Record<number, string> = {
-    403: ': it refused the signature or the permission; AZURE_STORAGE_CONNECTION_STRING must be corrected',
-    404: `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`,
-  };
-  return new GatewayError({ kind: 'storage', problem: `${answered}${remedies[status ?? 0] ?? ''}`, retryable: passing }, { cause });
+  return new GatewayError({ kind: 'storage', problem: `${answered}${remedyOf(status, code, container)}`, retryable: passing }, { cause });
+}
+
+function remedyOf(status: number | undefined, code: string | undefined, container: string): string {
+  if (status === undefined) return '; if it never can, AZURE_STORAGE_CONNECTION_STRING or the network must be corrected';
+  if (status === 403) return ': it refused the signature or the permission; AZURE_STORAGE_CONNECTION_STRING must be corrected';
+  if (code === 'ContainerNotFound') return `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`;
+  if (status < 400 || status === 404) return ': that is no blob endpoint; AZURE_STORAGE_CONNECTION_STRING must be corrected';
+  return '';
 }

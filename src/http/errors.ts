@@ -8,6 +8,7 @@ export type HttpErrorCode =
   | 'not_found'
   | 'unknown_session'
   | 'too_many_sessions'
+  | 'draining'
   | 'method_not_allowed'
   | 'payload_too_large'
   | 'unsupported_media_type'

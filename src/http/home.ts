@@ -38,7 +38,8 @@ export function home(about: About, statusOf: () => HomeStatus): Handler<HttpEnv>
 function originOf(c: Context<HttpEnv>): string | undefined {
   const url = new URL(c.req.url);
   const host = c.req.header('host') ?? url.host;
-  const forwarded = c.req.header('x-forwarded-proto');
+  // The first of several is what the client has spoken.
+  const forwarded = c.req.header('x-forwarded-proto')?.split(',', 1)[0]?.trim().toLowerCase();
   const scheme = forwarded === 'http' || forwarded === 'https' ? forwarded : url.protocol.slice(0, -1);
   const origin = `${scheme}://${host}`;
   return PLAIN_HOST.test(host) && URL.canParse(origin) ? new URL(origin).origin : undefined;

@@ -2,6 +2,7 @@ import {
   createMcpHandler,
   type HandleRequestOptions,
   isLegacyRequest,
+  ProtocolErrorCode,
   type Server,
   WebStandardStreamableHTTPServerTransport,
   type WebStandardStreamableHTTPServerTransportOptions,
@@ -38,7 +39,14 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
   return async (request, parsedBody, exchange) => {
     const refusal = refuseCall(parsedBody);
     if (refusal) return Response.json(refusal, { status: 400 });
-    return breakSilence(answer(withAccept(request), parsedBody, exchange), options);
+    return breakSilence(answer(withAccept(request), parsedBody, exchange).catch(failed), options);
+
+    function failed(error: Error): Response {
+      onError(error);
+      const { id = null } = parsedBody as { id?: unknown };
+      const internal = { code: ProtocolErrorCode.InternalError, message: 'Internal error.', data: { request_id: exchange.requestId } };
+      return Response.json({ jsonrpc: '2.0', id, error: internal }, { status: 500 });
+    }
   };
 }
 

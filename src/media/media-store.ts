@@ -4,7 +4,7 @@ import type { BlobRuntime } from '../azure/requests.ts';
 import { GatewayError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { MediaFormat } from './formats.ts';
-import { findReadProblem } from './read-check.ts';
+import { createReadCheck } from './read-check.ts';
 
 type MediaKind = 'image' | 'audio' | 'video';
 
@@ -29,7 +29,7 @@ export type SavedMedia = Readonly<{
   bytes: number;
   /** ISO 8601: when the URL ends, in a private container. */
   expiresAt?: string;
-  /** That the URL cannot be read. Told once, as it is the same for every file. */
+  /** That the URL cannot be read, and what is to be corrected. */
   warning?: string;
 }>;
 
@@ -38,8 +38,8 @@ export type MediaStore = Readonly<{
   missing: readonly string[];
   /** The host of the URLs that media gets; `undefined` when media cannot be stored. */
   publicHost: string | undefined;
-  /** Throws `not_configured` when media cannot be stored; to be called before anything is spent. */
-  assertConfigured(): void;
+  /** Throws when media cannot be stored (`not_configured`, `storage_unusable`); to be called before anything is spent. */
+  assertReady(): Promise<void>;
   /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with the day of today in UTC. */
   newName(kind: MediaKind, format: MediaFormat): string;
   /** The name that belongs to a job, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{file}`, with the day of its creation in UTC. */
@@ -63,7 +63,8 @@ export function createMediaStore(settings: StorageSettings, runtime: MediaRuntim
 function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntime): MediaStore {
   const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
   const blobs = createBlobClient(account, container, runtime);
-  let isChecked = false;
+  const readCheck = createReadCheck({ fetch: runtime.fetch, log: runtime.log, isSigned: readSasHours !== undefined });
+  let isUsable = false;
 
   /** Names are made here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
@@ -73,19 +74,21 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
 
   async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
     const url = `${publicBaseUrl}/${name}`;
-    if (readSasHours === undefined) return { url, contentType, bytes, ...(await checkOnce(url)) };
+    if (readSasHours === undefined) return { url, contentType, bytes, ...(await readCheck(url, bytes)) };
     const expiresOn = new Date(Math.floor((runtime.now() + readSasHours * HOUR_MS) / 1000) * 1000);
     const signed = `${url}?${await blobs.readSas(name, expiresOn)}`;
-    return { url: signed, contentType, bytes, expiresAt: expiresOn.toISOString(), ...(await checkOnce(signed)) };
+    return { url: signed, contentType, bytes, expiresAt: expiresOn.toISOString(), ...(await readCheck(signed, bytes)) };
   }
 
-  async function checkOnce(url: string): Promise<{ warning?: string }> {
-    if (isChecked) return {};
-    isChecked = true;
-    const warning = await findReadProblem(url, runtime.fetch);
-    if (warning === undefined) return {};
-    runtime.log.warn('media_unreadable', { warning });
-    return { warning };
+  /** What has worked once is not asked again. */
+  async function assertReady(): Promise<void> {
+    if (isUsable) return;
+    try {
+      await blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID()));
+    } catch (error) {
+      throw error instanceof GatewayError ? new GatewayError({ kind: 'storage_unusable', reason: error.failure }, { cause: error }) : error;
+    }
+    isUsable = true;
   }
 
   async function find(name: string): Promise<SavedMedia | undefined> {
@@ -96,7 +99,7 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
   return {
     missing: [],
     publicHost: new URL(publicBaseUrl).host,
-    assertConfigured: () => {},
+    assertReady,
     newName: (kind, { extension }) => jobName(kind, runtime.now(), `${runtime.randomUUID()}.${extension}`),
     jobName,
     async save(name, bytes, { contentType }) {
@@ -112,16 +115,16 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
 }
 
 function createMissingStore(missing: readonly string[]): MediaStore {
-  const assertConfigured = (): never => {
+  const refuse = (): never => {
     throw new GatewayError({ kind: 'not_configured', what: 'Storage for media', variables: missing });
   };
-  const rejected = async () => assertConfigured();
+  const rejected = async () => refuse();
   return {
     missing,
     publicHost: undefined,
-    assertConfigured,
-    newName: assertConfigured,
-    jobName: assertConfigured,
+    assertReady: rejected,
+    newName: refuse,
+    jobName: refuse,
     save: rejected,
     saveStream: rejected,
     find: rejected,

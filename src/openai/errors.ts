@@ -4,6 +4,9 @@ import { redact } from '../redact.ts';
 import { retryAfterSeconds } from './retry-refused.ts';
 import type { Upstream } from './upstreams.ts';
 
+/** Node's codes for addresses, ports and certificates that do not work. */
+const NEVER_CONNECTED =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_TLS_\w+|ERR_SSL_\w+)$/;
 const MAX_DETAIL_CHARACTERS = 500;
 /** Compared without case and punctuation: servers spell them in several ways. */
 const REFUSAL_CODES = new Set(['contentfilter', 'contentpolicyviolation', 'moderationblocked', 'responsibleaipolicyviolation']);
@@ -11,11 +14,11 @@ const QUOTA_CODES = new Set(['insufficient_quota', 'billing_hard_limit_reached']
 
 /** What it means for a client that a call to an upstream threw `error`; `undefined` when that is a bug. */
 export function toFailure(error: unknown, upstream: Upstream, paid: boolean): Failure | undefined {
-  const { service } = upstream;
+  const { service, variables } = upstream;
   if (error instanceof APIError && typeof error.status === 'number') return statusFailure(error, error.status, upstream, paid);
   // The client parses success bodies as JSON; one that is none surfaces as a SyntaxError.
-  if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON', paid };
-  if (isConnectionFault(error)) return { kind: 'upstream_unreachable', service, paid };
+  if (error instanceof SyntaxError) return { kind: 'upstream_answer', service, problem: 'the body is not valid JSON', paid, variables };
+  if (isConnectionFault(error)) return { kind: 'upstream_unreachable', service, sent: !neverConnected(error), paid, variables };
   // An error that is sent in the middle of a streamed answer has no status.
   if (error instanceof APIError) return { kind: 'upstream_answer', service, problem: 'it broke its answer off with an error', paid };
   return undefined;
@@ -31,6 +34,14 @@ function isConnectionFault(error: unknown): boolean {
   return error instanceof TypeError ? error.cause !== undefined : error.name === 'Error';
 }
 
+/** Whether the system says that there was no connection, and so no request; Workers do not tell. */
+function neverConnected(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && NEVER_CONNECTED.test(cause.code)) return true;
+  }
+  return false;
+}
+
 function statusFailure(error: APIError, status: number, upstream: Upstream, paid: boolean): Failure {
   const { service } = upstream;
   const code = safeCode(error.code) ?? safeCode(error.type);
@@ -38,7 +49,7 @@ function statusFailure(error: APIError, status: number, upstream: Upstream, paid
   const detail = safeDetail(error.error, status, upstream.client.apiKey);
   if (status === 400 && [code, innerCode(error.error)].some(isRefusal)) return { kind: 'content_refused', service, detail };
   const retryAfter = error.headers ? retryAfterSeconds(error.headers) : undefined;
-  return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter, paid };
+  return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter, paid, variables: upstream.variables };
 }
 
 function isRefusal(code: string | undefined): boolean {

@@ -1,4 +1,5 @@
 import { AzureOpenAI, OpenAI } from 'openai';
+import type { UpstreamVariables } from '../errors.ts';
 import { retryRefused } from './retry-refused.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
@@ -37,6 +38,8 @@ export type Upstream = Readonly<{
   /** The model, or in Azure the deployment, that is used when a call names none. */
   model: string;
   client: OpenAI;
+  /** What its operator has to look at when it does not work. */
+  variables: UpstreamVariables;
 }>;
 
 /** A capability nobody serves, and what its operator must set. */
@@ -70,15 +73,16 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
   const common = commonOptions(capability, runtime);
   const own = settings.elsewhere[capability];
   // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
-  if (own) return createPlainUpstream(capability, { ...own, keyVariable: `OPENAI_${capability.toUpperCase()}_API_KEY` }, model, common);
+  if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
-  return createPlainUpstream(capability, { ...settings, keyVariable: 'OPENAI_API_KEY' }, model, common);
+  return createPlainUpstream(capability, { ...settings, prefix: 'OPENAI' }, model, common);
 }
 
 type PlainServer = Readonly<{
   baseUrl: string;
   apiKey: string | undefined;
-  keyVariable: string;
+  /** How the names of its variables begin. */
+  prefix: string;
   organization?: string | undefined;
   project?: string | undefined;
 }>;
@@ -86,16 +90,17 @@ type PlainServer = Readonly<{
 /** OpenAI itself, or a server that speaks its API. */
 function createPlainUpstream(
   capability: Capability,
-  { baseUrl, apiKey, keyVariable, organization, project }: PlainServer,
+  { baseUrl, apiKey, prefix, organization, project }: PlainServer,
   model: string,
   common: CommonOptions,
 ): Upstream | NoUpstream {
   const provider = providerOf(baseUrl);
+  const variables = { key: `${prefix}_API_KEY`, baseUrl: `${prefix}_BASE_URL`, model: `OPENAI_${capability.toUpperCase()}_MODEL` };
   if (provider === 'openai' && capability === 'video') {
     const reason = 'OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
     return unavailable(provider, baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
   }
-  if (provider === 'openai' && !apiKey) return unavailable(provider, baseUrl, model, `${keyVariable} is not set`, [keyVariable]);
+  if (provider === 'openai' && !apiKey) return unavailable(provider, baseUrl, model, `${variables.key} is not set`, [variables.key]);
   const endpointHost = new URL(baseUrl).host;
   const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `the OpenAI-compatible server ${endpointHost}`;
   const client = new OpenAI({
@@ -105,7 +110,7 @@ function createPlainUpstream(
     organization: organization ?? null,
     project: project ?? null,
   });
-  return { available: true, provider, service, endpointHost, model, client };
+  return { available: true, provider, service, endpointHost, model, client, variables };
 }
 
 function createAzureUpstream(
@@ -132,6 +137,11 @@ function createAzureUpstream(
     endpointHost,
     model,
     client: azure.apiVersion === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
+    variables: {
+      key: 'AZURE_OPENAI_API_KEY',
+      baseUrl: 'AZURE_OPENAI_ENDPOINT',
+      model: `AZURE_OPENAI_${capability.toUpperCase()}_DEPLOYMENT`,
+    },
   };
 }
 

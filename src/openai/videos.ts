@@ -118,7 +118,13 @@ function parseJob(raw: unknown, upstream: Upstream, paid: boolean): VideoJob {
   // Whatever id it has may help the operator to find what was paid for.
   const id =
     typeof raw === 'object' && raw !== null && 'id' in raw ? ` (id ${redact(JSON.stringify(raw.id)).slice(0, MAX_ID_CHARACTERS)})` : '';
-  throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: `it is no video job${id}`, paid });
+  throw new GatewayError({
+    kind: 'upstream_answer',
+    service: upstream.service,
+    problem: `it is no video job${id}`,
+    paid,
+    variables: upstream.variables,
+  });
 }
 
 /** 404 or 410, unless it is the model that is missing. */

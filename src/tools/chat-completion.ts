@@ -111,7 +111,8 @@ function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.inp
   const answer = answerSchema.safeParse(raw);
   const choice = answer.data?.choices[0];
   if (!answer.success || !choice) {
-    throw new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem: 'it holds no chat message', paid: true });
+    const { service, variables } = upstream;
+    throw new GatewayError({ kind: 'upstream_answer', service, problem: 'it holds no chat message', paid: true, variables });
   }
   const text = choice.message.content ?? '';
   return {

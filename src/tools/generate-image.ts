@@ -85,7 +85,7 @@ export const generateImage = defineTool({
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'image');
-    context.media.assertConfigured();
+    await context.media.assertReady();
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
       throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
     }
@@ -175,5 +175,6 @@ async function readUrl(url: string, upstream: Upstream, { fetch, sleep }: ToolCo
 }
 
 function brokenAnswer(upstream: Upstream, problem: string, cause?: unknown): GatewayError {
-  return new GatewayError({ kind: 'upstream_answer', service: upstream.service, problem, paid: true }, { cause });
+  const { service, variables } = upstream;
+  return new GatewayError({ kind: 'upstream_answer', service, problem, paid: true, variables }, { cause });
 }

@@ -66,7 +66,7 @@ export const synthesizeSpeech = defineTool({
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'audio');
-    context.media.assertConfigured();
+    await context.media.assertReady();
     const model = input.model ?? upstream.model;
     if (input.instructions && model.startsWith('tts-1')) {
       throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: the model ${model} takes none`] });

@@ -138,7 +138,7 @@ async function startAndCutOff(url: string): Promise<string> {
 }
 
 test('workerd with a wrong configuration answers 503, and names the variables', async () => {
-  const gateway = await startWorkerdGateway({ PORT: 'secret' });
+  const gateway = await startWorkerdGateway({ PORT: 'not read here', OPENAI_CHAT_MODEL: 'a secret ' });
   const response = await fetch(`${gateway.url}/mcp`, { method: 'POST' });
   expect(response.status).toBe(503);
   expect(await response.text()).toMatch(/MCP_SERVER_API_KEY is required; PORT must be/);

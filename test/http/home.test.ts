@@ -162,8 +162,9 @@ describe('the origin in the snippets', () => {
     ['https', 'https://gateway.example.com/mcp'],
     ['http', 'http://gateway.example.com/mcp'],
     ['javascript', 'http://gateway.example.com/mcp'],
-    ['HTTPS', 'http://gateway.example.com/mcp'],
-    ['https, http', 'http://gateway.example.com/mcp'],
+    ['HTTPS', 'https://gateway.example.com/mcp'],
+    ['https, http', 'https://gateway.example.com/mcp'],
+    ['http,https', 'http://gateway.example.com/mcp'],
     ['https://evil.example/"><script>', 'http://gateway.example.com/mcp'],
   ])('takes the scheme from X-Forwarded-Proto: %s', async (proto, expected) => {
     expect(await endpoint({ host: 'gateway.example.com', 'x-forwarded-proto': proto })).toBe(expected);

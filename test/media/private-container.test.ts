@@ -62,18 +62,33 @@ test("read SAS need the account's key: the operator's own SAS may write, and is 
 test.each([
   ['generate_image', { prompt: 'a lamp', size: '64x64' }],
   ['synthesize_speech', { input: 'Hello' }],
-])('a container that nobody may read is told of with the first file of %s, and once', async (tool, args) => {
+])('that nobody may read the container is told with every result of %s, and logged once', async (tool, args) => {
   const { AZURE_BLOB_READ_SAS_HOURS: _, ...env } = privateEnvironment();
   const app = createTestApp(env);
-  const first = await app.call(tool, args);
-  const { warning } = first.structuredContent.images?.[0] ?? first.structuredContent;
-  expect(warning).toMatch(/answered with 40\d: the container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL/);
-  expect(first.content.map(({ text }) => text)).toContain(warning);
-  expect(JSON.stringify(await app.call(tool, args))).not.toContain('the container is private');
+  for (let call = 1; call <= 2; call++) {
+    const { structuredContent, content } = await app.call(tool, args);
+    const { warning } = structuredContent.images?.[0] ?? structuredContent;
+    expect(warning).toMatch(/answered with 40\d\. The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL/);
+    expect(content.map(({ text }) => text)).toContain(warning);
+  }
   expect(app.logged.filter((line) => line.includes('media_unreadable'))).toHaveLength(1);
 });
 
-test('one that everybody may read is not', async () => {
+test.each([
+  [{ AZURE_BLOB_PUBLIC_BASE_URL: 'http://127.0.0.1:9/media' }, /the gateway itself cannot reach its URL/],
+  [{ AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` }, /reading its URL is answered with 404/],
+])('a wrong public base URL is told: %o', async (overrides, expected) => {
+  const { structuredContent } = await createTestApp(testEnvironment(overrides)).call('synthesize_speech', { input: 'Hello' });
+  expect(structuredContent.warning).toMatch(expected);
+});
+
+test('where URLs are signed, the remedy is another', async () => {
+  const env = { ...privateEnvironment(), AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` };
+  const { structuredContent } = await createTestApp(env).call('synthesize_speech', { input: 'Hello' });
+  expect(structuredContent.warning).toMatch(/what is there drops the query/);
+});
+
+test('a container that everybody may read is not told of', async () => {
   const { structuredContent } = await createTestApp().call('synthesize_speech', { input: 'Hello' });
   expect(structuredContent).not.toHaveProperty('warning');
 });

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { createStreamableHttp } from '../../src/mcp/streamable-http.ts';
+import { readAnswer, testRuntime } from '../support.ts';
+
+const message = { jsonrpc: '2.0', id: 7, method: 'tools/list' };
+const request = () => new Request('http://localhost/mcp', { method: 'POST', headers: { 'content-type': 'application/json' } });
+
+test.each([
+  ['at once', false, 500],
+  // By then the status has been sent.
+  ['late', true, 200],
+])('a bug that shows %s is answered, and logged', async (_, late, status) => {
+  const { now, sleep, keepAliveMs } = testRuntime();
+  let sleeps = 0;
+  const errors: string[] = [];
+  const broken = createStreamableHttp(
+    () => {
+      throw new Error('a bug');
+    },
+    {
+      now,
+      sleep: async (ms, signal) => (late && sleeps++ === 0 ? undefined : sleep(ms, signal)),
+      keepAliveMs,
+      onError: (error) => errors.push(error.message),
+    },
+  );
+  const response = await broken(request(), message, { requestId: 'request-1' });
+  expect(response.status).toBe(status);
+  expect(await readAnswer(response)).toMatchObject({ error: { code: -32603, data: { request_id: 'request-1' } } });
+  expect(errors).toContain('a bug');
+});

@@ -1,0 +1,46 @@
+import { expect, inject, test } from 'vitest';
+import { createTestApp, testEnvironment, testRuntime } from '../support.ts';
+
+const { connectionString, privateContainer } = inject('storage');
+const wrongKey = connectionString.replace(/AccountKey=[^;]+/, `AccountKey=${btoa('a key that is wrong')}`);
+const unreachable = connectionString.replace(/BlobEndpoint=[^;]+/, 'BlobEndpoint=http://127.0.0.1:9/devstoreaccount1');
+
+test.each([
+  ['a container that does not exist', { AZURE_BLOB_CONTAINER: 'missing' }, /the container "missing" .* does not exist and must be created/],
+  [
+    'a wrong key',
+    { AZURE_STORAGE_CONNECTION_STRING: wrongKey, AZURE_BLOB_CONTAINER: privateContainer },
+    /refused the signature .*AZURE_STORAGE_CONNECTION_STRING must be corrected/,
+  ],
+  [
+    'a storage that cannot be reached',
+    { AZURE_STORAGE_CONNECTION_STRING: unreachable },
+    /could not be reached; if it never can, AZURE_STORAGE/,
+  ],
+])('%s is found out before anything is paid for', async (_, overrides, expected) => {
+  const app = createTestApp(testEnvironment(overrides));
+  for (const [tool, args] of [
+    ['generate_image', { prompt: 'a lamp' }],
+    ['synthesize_speech', { input: 'Hello' }],
+    ['generate_video', { prompt: 'a lamp' }],
+  ] as const) {
+    const { isError, content } = await app.call(tool, args);
+    expect(isError).toBe(true);
+    expect(content[0]?.text).toMatch(/^Nothing was sent, nor charged, because media could not be stored\. /);
+    expect(content[0]?.text).toMatch(expected);
+  }
+  expect(await app.requests()).toEqual([]);
+});
+
+test('a storage that has answered once is not asked again', async () => {
+  const runtime = testRuntime();
+  const looks: string[] = [];
+  const fetch: typeof runtime.fetch = (input, init) => {
+    if (init?.method === 'HEAD') looks.push(String(input));
+    return runtime.fetch(input, init);
+  };
+  const app = createTestApp(testEnvironment(), { ...runtime, fetch });
+  for (let call = 0; call < 3; call++) await app.call('synthesize_speech', { input: 'Hello' });
+  // One at the container, one at the first file's public URL.
+  expect(looks).toHaveLength(2);
+});
