@@ -138,9 +138,12 @@ async function startAndCutOff(url: string): Promise<string> {
 }
 
 test('workerd with a wrong configuration answers 503, and names the variables', async () => {
-  const gateway = await startWorkerdGateway({ PORT: 'not read here', OPENAI_CHAT_MODEL: 'a secret ' });
+  const gateway = await startWorkerdGateway({ PORT: 'not read here', OPENAI_CHAT_MODEL: 'a secret' });
   const response = await fetch(`${gateway.url}/mcp`, { method: 'POST' });
   expect(response.status).toBe(503);
-  expect(await response.text()).toMatch(/MCP_SERVER_API_KEY is required; PORT must be/);
+  const { error } = (await response.json()) as { error: { message: string } };
+  expect(error.message).toMatch(/^The gateway is not configured correctly\. MCP_SERVER_API_KEY is required; OPENAI_CHAT_MODEL must be /);
+  expect(error.message).toMatch(/\. Its operator must set them \(npx wrangler secret put NAME/);
+  expect(error.message).not.toMatch(/a secret|PORT/);
   await gateway.close();
 });
