@@ -89,7 +89,7 @@ function describe(failure: Failure): string {
     case 'upstream_unreachable':
       return describeUnreachable(failure);
     case 'upstream_answer':
-      return `${failure.service} answered with success, but not as its API promises: ${failure.problem}. ${failure.paid ? 'Trying again may be charged again.' : 'Trying again is free.'}${failure.variables ? ` If it always does, its operator must check ${failure.variables.baseUrl}, which usually ends in /v1.` : ''}`;
+      return describeAnswer(failure);
     case 'no_videos':
       return `${failure.service} answered ${failure.status}: it has no Videos API. (OpenAI shut its own down on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one (the URL usually ends in /v1); nothing was charged.`;
     case 'video_failed':
@@ -127,6 +127,14 @@ function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>):
   }
   if (status === 408 || status === 409) return `${answered} Trying again may work.`;
   return `${answered} The same request will be refused again; correct it first.`;
+}
+
+function describeAnswer({ service, problem, paid, variables }: Extract<Failure, { kind: 'upstream_answer' }>): string {
+  const happened = `${service} answered with success, but not as its API promises: ${problem}. ${paid ? 'Trying again may be charged again.' : 'Trying again is free.'}`;
+  if (!variables) return happened;
+  // Azure's endpoint has no version in it.
+  const hint = variables.baseUrl.endsWith('_BASE_URL') ? `${variables.baseUrl}, which usually ends in /v1` : variables.baseUrl;
+  return `${happened} If it always does so, the operator must check ${hint}.`;
 }
 
 function describeUnreachable({ service, sent, paid, variables }: Extract<Failure, { kind: 'upstream_unreachable' }>): string {

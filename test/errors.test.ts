@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { redact } from '../src/redact.ts';
 import type { Fault } from './stand-ins/openai/accounts.ts';
-import { createTestApp, newAccount, testEnvironment, testRuntime } from './support.ts';
+import { createTestApp, isWorkerd, newAccount, testEnvironment, testRuntime } from './support.ts';
 
 async function answerTo(tool: string, args: object, ...faults: Fault[]): Promise<string> {
   const app = createTestApp();
@@ -152,5 +152,26 @@ describe('secrets', () => {
     ['nothing special, task-force', 'nothing special, task-force'],
   ])('%j becomes %j', (text, expected) => {
     expect(redact(text)).toBe(expected);
+  });
+});
+
+describe('a wrong base URL is told with its variable', () => {
+  const chatAt = async (env: Record<string, string>) =>
+    (await createTestApp(testEnvironment(env)).call('chat_completion', { prompt: 'Hello' })).content[0]?.text ?? '';
+
+  test('where nothing listens', async () => {
+    const told = await chatAt({ OPENAI_BASE_URL: 'http://127.0.0.1:47999/v1' });
+    // workerd does not say that there was no connection.
+    const happened = isWorkerd ? 'failed before an answer arrived' : 'Could not connect to .*: nothing was sent, nor charged';
+    expect(told).toMatch(new RegExp(`${happened}.* If it never works, the operator must check OPENAI_BASE_URL and the network\\.`));
+  });
+
+  test('without its /v1', async () => {
+    expect(await chatAt({ OPENAI_BASE_URL: inject('openaiUrl') })).toMatch(/answered 404.*the operator must check OPENAI_BASE_URL/);
+  });
+
+  test('a deployment that Azure does not have is told with its variable', async () => {
+    const azure = { AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: newAccount(), AZURE_OPENAI_CHAT_DEPLOYMENT: 'wrong' };
+    expect(await chatAt(azure)).toMatch(/answered 404 \(DeploymentNotFound\).*AZURE_OPENAI_CHAT_DEPLOYMENT.*AZURE_OPENAI_ENDPOINT/);
   });
 });

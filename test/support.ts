@@ -36,7 +36,7 @@ export const CLOCK_SPEED = 100;
 /** It starts behind the true one, so that what it signs stays valid for longer: until it is five minutes ahead. */
 const CLOCK_STARTS_BEHIND_MS = 9 * 60_000;
 
-const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
+export const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
 const createRuntime: (log: Log) => Runtime = isWorkerd
   ? (await import('../src/runtime/workers.ts')).createWorkersRuntime
   : (await import('../src/runtime/node.ts')).createNodeRuntime;

@@ -20,7 +20,7 @@ export type BlobClient = Readonly<{
   putStream(name: string, source: BlobSource, contentType: string): Promise<StreamOutcome>;
   /** The size and type of a blob, or `undefined` when there is none (or a SAS of the operator's may not look). */
   head(name: string): Promise<{ bytes: number; contentType: string } | undefined>;
-  /** Throws if the container cannot be reached, does not exist, or refuses the key: a look for a missing blob tells. */
+  /** Throws if the container does not answer, does not exist, or refuses the key: a look for a missing blob tells. */
   assertUsable(missingName: string): Promise<void>;
   /** A SAS query that lets anyone read this blob until `expiresOn`. */
   readSas(name: string, expiresOn: Date): Promise<string>;
@@ -55,7 +55,7 @@ export function createBlobClient(account: StorageAccount, container: string, run
       // A SAS of the operator's that may only write says nothing about the rest.
       const isRefused = answer.status === 403 && answer.code !== 'AuthorizationPermissionMismatch';
       const isMissing = answer.code === 'ContainerNotFound' || answer.code === 'ResourceNotFound';
-      if (answer.status === undefined || isRefused || isMissing) throw requests.toError(answer);
+      if (answer.passing || isRefused || isMissing) throw requests.toError(answer);
     },
     readSas: requests.readSas,
   };
