@@ -64,7 +64,7 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
   const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
   const blobs = createBlobClient(account, container, runtime);
   const readCheck = createReadCheck({ fetch: runtime.fetch, log: runtime.log, isSigned: readSasHours !== undefined });
-  let isUsable = false;
+  const assertReady = createReadyCheck(() => blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID())));
 
   /** Names are made here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
@@ -78,17 +78,6 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
     const expiresOn = new Date(Math.floor((runtime.now() + readSasHours * HOUR_MS) / 1000) * 1000);
     const signed = `${url}?${await blobs.readSas(name, expiresOn)}`;
     return { url: signed, contentType, bytes, expiresAt: expiresOn.toISOString(), ...(await readCheck(signed, bytes)) };
-  }
-
-  /** What has worked once is not asked again. */
-  async function assertReady(): Promise<void> {
-    if (isUsable) return;
-    try {
-      await blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID()));
-    } catch (error) {
-      throw error instanceof GatewayError ? new GatewayError({ kind: 'storage_unusable', reason: error.failure }, { cause: error }) : error;
-    }
-    isUsable = true;
   }
 
   async function find(name: string): Promise<SavedMedia | undefined> {
@@ -111,6 +100,19 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
     },
     find,
+  };
+}
+
+/** Tries the storage before something is paid for, until that has worked once. */
+function createReadyCheck(assertUsable: () => Promise<void>): () => Promise<void> {
+  let isReady = false;
+  return async () => {
+    if (isReady) return;
+    await assertUsable().catch((error: unknown) => {
+      if (!(error instanceof GatewayError)) throw error;
+      throw new GatewayError({ kind: 'storage_unusable', reason: error.failure }, { cause: error });
+    });
+    isReady = true;
   };
 }
 
