@@ -44,13 +44,14 @@ function serve(config: Config): void {
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
   let isDraining = false;
   const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
+  const openResponses = countOpenResponses(server);
   listen(server, config.server, log);
 
   const onSignal = (signal: NodeJS.Signals): void => {
     if (isDraining) process.exit(1);
     isDraining = true;
     log.info('draining', { signal });
-    drain(server, gateway.callsInFlight, sessions.closeAll);
+    drain(gateway.callsInFlight, openResponses, sessions.closeAll);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -76,29 +77,28 @@ function listen(server: Server, { host, port }: Config['server'], log: Log): voi
   server.listen(port, host, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
 }
 
-/** Lets the calls in flight finish, and what they have stored, then ends the process. */
-function drain(server: Server, callsInFlight: () => number, closeStreams: () => void): void {
-  let isClosing = false;
-  let isClosed = false;
+/** How many responses have not been sent to their last byte, streams included. */
+function countOpenResponses(server: Server): () => number {
+  let open = 0;
+  server.on('request', (_, response) => {
+    open++;
+    response.once('close', () => open--);
+  });
+  return () => open;
+}
+
+/** Lets the calls in flight finish, what they store, and their answers; until then, new ones are told to go elsewhere. */
+function drain(callsInFlight: () => number, openResponses: () => number, closeStreams: () => void): void {
   let idleSinceMs = Date.now();
   setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
-    if (idleSinceMs > Date.now() - IDLE_CHECK_MS) return;
-    // Until then, those who ask whether it is ready are told.
-    if (!isClosing) {
-      server.close(() => {
-        isClosed = true;
-      });
-    }
-    isClosing = true;
-    // A connection that becomes idle after the close would be kept for its whole keep-alive time.
-    server.closeIdleConnections();
-    // Streams that outlive their calls never end by themselves, nor do connections of clients that do not read.
+    const idleMs = Date.now() - idleSinceMs;
+    if (idleMs < IDLE_CHECK_MS) return;
+    // They would outlive their calls.
     closeStreams();
-    if (idleSinceMs < Date.now() - LAST_BYTES_TIMEOUT_MS) server.closeAllConnections();
-    if (isClosed) process.exit(0);
+    if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
   }, IDLE_CHECK_MS);
-  setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+  setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS);
 }
 
 function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {

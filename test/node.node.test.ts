@@ -155,6 +155,21 @@ describe('SIGTERM', () => {
     expect(await exited).toBe(0);
   });
 
+  test('an answer that is read slowly arrives whole', async () => {
+    const gateway = await startNodeGateway(testEnvironment());
+    const prompt = 'a lot to read '.repeat(250_000);
+    const params = { name: 'chat_completion', arguments: { prompt } };
+    const request = httpRequest(`${gateway.url}/mcp`, { method: 'POST', headers });
+    request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }));
+    const [response] = await once(request, 'response');
+    const exited = gateway.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    expect(JSON.parse(text).result.structuredContent.text).toHaveLength(prompt.length + 'The stand-in was asked: '.length);
+    expect(await exited).toBe(0);
+  });
+
   test('a client that does not read its stream does not keep the server', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
