@@ -13,7 +13,7 @@ import type { SseSessions } from './mcp/sse-sessions.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
-  /** While true, `/ready` asks for no more traffic. */
+  /** While true, `/ready` asks for no more traffic, and new calls are refused. */
   isDraining?: () => boolean;
 }>;
 
@@ -38,7 +38,7 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
   // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
   app.post('/sse', answer).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : refuseMethod(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, sessions));
+  app.post('/messages', (c) => deliver(c, sessions, isDraining));
   app.all('/mcp', (c) => refuseMethod(c, 'POST'));
   app.all('/sse', (c) => refuseMethod(c, 'GET, POST'));
   app.all('/messages', (c) => refuseMethod(c, 'POST'));
@@ -48,10 +48,13 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
 /** Clients and load balancers try again elsewhere. */
 function refuseWhile(isDraining: () => boolean): MiddlewareHandler<HttpEnv> {
   return async function refuseWhileDraining(c, next) {
-    if (!isDraining()) return next();
-    c.header('Retry-After', '1');
-    return httpError(c, 503, 'draining', 'The gateway is being stopped, and takes no new calls; nothing was sent.');
+    return isDraining() ? refuseCall(c) : next();
   };
+}
+
+function refuseCall(c: Context<HttpEnv>): Response {
+  c.header('Retry-After', '1');
+  return httpError(c, 503, 'draining', 'The gateway is being stopped, and takes no new calls; nothing was sent.');
 }
 
 /**
@@ -72,9 +75,11 @@ async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<R
 }
 
 /** The inbox of a legacy stream: what a message leads to is sent to the stream. */
-async function deliver(c: Context<HttpEnv>, sessions: SseSessions): Promise<Response> {
+async function deliver(c: Context<HttpEnv>, sessions: SseSessions, isDraining: () => boolean): Promise<Response> {
   const body = await readJsonRpcBody(c);
   if (body instanceof Response) return body;
+  // Cancellations still have something to say.
+  if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
   const exchange = { requestId: c.get('requestId') };
   switch (await sessions.deliver({ sessionId, owner: ownerOf(c), message: body.message, exchange })) {

@@ -140,7 +140,7 @@ function describeAnswer({ service, problem, paid, variables }: Extract<Failure, 
 function describeUnreachable({ service, sent, paid, variables }: Extract<Failure, { kind: 'upstream_unreachable' }>): string {
   const happened = sent
     ? `The connection to ${service} failed before an answer arrived. ${secondTry(paid)}`
-    : `Could not connect to ${service}: nothing was sent, nor charged. Try again in a little while.`;
+    : `Could not connect to ${service}${paid ? ': nothing was sent, nor charged' : ''}. Try again in a little while.`;
   return `${happened} If it never works, the operator must check ${variables.baseUrl} and the network.`;
 }
 

@@ -135,6 +135,9 @@ describe('SIGTERM', () => {
     await fetch(gateway.url + inbox, { method: 'POST', headers, body: call });
     await underWay();
     const exited = gateway.terminate();
+    await vi.waitUntil(async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+    const another = call.replace('"id":1', '"id":2');
+    expect((await fetch(gateway.url + inbox, { method: 'POST', headers, body: another })).status).toBe(503);
     expect((await reader?.read())?.value).toContain('Are you still there?');
     expect((await reader?.read())?.done).toBe(true);
     expect(await idle.text()).toMatch(/^event: endpoint/);

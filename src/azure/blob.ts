@@ -1,6 +1,6 @@
 import type { ByteReader } from './byte-reader.ts';
 import type { StorageAccount } from './connection-string.ts';
-import { type BlobRuntime, createBlobRequests } from './requests.ts';
+import { type BlobAnswer, type BlobRuntime, createBlobRequests } from './requests.ts';
 import { type PutOutcome, putBlocks, putBytes, putFixedLength, type StreamOutcome } from './upload.ts';
 
 /** A body to be stored as it arrives. */
@@ -33,6 +33,12 @@ const ONE_PUT_MAX_BYTES = 64 * MIB;
 /** What is sent in one request and cannot be opened again is kept in memory until it is stored. */
 const KEPT_MAX_BYTES = 8 * MIB;
 
+/** Only what is certain: storage of other makes may answer otherwise. A SAS that may only write is refused a look. */
+function isUnusable({ passing, status = 0, code = '' }: BlobAnswer): boolean {
+  const isElsewhere = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
+  return passing || isElsewhere || (status === 403 && code !== 'AuthorizationPermissionMismatch');
+}
+
 /** A client for the blobs of one container, on SAS-signed REST calls. */
 export function createBlobClient(account: StorageAccount, container: string, runtime: BlobRuntime): BlobClient {
   const requests = createBlobRequests(account, container, runtime);
@@ -51,11 +57,10 @@ export function createBlobClient(account: StorageAccount, container: string, run
       return { bytes: Number(answer.headers?.get('content-length')), contentType: answer.headers?.get('content-type') ?? '' };
     },
     async assertUsable(missingName) {
-      const answer = await requests.send(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
-      // A SAS of the operator's that may only write says nothing about the rest.
-      const isRefused = answer.status === 403 && answer.code !== 'AuthorizationPermissionMismatch';
-      const isMissing = answer.code === 'ContainerNotFound' || answer.code === 'ResourceNotFound';
-      if (answer.passing || isRefused || isMissing) throw requests.toError(answer);
+      const look = () => requests.attempt(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
+      const first = await look();
+      const answer = first.passing ? await look() : first;
+      if (isUnusable(answer)) throw requests.toError(answer);
     },
     readSas: requests.readSas,
   };

@@ -50,8 +50,8 @@ export function parseConnectionString(text: string): ConnectionStringResult {
     if (!fields.has('sig')) return { ok: false, problem: 'must have a SharedAccessSignature with a sig field' };
     // One that follows a stored access policy does not say what it permits.
     const permissions = fields.get('sp');
-    if (permissions !== null && !/^(?=.*c)(?=.*w)/.test(permissions))
-      return { ok: false, problem: 'must have a SharedAccessSignature that may create and write (sp=rcw)' };
+    if (permissions !== null && !permissions.includes('w'))
+      return { ok: false, problem: 'must have a SharedAccessSignature that may write (sp=rcw)' };
     return build(endpoint, accountName, { kind: 'sas', query: sas });
   }
   return { ok: false, problem: 'must be a connection string with AccountKey or SharedAccessSignature' };

@@ -161,6 +161,8 @@ function remedyOf(status: number | undefined, code: string | undefined, containe
   if (status === undefined) return '; if it never can, AZURE_STORAGE_CONNECTION_STRING or the network must be corrected';
   if (status === 403) return ': it refused the signature or the permission; AZURE_STORAGE_CONNECTION_STRING must be corrected';
   if (code === 'ContainerNotFound') return `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`;
-  if (status < 400 || status === 404) return ': that is no blob endpoint; AZURE_STORAGE_CONNECTION_STRING must be corrected';
+  if (code === 'ResourceNotFound')
+    return ': the account or the container does not exist; AZURE_STORAGE_CONNECTION_STRING and AZURE_BLOB_CONTAINER must be checked';
+  if (status <= 401 || status === 404) return ': that is no blob endpoint; AZURE_STORAGE_CONNECTION_STRING must be corrected';
   return '';
 }

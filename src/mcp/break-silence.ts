@@ -21,13 +21,20 @@ export async function breakSilence(answer: Promise<Response>, options: BreakSile
 
 function streamUntil(answer: Promise<Response>, { now, sleep, keepAliveMs }: BreakSilenceOptions): Response {
   let late: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  // Work that has not been answered is stopped by the request's signal.
-  const stream = createEventStream({ now, sleep, onGone: () => void late?.cancel().catch(() => {}) });
+  let isGone = false;
+  const stream = createEventStream({ now, sleep, onGone: leave });
   stream.write(KEEP_ALIVE);
   void stream.keepAlive(keepAliveMs, () => late === undefined);
 
+  /** Work that has not been answered is stopped by the request's signal. */
+  function leave(): void {
+    isGone = true;
+    late?.cancel().catch(() => {});
+  }
+
   async function pass(): Promise<void> {
     late = (await framesOf(await answer)).getReader();
+    if (isGone) return leave();
     for (let chunk = await late.read(); !chunk.done; chunk = await late.read()) stream.write(chunk.value);
   }
 

@@ -59,7 +59,8 @@ export function createEventStream({ now, sleep, onGone }: EventStreamOptions): E
   async function beat(ms: number, isNeeded: () => boolean): Promise<void> {
     while (!ended.signal.aborted && isNeeded()) {
       const leftMs = lastMs + ms - now();
-      if (leftMs > 0) await sleep(leftMs, ended.signal);
+      // More than `ms` is left when the clock has been set back.
+      if (leftMs > 0 && leftMs <= ms) await sleep(leftMs, ended.signal);
       else write(KEEP_ALIVE);
     }
   }

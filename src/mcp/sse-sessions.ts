@@ -13,7 +13,7 @@ export type SseSessions = Readonly<{
 
 export type SseDelivery = Readonly<{ sessionId: string; owner: string; message: object; exchange: Exchange }>;
 
-/** `unknown`: there is no such session, or it is another owner's. `invalid`: the message is no JSON-RPC. */
+/** `unknown`: there is no such session, or it is another owner's. `invalid`: the message is no JSON-RPC, or its id is in use. */
 export type SseDeliveryOutcome = 'accepted' | 'unknown' | 'invalid';
 
 /** Opens one session of which the caller keeps track; `onClose` tells when it has ended. */

@@ -38,7 +38,7 @@ export type MediaStore = Readonly<{
   missing: readonly string[];
   /** The host of the URLs that media gets; `undefined` when media cannot be stored. */
   publicHost: string | undefined;
-  /** Throws when media cannot be stored (`not_configured`, `storage_unusable`); to be called before anything is spent. */
+  /** Throws when it is certain that media cannot be stored (`not_configured`, `storage_unusable`); for before anything is spent. */
   assertReady(): Promise<void>;
   /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with the day of today in UTC. */
   newName(kind: MediaKind, format: MediaFormat): string;

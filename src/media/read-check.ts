@@ -12,7 +12,16 @@ export type ReadCheckOptions = Readonly<{
 export type ReadCheck = (url: string, bytes: number) => Promise<{ warning?: string }>;
 
 const TIMEOUT_MS = 3_000;
-const UNREACHABLE = 'the gateway itself cannot reach its URL';
+const REMEDY =
+  "The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL: the gateway's operator must correct that, or set AZURE_BLOB_READ_SAS_HOURS.";
+const REMEDY_SIGNED =
+  "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or what is there drops the query: the gateway's operator must correct that.";
+/** Then the gateway has no way to the URL, and files need not wait for it. */
+const MAX_UNREACHABLE = 3;
+/** What says nothing about the next file. */
+const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+/** Servers that know no HEAD. */
+const NO_HEAD = new Set([405, 501]);
 
 /**
  * Reads what was just stored as anybody would, until that has worked once: a private container and a wrong base URL are
@@ -21,28 +30,24 @@ const UNREACHABLE = 'the gateway itself cannot reach its URL';
 export function createReadCheck({ fetch, log, isSigned }: ReadCheckOptions): ReadCheck {
   let isSettled = false;
   let isLogged = false;
+  let unreachable = 0;
   return async (url, bytes) => {
     if (isSettled) return {};
-    const problem = await findProblem(url, bytes, fetch);
-    // Readers may have another network than the gateway, so that it cannot reach the URL is told once.
-    isSettled = problem === undefined || problem === UNREACHABLE;
-    if (problem === undefined) return {};
-    const warning = `The file is stored, but ${problem}. ${isSigned ? REMEDY_SIGNED : REMEDY}`;
+    const answer = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => undefined);
+    const problem = answer ? problemOf(answer, bytes) : 'the gateway itself cannot reach its URL (readers in other networks may)';
+    if (!answer) unreachable++;
+    isSettled = unreachable === MAX_UNREACHABLE || (problem === undefined && !PASSING.has(answer?.status ?? 0));
+    if (problem === undefined || (isLogged && !answer)) return {};
+    const warning = `The file is stored, but ${problem}. ${answer ? (isSigned ? REMEDY_SIGNED : REMEDY) : 'The operator should check AZURE_BLOB_PUBLIC_BASE_URL.'}`;
     if (!isLogged) log.warn('media_unreadable', { warning });
     isLogged = true;
     return { warning };
   };
 }
 
-const REMEDY =
-  "The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL: the gateway's operator must correct that, or set AZURE_BLOB_READ_SAS_HOURS.";
-const REMEDY_SIGNED =
-  "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or what is there drops the query: the gateway's operator must correct that.";
-
-async function findProblem(url: string, bytes: number, fetch: BlobRuntime['fetch']): Promise<string | undefined> {
-  const answer = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => undefined);
-  if (!answer) return UNREACHABLE;
-  if (!answer.ok) return `reading its URL is answered with ${answer.status}`;
-  const length = answer.headers.has('content-encoding') ? null : answer.headers.get('content-length');
+function problemOf({ ok, status, headers }: Response, bytes: number): string | undefined {
+  if (PASSING.has(status) || NO_HEAD.has(status)) return undefined;
+  if (!ok) return `reading its URL is answered with ${status}`;
+  const length = headers.has('content-encoding') ? null : headers.get('content-length');
   return length === null || Number(length) === bytes ? undefined : 'its URL leads to something else';
 }

@@ -4,9 +4,9 @@ import { redact } from '../redact.ts';
 import { retryAfterSeconds } from './retry-refused.ts';
 import type { Upstream } from './upstreams.ts';
 
-/** Node's codes for addresses, ports and certificates that do not work. */
+/** Node's codes for names, ports and certificates that do not work; other codes occur on open connections as well. */
 const NEVER_CONNECTED =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_TLS_\w+|ERR_SSL_\w+)$/;
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_TLS_CERT_\w+|ERR_SSL_WRONG_VERSION_NUMBER)$/;
 const MAX_DETAIL_CHARACTERS = 500;
 /** Compared without case and punctuation: servers spell them in several ways. */
 const REFUSAL_CODES = new Set(['contentfilter', 'contentpolicyviolation', 'moderationblocked', 'responsibleaipolicyviolation']);
@@ -36,7 +36,9 @@ function isConnectionFault(error: unknown): boolean {
 
 /** Whether the system says that there was no connection, and so no request; Workers do not tell. */
 function neverConnected(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  // The client wraps what happens before the headers; anything later was sent.
+  if (!(error instanceof APIConnectionError)) return false;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ('code' in cause && typeof cause.code === 'string' && NEVER_CONNECTED.test(cause.code)) return true;
   }
   return false;

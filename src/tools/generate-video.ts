@@ -87,7 +87,8 @@ export const generateVideo = defineTool({
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'video');
-    await context.media.assertReady();
+    // A video that has begun is asked for all the same: it is paid for.
+    if (input.video_id === undefined || context.media.missing.length > 0) await context.media.assertReady();
     const untilMs = context.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
     const begun = input.video_id === undefined ? await create(input, upstream, context) : undefined;
     const videoId = begun?.id ?? (input.video_id as string);

@@ -44,3 +44,13 @@ test('a storage that has answered once is not asked again', async () => {
   // One at the container, one at the first file's public URL.
   expect(looks).toHaveLength(2);
 });
+
+test('a video that has begun is asked for, whatever the storage does', async () => {
+  const env = testEnvironment();
+  const begun = createTestApp(env);
+  await begun.setVideos({ jobSeconds: 600 });
+  const { video_id } = (await begun.call('generate_video', { prompt: 'a lamp', wait_seconds: 0 })).structuredContent;
+  const later = createTestApp({ ...env, AZURE_STORAGE_CONNECTION_STRING: unreachable });
+  const { structuredContent } = await later.call('generate_video', { video_id, wait_seconds: 0 });
+  expect(structuredContent).toMatchObject({ status: 'in_progress', video_id });
+});
