@@ -21,13 +21,14 @@ export type AppOptions = Readonly<{
 export function createApp({ server, runtime, streamableHttp }: Gateway, { sessions, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
+  const checkHost = host(server.allowedHosts, server.host);
   app.get(
     '/',
-    host(server.allowedHosts, server.host),
+    checkHost,
     home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
-  app.use(host(server.allowedHosts, server.host), origin(server.allowedOrigins), bearer(server.apiKey));
+  app.use(checkHost, origin(server.allowedOrigins), bearer(server.apiKey));
 
   app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
 
@@ -48,11 +49,11 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
 /** Clients and load balancers try again elsewhere. */
 function refuseWhile(isDraining: () => boolean): MiddlewareHandler<HttpEnv> {
   return async function refuseWhileDraining(c, next) {
-    return isDraining() ? refuseCall(c) : next();
+    return isDraining() ? refuseNewCall(c) : next();
   };
 }
 
-function refuseCall(c: Context<HttpEnv>): Response {
+function refuseNewCall(c: Context<HttpEnv>): Response {
   c.header('Retry-After', '1');
   return httpError(c, 503, 'draining', 'The gateway is being stopped, and takes no new calls; nothing was sent.');
 }
@@ -79,7 +80,7 @@ async function deliver(c: Context<HttpEnv>, sessions: SseSessions, isDraining: (
   const body = await readJsonRpcBody(c);
   if (body instanceof Response) return body;
   // Cancellations still have something to say.
-  if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseCall(c);
+  if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseNewCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
   const exchange = { requestId: c.get('requestId') };
   switch (await sessions.deliver({ sessionId, owner: ownerOf(c), message: body.message, exchange })) {

@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type RunningGateway, spawnNodeGateway, startNodeGateway } from './gateways.ts';
-import { CLIENT_KEY, newAccount, queueFaults, recordedRequests, testEnvironment } from './support.ts';
+import { CLIENT_KEY, ENVELOPE, MODERN, newAccount, queueFaults, recordedRequests, testEnvironment } from './support.ts';
 
 /** Runs the server until it ends by itself. */
 async function runToEnd(env: Record<string, string>): Promise<{ code: number; stderr: string }> {
@@ -192,15 +192,10 @@ describe('SIGTERM', () => {
   test('a subscription of the 2026 era does not keep the server', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const method = 'subscriptions/listen';
-    const _meta = {
-      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
-      'io.modelcontextprotocol/clientCapabilities': {},
-    };
     const response = await fetch(`${gateway.url}/mcp`, {
       method: 'POST',
-      headers: { ...headers, accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': method },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta, notifications: { toolsListChanged: true } } }),
+      headers: { ...headers, accept: 'application/json, text/event-stream', 'mcp-protocol-version': MODERN, 'mcp-method': method },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: ENVELOPE, notifications: { toolsListChanged: true } } }),
     });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(await gateway.terminate()).toBe(0);

@@ -10,6 +10,14 @@ import type { VideoSettings } from './stand-ins/openai/videos.ts';
 export const CLIENT_KEY = 'client-key-of-the-tests';
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 
+export const MODERN = '2026-07-28';
+/** What each request of that revision carries in `_meta`. */
+export const ENVELOPE = {
+  'io.modelcontextprotocol/protocolVersion': MODERN,
+  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+
 export type Environment = Record<string, string>;
 
 /** An environment whose upstream is the stand-in, under an account of its own, and whose storage is Azurite. */

@@ -19,9 +19,18 @@ export type SseDeliveryOutcome = 'accepted' | 'unknown' | 'invalid';
 /** Opens one session of which the caller keeps track; `onClose` tells when it has ended. */
 export type OpenSseSession = (sessionId: string, onClose: () => void) => Promise<SseSession>;
 
+/** An open session, and whose it is. */
+export type OwnedSession = Readonly<{ owner: string; session: SseSession }>;
+
+/** Gives a message to the session that it was sent to, if there is one and it is the sender's. */
+export function deliverTo(entry: OwnedSession | undefined, { owner, message, exchange }: SseDelivery): SseDeliveryOutcome {
+  if (entry?.owner !== owner) return 'unknown';
+  return entry.session.receive(message, exchange) ? 'accepted' : 'invalid';
+}
+
 /** Sessions in the memory of the one process that serves all requests. */
 export function createMemorySessions(openSession: OpenSseSession, randomUUID: () => string): SseSessions & { closeAll: () => void } {
-  const sessions = new Map<string, { owner: string; session: SseSession }>();
+  const sessions = new Map<string, OwnedSession>();
   return {
     async open(owner) {
       if (sessions.size >= MAX_SESSIONS) return undefined;
@@ -30,11 +39,7 @@ export function createMemorySessions(openSession: OpenSseSession, randomUUID: ()
       sessions.set(sessionId, { owner, session });
       return session.response;
     },
-    async deliver({ sessionId, owner, message, exchange }) {
-      const entry = sessions.get(sessionId);
-      if (entry?.owner !== owner) return 'unknown';
-      return entry.session.receive(message, exchange) ? 'accepted' : 'invalid';
-    },
+    deliver: async (delivery) => deliverTo(sessions.get(delivery.sessionId), delivery),
     closeAll() {
       for (const { session } of sessions.values()) void session.close();
     },

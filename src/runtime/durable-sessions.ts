@@ -1,5 +1,11 @@
-import type { SseSession } from '../mcp/sse-session.ts';
-import type { OpenSseSession, SseDelivery, SseDeliveryOutcome, SseSessions } from '../mcp/sse-sessions.ts';
+import {
+  deliverTo,
+  type OpenSseSession,
+  type OwnedSession,
+  type SseDelivery,
+  type SseDeliveryOutcome,
+  type SseSessions,
+} from '../mcp/sse-sessions.ts';
 
 /** What is used of a Durable Object namespace. */
 export type SessionNamespace = Readonly<{
@@ -34,16 +40,10 @@ type SessionRequest = { open: { sessionId: string; owner: string } } | { deliver
 
 /** The other end of it: what the object does with the requests of `createDurableSessions`. */
 export function serveDurableSession(openSession: OpenSseSession): (request: Request) => Promise<Response> {
-  let current: { owner: string; session: SseSession } | undefined;
-
-  function deliver({ owner, message, exchange }: SseDelivery): SseDeliveryOutcome {
-    if (current?.owner !== owner) return 'unknown';
-    return current.session.receive(message, exchange) ? 'accepted' : 'invalid';
-  }
-
+  let current: OwnedSession | undefined;
   return async (request) => {
     const asked = (await request.json()) as SessionRequest;
-    if ('deliver' in asked) return Response.json(deliver(asked.deliver));
+    if ('deliver' in asked) return Response.json(deliverTo(current, asked.deliver));
     const { sessionId, owner } = asked.open;
     const session = await openSession(sessionId, () => {
       current = undefined;

@@ -1,12 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { CLIENT_KEY, createTestApp, readAnswer, testEnvironment, testRuntime } from '../support.ts';
-
-const MODERN = '2026-07-28';
-const ENVELOPE = {
-  'io.modelcontextprotocol/protocolVersion': MODERN,
-  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
-  'io.modelcontextprotocol/clientCapabilities': {},
-};
+import { CLIENT_KEY, createTestApp, ENVELOPE, MODERN, readAnswer, testEnvironment, testRuntime } from '../support.ts';
 
 /** The same call, as a client of each era sends it. */
 const eras = {

@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { tools } from '../../src/tools/index.ts';
-import { CLIENT_KEY, createTestApp, readAnswer } from '../support.ts';
-
-const MODERN = '2026-07-28';
-const ENVELOPE = {
-  'io.modelcontextprotocol/protocolVersion': MODERN,
-  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
-  'io.modelcontextprotocol/clientCapabilities': {},
-};
+import { CLIENT_KEY, createTestApp, ENVELOPE, MODERN, readAnswer } from '../support.ts';
 
 describe('2025-era requests', () => {
   test.each(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])('initialize with %s', async (protocolVersion) => {

@@ -240,15 +240,24 @@ describe('messages', () => {
 });
 
 describe('work that nobody waits for is stopped', () => {
-  test('when the client cancels the call', async () => {
+  async function openStreamWithSlowCall(id: number) {
     const app = createTestApp();
     const stream = await openStream(app);
     await app.fail({ delayMs: 5_000 });
-    await stream.post(chat(7, 'Hello'));
+    await stream.post(chat(id, 'Hello'));
     await vi.waitUntil(() => lastRequest(app));
-    await stream.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } });
+    return { app, stream };
+  }
+
+  async function expectStopped(app: TestApp): Promise<void> {
     await vi.waitUntil(async () => (await lastRequest(app))?.brokenOffAtMs);
     await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
+  }
+
+  test('when the client cancels the call', async () => {
+    const { app, stream } = await openStreamWithSlowCall(7);
+    await stream.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } });
+    await expectStopped(app);
     await stream.post(chat(8, 'still here'));
     expect(await stream.nextMessage()).toMatchObject({ id: 8 });
   });
@@ -262,14 +271,9 @@ describe('work that nobody waits for is stopped', () => {
   });
 
   test('when the stream is closed', async () => {
-    const app = createTestApp();
-    const stream = await openStream(app);
-    await app.fail({ delayMs: 5_000 });
-    await stream.post(chat(7, 'Hello'));
-    await vi.waitUntil(() => lastRequest(app));
+    const { app, stream } = await openStreamWithSlowCall(7);
     await stream.close();
-    await vi.waitUntil(async () => (await lastRequest(app))?.brokenOffAtMs);
-    await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
+    await expectStopped(app);
     expect((await stream.post(chat(8, 'Hello'))).status).toBe(404);
   });
 });
