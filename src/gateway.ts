@@ -110,10 +110,11 @@ function logWhatIsMissing(upstreams: Upstreams, storageVariables: readonly strin
 export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
   const { now, sleep, keepAliveMs, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
+  const onBug = (error: Error, requestId: string) => log.error('request_failed', { request_id: requestId, error: stackOf(error) });
   return {
     server,
     runtime,
-    streamableHttp: createStreamableHttp(createServer, { now, sleep, keepAliveMs, onError }),
+    streamableHttp: createStreamableHttp(createServer, { now, sleep, keepAliveMs, onError, onBug }),
     openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, now, sleep, keepAliveMs, onClose }),
     callsInFlight,
   };

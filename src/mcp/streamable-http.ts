@@ -16,6 +16,8 @@ export type StreamableHttpOptions = BreakSilenceOptions &
   Readonly<{
     /** Told of what the SDK reports besides its answers; for the log. */
     onError: (error: Error) => void;
+    /** Told of what the client gets as "Internal error"; for the log. */
+    onBug: (error: Error, requestId: string) => void;
   }>;
 
 /** Answers one POST whose body has been read and parsed. */
@@ -42,7 +44,7 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
     return breakSilence(answer(withAccept(request), parsedBody, exchange).catch(failed), options);
 
     function failed(error: Error): Response {
-      onError(error);
+      options.onBug(error, exchange.requestId);
       const { id = null } = parsedBody as { id?: unknown };
       const internal = { code: ProtocolErrorCode.InternalError, message: 'Internal error.', data: { request_id: exchange.requestId } };
       return Response.json({ jsonrpc: '2.0', id, error: internal }, { status: 500 });

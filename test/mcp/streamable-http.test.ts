@@ -21,11 +21,13 @@ test.each([
       now,
       sleep: async (ms, signal) => (late && sleeps++ === 0 ? undefined : sleep(ms, signal)),
       keepAliveMs,
-      onError: (error) => errors.push(error.message),
+      onError: () => {},
+      onBug: (error, requestId) => errors.push(error.message, requestId),
     },
   );
   const response = await broken(request(), message, { requestId: 'request-1' });
   expect(response.status).toBe(status);
   expect(await readAnswer(response)).toMatchObject({ error: { code: -32603, data: { request_id: 'request-1' } } });
   expect(errors).toContain('a bug');
+  expect(errors).toContain('request-1');
 });
