@@ -22,6 +22,8 @@ export type Config = Readonly<{
   storage: StorageSettings;
   /** Hosts, besides the storage's own, from which images that callers name may be read. */
   inputHosts: readonly string[];
+  /** Hosts, at private addresses too, from which images that an upstream names may be read, besides the upstream's own. */
+  downloadHosts: readonly string[];
 }>;
 
 /** One thing wrong with the environment: which variable, and what is expected. Never the value. */
@@ -90,6 +92,7 @@ export const environmentSchema = z.object({
   MCP_ALLOWED_ORIGINS: originList().optional(),
   MCP_ALLOWED_HOSTS: hostList().optional(),
   MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
+  MCP_ALLOWED_DOWNLOAD_HOSTS: hostList().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -226,6 +229,7 @@ function toConfig(env: Environment): Config {
     },
     storage: storage(env),
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
+    downloadHosts: env.MCP_ALLOWED_DOWNLOAD_HOSTS ?? [],
   };
 }
 

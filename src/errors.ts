@@ -11,6 +11,8 @@ export type Failure =
   | { kind: 'invalid_input'; problems: readonly string[] }
   /** The operator has not set what this call needs. */
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
+  /** More media than there is memory for is in flight. */
+  | { kind: 'busy'; retryAfterSeconds: number }
   /** The upstream answered with an HTTP status that is not a success. */
   | {
       kind: 'upstream_status';
@@ -60,7 +62,7 @@ export class GatewayError extends Error {
 }
 
 /** Whether the same request, where it is free, may work a little later. */
-export function isPassing(failure: Failure): boolean {
+export function isTransient(failure: Failure): boolean {
   if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 408 || failure.status === 429;
   if (failure.kind === 'storage') return failure.retryable;
   return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer'].includes(failure.kind);
@@ -78,6 +80,8 @@ function describe(failure: Failure): string {
       return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the call and try again.`;
     case 'not_configured':
       return `${failure.what} is not configured on this gateway: ${failure.variables.join(', ')} must be set by its operator. Nothing was sent; trying again does not help until then.`;
+    case 'busy':
+      return `The gateway is busy: too much media is in flight. Nothing was sent or billed; try again in ${failure.retryAfterSeconds} s.`;
     case 'upstream_status':
       return describeStatus(failure);
     case 'content_refused':

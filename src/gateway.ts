@@ -1,4 +1,5 @@
 import packageJson from '../package.json' with { type: 'json' };
+import { createAdmission } from './admission.ts';
 import type { BlobRuntime } from './azure/requests.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
@@ -8,25 +9,26 @@ import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
-import { CAPABILITIES, createUpstreams, type Upstreams } from './openai/upstreams.ts';
+import { downloadImage } from './media/upstream-image.ts';
+import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
+import type { Clock } from './ports.ts';
 import { tools } from './tools/index.ts';
 
 /** Where the runtimes differ, and what tests replace. */
-export type Runtime = Pick<BlobRuntime, 'fixedLengthBody' | 'bytesInit'> &
+export type Runtime = Clock &
+  Pick<BlobRuntime, 'bytesInit' | 'random'> &
   Readonly<{
     fetch: typeof fetch;
     /** As `fetch`, but does not connect to private addresses, where the runtime could. */
     fetchPublic: typeof fetch;
-    /** Milliseconds since the epoch. */
-    now: () => number;
-    /** Rejects with the signal's reason when that is aborted first. */
-    sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
     randomUUID: () => string;
     /**
      * How often a stream on which a call waits is written to. Node is told when a client closes its connection;
      * workerd finds out by writing, unless the connection was reset.
      */
     keepAliveMs: number;
+    /** What media in flight may take of the memory. */
+    mediaMemoryBytes: number;
     /** Keeps the work of a request going after its client has gone. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;
@@ -61,17 +63,20 @@ const INSTRUCTIONS =
 
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { fetch, now, sleep, waitUntil, log } = runtime;
+  const { now, sleep, waitUntil, log } = runtime;
   const media = createMediaStore(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
+    clock: runtime,
   };
   const services = {
     upstreams: createUpstreams(config.openai, runtime),
     media,
-    fetch,
+    admission: createAdmission(runtime.mediaMemoryBytes),
+    downloadImage: (url: string, upstream: Upstream) =>
+      downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
     note: log.info,
     now,
@@ -87,8 +92,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     instructions: INSTRUCTIONS,
     tools,
     services,
-    onToolCall: ({ requestId, tool, outcome, error }) => {
-      const fields = { request_id: requestId, tool, outcome };
+    onToolCall: ({ requestId, tool, durationMs, outcome, error }) => {
+      const fields = { request_id: requestId, tool, outcome, duration_ms: durationMs };
       if (outcome === 'ok') log.info('tool_call', fields);
       else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });

@@ -5,6 +5,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
+import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { createNodeRuntime } from './runtime/node.ts';
@@ -16,8 +17,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
 /** Longer than the idle time of common load balancers, so that they and not we close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** Calls in flight are paid for, so they may finish; the platform's own grace period is usually shorter. */
-const DRAIN_TIMEOUT_MS = 5 * 60_000;
+/** Calls in flight are paid for, so they may finish and be stored; the platform's own grace period is usually shorter. */
+const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 const IDLE_CHECK_MS = 100;
 /** For what clients have not read yet when the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;

@@ -1,20 +1,18 @@
-import type { ByteReader } from './byte-reader.ts';
+import type { ByteReader } from '../streams/byte-reader.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { type BlobAnswer, type BlobRuntime, createBlobRequests } from './requests.ts';
-import { type PutOutcome, putBlocks, putBytes, putFixedLength, type StreamOutcome } from './upload.ts';
+import { type PutOutcome, putBlocks, putBytes, type StreamOutcome } from './upload.ts';
 
 /** A body to be stored as it arrives. */
 export type BlobSource = Readonly<{
   body: ByteReader;
-  /** `undefined` when it is not known before the end. */
-  lengthBytes: number | undefined;
-  /** Whether the caller can open the same body again; one that cannot must survive a failing upload. */
+  /** Whether the caller can open the same body again; one that cannot is tried to be stored for minutes. */
   repeatable: boolean;
 }>;
 
 /** Blobs are never overwritten. All of these throw `storage` failures. */
 export type BlobClient = Readonly<{
-  /** Writes a block blob in one request, trying again after passing faults. */
+  /** Writes a block blob in one request, trying again for minutes after transient faults. */
   put(name: string, body: Uint8Array<ArrayBuffer>, contentType: string): Promise<PutOutcome>;
   /** Writes a block blob from a stream. When the stream fails, nothing is committed, and its error is thrown. */
   putStream(name: string, source: BlobSource, contentType: string): Promise<StreamOutcome>;
@@ -22,34 +20,26 @@ export type BlobClient = Readonly<{
   head(name: string): Promise<{ bytes: number; contentType: string } | undefined>;
   /** Throws if the container does not answer, does not exist, or refuses the key: a look for a missing blob tells. */
   assertUsable(missingName: string): Promise<void>;
+  /** Whether the store has failed so often in a row that it counts as down. */
+  isDown(): boolean;
   /** A SAS query that lets anyone read this blob until `expiresOn`. */
   readSas(name: string, expiresOn: Date): Promise<string>;
 }>;
 
-const MIB = 1024 * 1024;
 const USABLE_TIMEOUT_MS = 5_000;
-/** Longer bodies go in blocks, so that a fault costs one block and not the whole. */
-const ONE_PUT_MAX_BYTES = 64 * MIB;
-/** What is sent in one request and cannot be opened again is kept in memory until it is stored. */
-const KEPT_MAX_BYTES = 8 * MIB;
 
-/** Only what is certain: storage of other makes may answer otherwise. A SAS that may only write is refused a look. */
-function isUnusable({ passing, status = 0, code = '' }: BlobAnswer): boolean {
-  const isElsewhere = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
-  return passing || isElsewhere || (status === 403 && code !== 'AuthorizationPermissionMismatch');
+/** Only what is certain: storage of other makes may respond otherwise. A SAS that may only write is refused a look. */
+function isUnusable({ transient, status = 0, code = '' }: BlobAnswer): boolean {
+  const isNoContainer = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
+  return transient || isNoContainer || (status === 403 && code !== 'AuthorizationPermissionMismatch');
 }
 
 /** A client for the blobs of one container, on SAS-signed REST calls. */
 export function createBlobClient(account: StorageAccount, container: string, runtime: BlobRuntime): BlobClient {
   const requests = createBlobRequests(account, container, runtime);
   return {
-    put: (name, body, contentType) => putBytes(requests, name, body, contentType),
-    putStream(name, { body, lengthBytes, repeatable }, contentType) {
-      if (lengthBytes === undefined || lengthBytes > (repeatable ? ONE_PUT_MAX_BYTES : KEPT_MAX_BYTES)) {
-        return putBlocks(requests, runtime, name, body, contentType);
-      }
-      return putFixedLength(requests, runtime, name, { body, lengthBytes, keep: !repeatable }, contentType);
-    },
+    put: (name, body, contentType) => putBytes(requests, runtime, { name, contentType, repeatable: false }, body),
+    putStream: (name, { body, repeatable }, contentType) => putBlocks(requests, runtime, { name, contentType, repeatable }, body),
     async head(name) {
       const answer = await requests.send(name, { method: 'HEAD', permissions: 'r' });
       if (answer.status === 404 || (answer.status === 403 && account.credential.kind === 'sas')) return undefined;
@@ -59,9 +49,10 @@ export function createBlobClient(account: StorageAccount, container: string, run
     async assertUsable(missingName) {
       const look = () => requests.attempt(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
       const first = await look();
-      const answer = first.passing ? await look() : first;
+      const answer = first.transient ? await look() : first;
       if (isUnusable(answer)) throw requests.toError(answer);
     },
+    isDown: requests.isDown,
     readSas: requests.readSas,
   };
 }

@@ -1,32 +1,21 @@
 import { GatewayError } from '../errors.ts';
+import { isTransientStatus, retryAfterSeconds } from '../http-semantics.ts';
+import { STORAGE_ATTEMPT_TIMEOUT_MS } from '../limits.ts';
+import type { Clock } from '../ports.ts';
+import { withTimeLimit } from '../streams/time-limit.ts';
 import type { StorageAccount } from './connection-string.ts';
+import { createRetryGate } from './retry-gate.ts';
 import { blobSasQuery, importAccountKey, STORAGE_VERSION } from './sas.ts';
 
 /** What differs between the runtimes or is replaced in tests. */
-export type BlobRuntime = Readonly<{
-  fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /**
-   * A body that fetch sends as it is written, with a Content-Length, which Azure insists on, and without keeping it in
-   * memory. Each runtime has a way of its own.
-   */
-  fixedLengthBody: (lengthBytes: number) => FixedLengthBody;
-  /** What makes fetch send bytes that are at hand without copying them. */
-  bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-}>;
-
-/** The other end of the body of one request. */
-export type FixedLengthBody = Readonly<{
-  init: RequestInit;
-  /** Sends a chunk, whose memory can be used again afterwards; resolves with whether it is still wanted. Never throws. */
-  write(chunk: Uint8Array<ArrayBuffer>): Promise<boolean>;
-  /** Ends the body. Never throws. */
-  close(): Promise<void>;
-  /** Breaks the request off if the body has not ended. Never throws. */
-  abort(): Promise<void>;
-}>;
+export type BlobRuntime = Clock &
+  Readonly<{
+    fetch: (url: string, init: RequestInit) => Promise<Response>;
+    /** What makes fetch send bytes that are at hand without copying them. */
+    bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
+    /** From 0 up to 1. */
+    random: () => number;
+  }>;
 
 /** One REST operation on a blob. */
 type BlobOperation = Readonly<{
@@ -38,8 +27,8 @@ type BlobOperation = Readonly<{
   headers?: Readonly<Record<string, string>>;
   /** The body of one attempt, and how it is to be sent. */
   init?: () => RequestInit;
-  /** Breaks the attempt off. */
-  signal?: AbortSignal;
+  /** How long it is tried again after transient faults; by default a few seconds. */
+  retryForMs?: number;
   /** How long one attempt may take. */
   timeoutMs?: number;
 }>;
@@ -52,7 +41,7 @@ export type BlobAnswer = Readonly<{
   code?: string;
   headers?: Headers;
   /** Whether the same operation may work a little later. */
-  passing: boolean;
+  transient: boolean;
   retryAfterMs?: number | undefined;
   cause?: unknown;
 }>;
@@ -60,22 +49,24 @@ export type BlobAnswer = Readonly<{
 export type BlobRequests = Readonly<{
   /** Sends the operation once. Never throws. */
   attempt(name: string, operation: BlobOperation): Promise<BlobAnswer>;
-  /** Sends it until it has an answer that does not pass, four times at most; with how many attempts it took. */
+  /** Sends it until it has a response that is not transient, or the time for that is over; with how many attempts it took. */
   send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }>;
   /** A SAS query that lets anyone read this blob until `expiresOn`. */
   readSas(name: string, expiresOn: Date): Promise<string>;
+  /** Whether the store has failed so often in a row that it counts as down. */
+  isDown(): boolean;
   /** The failure that an answer means for a client. */
   toError(answer: BlobAnswer): GatewayError;
 }>;
 
-const MAX_ATTEMPTS = 4;
 const FIRST_BACKOFF_MS = 250;
-const ATTEMPT_TIMEOUT_MS = 60_000;
+const MAX_BACKOFF_MS = 15_000;
+/** For what can be done again at no cost. */
+const RETRY_BRIEFLY_MS = 2_500;
 const MAX_RETRY_AFTER_SECONDS = 30;
 /** Azure's clocks and ours may disagree by some minutes. */
 const SAS_STARTS_BEFORE_MS = 5 * 60_000;
 const SAS_LASTS_MS = 15 * 60_000;
-const PASSING = new Set([408, 429, 500, 502, 503, 504]);
 
 /** SAS-signed requests to the blobs of one container; each attempt is signed anew. */
 export function createBlobRequests(account: StorageAccount, container: string, runtime: BlobRuntime): BlobRequests {
@@ -83,6 +74,7 @@ export function createBlobRequests(account: StorageAccount, container: string, r
   const key = credential.kind === 'key' ? importAccountKey(credential.keyBase64) : undefined;
   // The import is awaited at the first use; until then its failure must not count as unhandled.
   key?.catch(() => {});
+  const gate = createRetryGate(runtime);
 
   async function sasQuery(name: string, permissions: string, expiresOn: Date): Promise<string> {
     // A SAS from the operator is used as it is; with the account's key each request gets one of its own.
@@ -100,36 +92,61 @@ export function createBlobRequests(account: StorageAccount, container: string, r
 
   async function attempt(name: string, operation: BlobOperation): Promise<BlobAnswer> {
     try {
-      const sas = await sasQuery(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
-      const path = name.split('/').map(encodeURIComponent).join('/');
-      const init = operation.init?.();
-      const timeout = AbortSignal.timeout(operation.timeoutMs ?? ATTEMPT_TIMEOUT_MS);
-      const query = operation.query ? `${operation.query}&${sas}` : sas;
-      const response = await runtime.fetch(`${account.blobEndpoint}/${container}/${path}?${query}`, {
-        redirect: 'manual',
-        signal: operation.signal ? AbortSignal.any([operation.signal, timeout]) : timeout,
-        ...init,
-        method: operation.method,
-        headers: { ...operation.headers, ...headersOf(init), 'x-ms-version': STORAGE_VERSION },
+      return await withTimeLimit(runtime, operation.timeoutMs ?? STORAGE_ATTEMPT_TIMEOUT_MS, async (signal) => {
+        const response = await fetchBlob(name, operation, signal);
+        // Not awaited: a body that does not end must not hold what is known.
+        response.body?.cancel().catch(() => {});
+        return toAnswer(response, operation.method);
       });
-      await response.body?.cancel();
-      return toAnswer(response);
     } catch (cause) {
-      return { ok: false, passing: true, cause };
+      return { ok: false, transient: true, cause };
     }
   }
 
+  async function fetchBlob(name: string, operation: BlobOperation, signal: AbortSignal): Promise<Response> {
+    const sas = await sasQuery(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
+    const path = name.split('/').map(encodeURIComponent).join('/');
+    const init = operation.init?.();
+    const query = operation.query ? `${operation.query}&${sas}` : sas;
+    return runtime.fetch(`${account.blobEndpoint}/${container}/${path}?${query}`, {
+      redirect: 'manual',
+      signal,
+      ...init,
+      method: operation.method,
+      headers: { ...operation.headers, ...headersOf(init), 'x-ms-version': STORAGE_VERSION },
+    });
+  }
+
   async function send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
+    // What can be done again later does not wait for a store that is down.
+    if (operation.retryForMs === undefined && gate.isOpen()) return sendOnce(name, operation);
+    const untilMs = runtime.now() + (operation.retryForMs ?? RETRY_BRIEFLY_MS);
     for (let attempts = 1; ; attempts++) {
+      const report = await gate.enter(attempts > 1);
       const answer = await attempt(name, operation);
-      if (!answer.passing || attempts === MAX_ATTEMPTS) return { ...answer, attempts };
-      await runtime.sleep(answer.retryAfterMs ?? FIRST_BACKOFF_MS * 2 ** (attempts - 1));
+      report(!answer.transient);
+      const waitMs = answer.retryAfterMs ?? backoffMs(attempts);
+      if (!answer.transient || runtime.now() + waitMs > untilMs) return { ...answer, attempts };
+      await runtime.sleep(waitMs);
     }
+  }
+
+  async function sendOnce(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
+    const answer = await attempt(name, operation);
+    if (!answer.transient) gate.close();
+    return { ...answer, attempts: 1 };
+  }
+
+  /** Half of it is chance, so that those who failed together do not come back together. */
+  function backoffMs(attempts: number): number {
+    const ms = Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), MAX_BACKOFF_MS);
+    return ms / 2 + (runtime.random() * ms) / 2;
   }
 
   return {
     attempt,
     send,
+    isDown: gate.isOpen,
     readSas: (name, expiresOn) => sasQuery(name, 'r', expiresOn),
     toError: (answer) => storageError(answer, container),
   };
@@ -139,22 +156,27 @@ function headersOf(init: RequestInit | undefined): Record<string, string> {
   return Object.fromEntries(new Headers(init?.headers));
 }
 
-function toAnswer(response: Response): BlobAnswer {
-  const retryAfterSeconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+/** Azure's own responses have this header; those of a proxy in between, which say nothing of a blob, do not. */
+const AZURE_HEADER = 'x-ms-request-id';
+const SUCCESS = { PUT: 201, HEAD: 200 } as const;
+
+function toAnswer({ status, headers }: Response, method: BlobOperation['method']): BlobAnswer {
+  const seconds = retryAfterSeconds(headers);
+  const ok = status === SUCCESS[method] && headers.has(AZURE_HEADER);
   return {
-    ok: response.ok,
-    status: response.status,
-    code: response.headers.get('x-ms-error-code') ?? 'no error code',
-    headers: response.headers,
-    passing: PASSING.has(response.status),
-    retryAfterMs: retryAfterSeconds > 0 && retryAfterSeconds <= MAX_RETRY_AFTER_SECONDS ? retryAfterSeconds * 1000 : undefined,
+    ok,
+    status,
+    code: headers.get('x-ms-error-code') ?? 'no error code',
+    headers,
+    transient: isTransientStatus(status) || (!ok && status >= 200 && status < 300),
+    retryAfterMs: seconds !== undefined && seconds > 0 && seconds <= MAX_RETRY_AFTER_SECONDS ? seconds * 1000 : undefined,
   };
 }
 
 /** `code` is one of Azure's constants from a header; the body, which can quote the signature, is never told. */
-function storageError({ status, code, passing, cause }: BlobAnswer, container: string): GatewayError {
+function storageError({ status, code, transient, cause }: BlobAnswer, container: string): GatewayError {
   const answered = status === undefined ? 'Azure Blob Storage could not be reached' : `Azure Blob Storage answered ${status} (${code})`;
-  return new GatewayError({ kind: 'storage', problem: `${answered}${remedyOf(status, code, container)}`, retryable: passing }, { cause });
+  return new GatewayError({ kind: 'storage', problem: `${answered}${remedyOf(status, code, container)}`, retryable: transient }, { cause });
 }
 
 function remedyOf(status: number | undefined, code: string | undefined, container: string): string {
@@ -163,6 +185,7 @@ function remedyOf(status: number | undefined, code: string | undefined, containe
   if (code === 'ContainerNotFound') return `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`;
   if (code === 'ResourceNotFound')
     return ': the account or the container does not exist; AZURE_STORAGE_CONNECTION_STRING and AZURE_BLOB_CONTAINER must be checked';
+  if (status < 300) return ': that is not a response of a blob endpoint; a proxy may stand in between';
   if (status <= 401 || status === 404) return ': that is no blob endpoint; AZURE_STORAGE_CONNECTION_STRING must be corrected';
   return '';
 }

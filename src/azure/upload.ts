@@ -1,6 +1,6 @@
-import { type ByteReader, concatenate } from './byte-reader.ts';
-import type { BlobAnswer, BlobRequests, BlobRuntime, FixedLengthBody } from './requests.ts';
-import { createStallWatch, type StallWatch } from './stall-watch.ts';
+import { STORAGE_RETRY_MS } from '../limits.ts';
+import type { ByteReader } from '../streams/byte-reader.ts';
+import type { BlobAnswer, BlobRequests, BlobRuntime } from './requests.ts';
 
 /** `exists`: there was a blob of this name already, and it was left as it is. */
 export type PutOutcome = 'created' | 'exists';
@@ -9,115 +9,42 @@ export type PutOutcome = 'created' | 'exists';
 export type StreamOutcome = Readonly<{ outcome: PutOutcome; bytes: number }>;
 
 const MIB = 1024 * 1024;
-/** What is passed on at once of a body of known length. */
-const CHUNK_BYTES = 64 * 1024;
 /** A body's first blocks are small, so that its upload starts soon; the later ones keep the number of requests low. */
 const BLOCK_SIZES = [
   { below: 4, bytes: MIB / 4 },
   { below: 8, bytes: MIB },
-  { below: Number.POSITIVE_INFINITY, bytes: 5 * MIB },
+  { below: Number.POSITIVE_INFINITY, bytes: 4 * MIB },
 ];
-/** A body is sent as fast as it comes; whether it stalls is watched where it is read. */
-const STREAM_TIMEOUT_MS = 15 * 60_000;
 /** Names are never reused, so what is stored under one never changes. */
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
-/** Put Blob with the whole body at hand, tried again after passing faults. */
+/** What is to be stored, and how long that is tried: content that can be had again is not worth minutes. */
+export type Upload = Readonly<{ name: string; contentType: string; repeatable: boolean }>;
+
+/** Put Blob with the whole body at hand, tried again after transient faults. */
 export async function putBytes(
   requests: BlobRequests,
-  name: string,
+  { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
+  { name, contentType, repeatable }: Upload,
   body: Uint8Array<ArrayBuffer>,
-  contentType: string,
 ): Promise<PutOutcome> {
   const answer = await requests.send(name, {
     method: 'PUT',
     permissions: 'cw',
     headers: putBlobHeaders(contentType),
-    init: () => ({ body }),
+    init: () => bytesInit(body),
+    ...patience(repeatable),
   });
-  // When it exists at a second try, the first one was stored and only its answer was lost.
+  // When it exists at a second try, the first one was stored and only its response was lost.
   return outcomeOf(requests, answer, answer.attempts > 1);
 }
 
-/**
- * Put Blob with a body of known length that is sent as it arrives. With `keep`, what has been read is kept in memory,
- * and a failed request is followed by others with the whole body.
- */
-export async function putFixedLength(
-  requests: BlobRequests,
-  runtime: BlobRuntime,
-  name: string,
-  { body, lengthBytes, keep }: { body: ByteReader; lengthBytes: number; keep: boolean },
-  contentType: string,
-): Promise<StreamOutcome> {
-  const kept: Uint8Array<ArrayBuffer>[] | undefined = keep ? [] : undefined;
-  const sink = runtime.fixedLengthBody(lengthBytes);
-  const stalled = new AbortController();
-  const watch = createStallWatch(runtime, () => stalled.abort());
-  const sending = requests.attempt(name, {
-    method: 'PUT',
-    permissions: 'cw',
-    headers: putBlobHeaders(contentType),
-    init: () => sink.init,
-    timeoutMs: STREAM_TIMEOUT_MS,
-    signal: stalled.signal,
-  });
-  // An answer that comes before the body's end is a refusal: then nobody reads the rest.
-  const answered = sending.finally(() => sink.abort());
-  await pump(body, { sink, watch, kept });
-  watch.begin();
-  const answer = await answered;
-  watch.end();
-  if (answer.passing && kept) {
-    await pump(body, { kept });
-    return { outcome: await putBytes(requests, name, concatenate(kept), contentType), bytes: lengthBytes };
-  }
-  if (!answer.ok) await body.cancel();
-  // A connection that broke says nothing: the blob may be there, or an answer have been lost that tells why not.
-  const known = answer.status === undefined ? await requests.attempt(name, { method: 'HEAD', permissions: 'r' }) : answer;
-  if (answer.status === undefined && known.status === 404) throw requests.toError(answer);
-  return { outcome: outcomeOf(requests, known, false), bytes: lengthBytes };
-}
-
-type PumpOptions = Readonly<{
-  sink?: FixedLengthBody;
-  /** Watches over the sink; the body is watched where it is read. */
-  watch?: StallWatch;
-  kept: Uint8Array<ArrayBuffer>[] | undefined;
-}>;
-
-/**
- * Passes a body on through one buffer, until it ends or nobody takes it any more. When the body fails, the request is
- * broken off, so that nothing is committed, and the failure is thrown.
- */
-async function pump(body: ByteReader, { sink, watch, kept }: PumpOptions): Promise<void> {
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
-  try {
-    for (;;) {
-      const chunk = await body.read(new Uint8Array(buffer));
-      if (chunk.byteLength === 0) break;
-      buffer = chunk.buffer;
-      kept?.push(chunk.slice());
-      watch?.begin();
-      const isWanted = sink ? await sink.write(chunk) : true;
-      watch?.end();
-      if (!isWanted) return;
-    }
-  } catch (error) {
-    await sink?.abort();
-    throw error;
-  }
-  await sink?.close();
+function patience(repeatable: boolean): { retryForMs?: number } {
+  return repeatable ? {} : { retryForMs: STORAGE_RETRY_MS };
 }
 
 /** Put Block for each piece, tried again by itself, then Put Block List. A body that fits into one piece is one Put Blob. */
-export async function putBlocks(
-  requests: BlobRequests,
-  runtime: BlobRuntime,
-  name: string,
-  body: ByteReader,
-  contentType: string,
-): Promise<StreamOutcome> {
+export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, upload: Upload, body: ByteReader): Promise<StreamOutcome> {
   // Of this upload alone, so that two at the same moment do not mix their blocks.
   const prefix = crypto.randomUUID().slice(0, 8);
   const ids: string[] = [];
@@ -131,10 +58,10 @@ export async function putBlocks(
       buffer = piece.buffer;
       bytes += piece.byteLength;
       const isLast = piece.byteLength < size;
-      if (isLast && ids.length === 0) return { outcome: await putBytes(requests, name, piece, contentType), bytes };
+      if (isLast && ids.length === 0) return { outcome: await putBytes(requests, runtime, upload, piece), bytes };
       if (piece.byteLength > 0)
-        ids.push(await putBlock(requests, runtime, name, `${prefix}-${String(ids.length).padStart(6, '0')}`, piece));
-      if (isLast) return { outcome: await commit(requests, name, ids, contentType), bytes };
+        ids.push(await putBlock(requests, runtime, upload, `${prefix}-${String(ids.length).padStart(6, '0')}`, piece));
+      if (isLast) return { outcome: await commit(requests, upload, ids), bytes };
     }
   } catch (error) {
     await body.cancel(error);
@@ -162,21 +89,23 @@ async function fill(body: ByteReader, buffer: ArrayBuffer): Promise<Uint8Array<A
 async function putBlock(
   requests: BlobRequests,
   { bytesInit }: BlobRuntime,
-  name: string,
+  { name, repeatable }: Upload,
   label: string,
   body: Uint8Array<ArrayBuffer>,
 ): Promise<string> {
   const id = btoa(label);
   const query = `comp=block&blockid=${encodeURIComponent(id)}`;
-  const answer = await requests.send(name, { method: 'PUT', permissions: 'w', query, init: () => bytesInit(body) });
+  const init = () => bytesInit(body);
+  const answer = await requests.send(name, { method: 'PUT', permissions: 'w', query, init, ...patience(repeatable) });
   if (!answer.ok) throw requests.toError(answer);
   return id;
 }
 
-async function commit(requests: BlobRequests, name: string, ids: readonly string[], contentType: string): Promise<PutOutcome> {
+async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<PutOutcome> {
   const body = `<?xml version="1.0" encoding="utf-8"?><BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`;
   const headers = { 'if-none-match': '*', 'x-ms-blob-content-type': contentType, 'x-ms-blob-cache-control': CACHE_CONTROL };
-  const answer = await requests.send(name, { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) });
+  const operation = { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) } as const;
+  const answer = await requests.send(name, { ...operation, ...patience(repeatable) });
   if (answer.code !== 'InvalidBlockList') return outcomeOf(requests, answer, answer.attempts > 1);
   // Whoever commits first makes the blocks of the others void: then there is a blob by now.
   const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });

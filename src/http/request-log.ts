@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
+import { onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
 
 export type RequestLogOptions = Readonly<{
@@ -8,7 +9,7 @@ export type RequestLogOptions = Readonly<{
   log: (entry: { request_id: string; method: string; path: string; status: number; duration_ms: number }) => void;
 }>;
 
-/** Gives each request an id, which the client gets as `X-Request-Id`, and tells the log how it was answered. */
+/** Gives each request an id, which the client gets as `X-Request-Id`, and logs how it was answered, once that is sent to its end. */
 export function requestLog({ randomUUID, now, log }: RequestLogOptions): MiddlewareHandler<HttpEnv> {
   return async function requestLog(c, next) {
     const startMs = now();
@@ -16,6 +17,10 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     c.set('requestId', requestId);
     await next();
     c.header('X-Request-Id', requestId);
-    log({ request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, duration_ms: now() - startMs });
+    const { method, path } = c.req;
+    const { status } = c.res;
+    const finish = () => log({ request_id: requestId, method, path, status, duration_ms: now() - startMs });
+    const response = onBodyEnd(c.res, finish);
+    if (response !== c.res) c.res = response;
   };
 }

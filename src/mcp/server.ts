@@ -20,7 +20,7 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   /** Told of every finished tool call; for the log. */
-  onToolCall: (call: { requestId: string; tool: string } & Omit<ToolOutcome, 'result'>) => void;
+  onToolCall: (call: { requestId: string; tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
 
 /** `protocolVersion`: the only revision that it speaks, when it is not to speak all. */
@@ -53,11 +53,12 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
   async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
     const { requestId } = exchangeOf(serverContext);
     const { signal } = serverContext.mcpReq;
+    const startMs = options.services.now();
     const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, ...options.services });
     const context = { ...options.services, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
     const { result, ...outcome } = await tool.call(args, context);
     progress.end();
-    options.onToolCall({ requestId, tool: tool.definition.name, ...outcome });
+    options.onToolCall({ requestId, tool: tool.definition.name, durationMs: options.services.now() - startMs, ...outcome });
     return result;
   }
 

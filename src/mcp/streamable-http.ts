@@ -7,6 +7,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
   type WebStandardStreamableHTTPServerTransportOptions,
 } from '@modelcontextprotocol/server';
+import { onBodyEnd } from '../streams/on-end.ts';
 import { type BreakSilenceOptions, breakSilence } from './break-silence.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { refuseCall } from './refuse-call.ts';
@@ -61,15 +62,16 @@ async function answerLegacy(
 ): Promise<Response> {
   const transport = new WebStandardStreamableHTTPServerTransport(options);
   await server.connect(transport);
-  const gone = new Promise<Response>((resolve) => {
-    const stop = () => {
-      void server.close();
-      resolve(new Response(null, { status: 499 }));
-    };
-    if (request.signal.aborted) stop();
-    request.signal.addEventListener('abort', stop, { once: true });
-  });
-  return Promise.race([transport.handleRequest(request, message), gone]);
+  const gone = Promise.withResolvers<Response>();
+  const stop = () => {
+    void server.close();
+    gone.resolve(new Response(null, { status: 499 }));
+  };
+  request.signal.addEventListener('abort', stop, { once: true });
+  if (request.signal.aborted) stop();
+  const response = await Promise.race([transport.handleRequest(request, message), gone.promise]);
+  // A stream is one whose client may still go away.
+  return onBodyEnd(response, () => request.signal.removeEventListener('abort', stop));
 }
 
 function hasProgressToken(message: object): boolean {

@@ -1,40 +1,45 @@
-import { concatenate } from '../azure/byte-reader.ts';
+import { isTransientStatus } from '../http-semantics.ts';
+import { MIN_BODY_BYTES_PER_MINUTE } from '../limits.ts';
+import type { Clock } from '../ports.ts';
+import { readBody } from '../streams/body.ts';
+import { withTimeLimit } from '../streams/time-limit.ts';
 
 /** Why a download was given up, in words that are fit for a client. */
 export class DownloadError extends Error {
   override readonly name = 'DownloadError';
   /** Whether the same download may work a little later. */
-  readonly passing: boolean;
+  readonly transient: boolean;
 
-  constructor(message: string, passing: boolean) {
-    super(message);
-    this.passing = passing;
+  constructor(message: string, transient: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.transient = transient;
   }
 }
 
-export type DownloadLimits = Readonly<{ maxBytes: number; timeoutMs: number; signal?: AbortSignal }>;
+export type DownloadOptions = Readonly<{
+  clock: Clock;
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  maxBytes: number;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}>;
 
 /**
- * Reads the body at `url` into memory. Throws a `DownloadError` when the answer is not a success or is longer than
- * `maxBytes`, and what `fetch` throws when it takes longer than `timeoutMs` or the connection fails.
+ * Reads the body at `url` into memory. Throws a `DownloadError` when the response is not a success, or its body breaks
+ * off or a bound, and what `fetch` throws when it takes longer than `timeoutMs` or the connection fails.
  */
-export async function download(
-  fetch: (url: string, init: RequestInit) => Promise<Response>,
+export function download(
   url: string,
-  { maxBytes, timeoutMs, signal }: DownloadLimits,
+  { clock, fetch, maxBytes, timeoutMs, signal: outer }: DownloadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
-  if (!response.ok || !response.body) {
-    await response.body?.cancel();
-    throw new DownloadError(`it was answered with ${response.status}`, response.status === 429 || response.status >= 500);
-  }
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of response.body) {
-    total += chunk.byteLength;
-    if (total > maxBytes) throw new DownloadError(`it is larger than ${maxBytes} bytes`, false);
-    chunks.push(chunk);
-  }
-  return concatenate(chunks);
+  const read = async (signal: AbortSignal) => {
+    const response = await fetch(url, { signal });
+    if (!response.ok || !response.body) {
+      response.body?.cancel().catch(() => {});
+      throw new DownloadError(`it returned ${response.status}`, isTransientStatus(response.status));
+    }
+    const toError = (problem: string, cause?: unknown) => new DownloadError(problem, !problem.includes('larger than'), { cause });
+    return readBody(response, { clock, maxBytes, timeoutMs, minBytesPerMinute: MIN_BODY_BYTES_PER_MINUTE, toError });
+  };
+  return withTimeLimit(clock, timeoutMs, read, outer);
 }

@@ -1,5 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../errors.ts';
+import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
+import type { Clock } from '../ports.ts';
 import { DownloadError, download } from './download.ts';
 import { inspectImage, type MediaFormat } from './formats.ts';
 
@@ -12,10 +14,9 @@ export type InputImageOptions = Readonly<{
   allowedHosts: readonly string[];
   /** Must not connect to private addresses where the runtime could. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
+  clock: Clock;
 }>;
 
-const MAX_BYTES = 20 * 1024 * 1024;
-const TIMEOUT_MS = 30_000;
 const MAX_REDIRECTS = 3;
 
 /**
@@ -31,7 +32,7 @@ export async function readInputImage(url: string, signal: AbortSignal, options: 
     const checked = checkUrl(current, options.allowedHosts);
     if ('problem' in checked) throw refuse(checked.problem);
     if (hop > 0 && checked.url.host !== new URL(url).host) throw refuse('redirects to another host');
-    const location = await readOnce(checked.url.href, signal, options.fetch).catch((cause: unknown) => {
+    const location = await readOnce(checked.url.href, signal, options).catch((cause: unknown) => {
       if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
       throw refuse(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
@@ -48,7 +49,7 @@ export async function readInputImage(url: string, signal: AbortSignal, options: 
 }
 
 /** The body, or where it has gone to. */
-async function readOnce(url: string, signal: AbortSignal, fetch: InputImageOptions['fetch']): Promise<Uint8Array<ArrayBuffer> | string> {
+async function readOnce(url: string, signal: AbortSignal, { fetch, clock }: InputImageOptions): Promise<Uint8Array<ArrayBuffer> | string> {
   let location: string | null = null;
   const withoutRedirects: InputImageOptions['fetch'] = async (target, init) => {
     const response = await fetch(target, { ...init, redirect: 'manual' });
@@ -56,7 +57,8 @@ async function readOnce(url: string, signal: AbortSignal, fetch: InputImageOptio
     return response;
   };
   try {
-    return await download(withoutRedirects, url, { maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS, signal });
+    const limits = { maxBytes: MAX_INPUT_IMAGE_BYTES, timeoutMs: INPUT_IMAGE_TIMEOUT_MS };
+    return await download(url, { ...limits, clock, fetch: withoutRedirects, signal });
   } catch (error) {
     if (location !== null) return location;
     throw error;
@@ -77,6 +79,12 @@ export function checkUrl(text: string, allowedHosts: readonly string[]): { url: 
   }
   if (range !== undefined && range !== 'unicast' && !isLoopback) return { problem: 'is at a private address' };
   return { url };
+}
+
+/** Whether a host of a URL is an address that does not belong to the public internet, or a name of this machine. */
+export function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host.endsWith('.localhost') || (ipaddr.isValid(host) && !isPublicAddress(host));
 }
 
 /** Whether an IP address belongs to the public internet. */

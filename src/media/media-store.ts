@@ -63,8 +63,8 @@ export function createMediaStore(settings: StorageSettings, runtime: MediaRuntim
 function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntime): MediaStore {
   const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
   const blobs = createBlobClient(account, container, runtime);
-  const readCheck = createReadCheck({ fetch: runtime.fetch, log: runtime.log, isSigned: readSasHours !== undefined });
-  const assertReady = createReadyCheck(() => blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID())));
+  const readCheck = createReadCheck({ fetch: runtime.fetch, clock: runtime, log: runtime.log, isSigned: readSasHours !== undefined });
+  const assertReady = createReadyCheck(() => blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID())), blobs.isDown);
 
   /** Names are made here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
@@ -103,11 +103,11 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
   };
 }
 
-/** Tries the storage before something is paid for, until that has worked once. */
-function createReadyCheck(assertUsable: () => Promise<void>): () => Promise<void> {
+/** Tries the storage before something is paid for, until that has worked once, and again while it is down. */
+function createReadyCheck(assertUsable: () => Promise<void>, isDown: () => boolean): () => Promise<void> {
   let isReady = false;
   return async () => {
-    if (isReady) return;
+    if (isReady && !isDown()) return;
     await assertUsable().catch((error: unknown) => {
       if (!(error instanceof GatewayError)) throw error;
       throw new GatewayError({ kind: 'storage_unusable', reason: error.failure }, { cause: error });

@@ -1,8 +1,12 @@
 import type { BlobRuntime } from '../azure/requests.ts';
+import { isTransientStatus } from '../http-semantics.ts';
 import type { Log } from '../log.ts';
+import type { Clock } from '../ports.ts';
+import { withTimeLimit } from '../streams/time-limit.ts';
 
 export type ReadCheckOptions = Readonly<{
   fetch: BlobRuntime['fetch'];
+  clock: Clock;
   log: Pick<Log, 'warn'>;
   /** Whether the URLs carry a SAS, for a private container. */
   isSigned: boolean;
@@ -18,8 +22,6 @@ const REMEDY_SIGNED =
   "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or what is there drops the query: the gateway's operator must correct that.";
 /** Then the gateway has no way to the URL, and files need not wait for it. */
 const MAX_UNREACHABLE = 3;
-/** What says nothing about the next file. */
-const PASSING = new Set([408, 429, 500, 502, 503, 504]);
 /** Servers that know no HEAD. */
 const NO_HEAD = new Set([405, 501]);
 
@@ -27,16 +29,16 @@ const NO_HEAD = new Set([405, 501]);
  * Reads what was just stored as anybody would, until that has worked once: a private container and a wrong base URL are
  * seen only by those who open a URL, and then too late.
  */
-export function createReadCheck({ fetch, log, isSigned }: ReadCheckOptions): ReadCheck {
+export function createReadCheck({ fetch, clock, log, isSigned }: ReadCheckOptions): ReadCheck {
   let isSettled = false;
   let isLogged = false;
   let unreachable = 0;
   return async (url, bytes) => {
     if (isSettled) return {};
-    const answer = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => undefined);
+    const answer = await withTimeLimit(clock, TIMEOUT_MS, (signal) => fetch(url, { method: 'HEAD', signal })).catch(() => undefined);
     const problem = answer ? problemOf(answer, bytes) : 'the gateway itself cannot reach its URL (readers in other networks may)';
     if (!answer) unreachable++;
-    isSettled = unreachable === MAX_UNREACHABLE || (problem === undefined && !PASSING.has(answer?.status ?? 0));
+    isSettled = unreachable === MAX_UNREACHABLE || (problem === undefined && !isTransientStatus(answer?.status ?? 0));
     if (problem === undefined || (isLogged && !answer)) return {};
     const warning = `The file is stored, but ${problem}. ${answer ? (isSigned ? REMEDY_SIGNED : REMEDY) : 'The operator should check AZURE_BLOB_PUBLIC_BASE_URL.'}`;
     if (!isLogged) log.warn('media_unreadable', { warning });
@@ -46,7 +48,7 @@ export function createReadCheck({ fetch, log, isSigned }: ReadCheckOptions): Rea
 }
 
 function problemOf({ ok, status, headers }: Response, bytes: number): string | undefined {
-  if (PASSING.has(status) || NO_HEAD.has(status)) return undefined;
+  if (isTransientStatus(status) || NO_HEAD.has(status)) return undefined;
   if (!ok) return `reading its URL is answered with ${status}`;
   const length = headers.has('content-encoding') ? null : headers.get('content-length');
   return length === null || Number(length) === bytes ? undefined : 'its URL leads to something else';

@@ -1,5 +1,10 @@
 import type { OpenAI } from 'openai';
 import { Stream } from 'openai/streaming';
+import { MAX_CHAT_BODY_BYTES } from '../limits.ts';
+import { guardBody } from '../streams/body.ts';
+import { streamOf } from '../streams/byte-reader.ts';
+import { bodyOptions } from './read-response.ts';
+import type { Upstream } from './upstreams.ts';
 
 /** An upstream's chunk, as far as it can be relied on. */
 type Delta = { content?: string | null; refusal?: string | null };
@@ -8,28 +13,28 @@ type Delta = { content?: string | null; refusal?: string | null };
 const TELL_EVERY_MS = 1_000;
 
 export type ChatStreamOptions = Readonly<{
-  /** Of the request, for its logger. */
-  client: OpenAI;
+  upstream: Upstream;
   signal: AbortSignal;
   onText: (textSoFar: string) => void;
-  /** Milliseconds since the epoch. */
-  now: () => number;
 }>;
 
 /**
- * Reads a streamed chat completion (https://platform.openai.com/docs/api-reference/chat-streaming) into the answer that
- * it would have been without streaming, and tells the text so far about once a second. A server that does not stream
- * has answered with the whole at once.
+ * Reads a streamed chat completion (https://platform.openai.com/docs/api-reference/chat-streaming) into the response that
+ * it would have been without streaming, and tells the text so far about once a second.
  */
 export async function collectChat(response: Response, options: ChatStreamOptions): Promise<unknown> {
-  if (!response.headers.get('content-type')?.includes('text/event-stream')) return response.json();
-  const answer = await collect(Stream.fromSSEResponse(response, new AbortController(), options.client), options);
+  const { upstream, signal } = options;
+  // Tokens may come slowly; the call as a whole has a time limit.
+  const limits = bodyOptions(upstream, { paid: true, maxBytes: MAX_CHAT_BODY_BYTES, minBytesPerMinute: 0 });
+  const bounded = new Response(streamOf(guardBody(response, limits)), response);
+  const result = await collect(Stream.fromSSEResponse(bounded, new AbortController(), upstream.client), options);
   // An aborted stream ends as if it were complete.
-  options.signal.throwIfAborted();
-  return answer;
+  signal.throwIfAborted();
+  return result;
 }
 
-async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onText, now }: ChatStreamOptions): Promise<unknown> {
+async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onText, upstream }: ChatStreamOptions): Promise<unknown> {
+  const { now } = upstream.clock;
   let first: OpenAI.ChatCompletionChunk | undefined;
   let usage: unknown;
   let finishReason: string | null = null;

@@ -1,7 +1,8 @@
 import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
 import type { Failure } from '../errors.ts';
+import { retryAfterSeconds } from '../http-semantics.ts';
 import { redact } from '../redact.ts';
-import { retryAfterSeconds } from './retry-refused.ts';
+
 import type { Upstream } from './upstreams.ts';
 
 /** Node's codes for names, ports and certificates that do not work; other codes occur on open connections as well. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
+import { MAX_MODELS_BODY_BYTES } from '../limits.ts';
 import { callUpstream } from './call-upstream.ts';
+import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
 const modelList = z.object({
@@ -10,13 +11,15 @@ export type ListedModel = z.output<typeof modelList>['data'][number];
 
 const TIMEOUT_MS = 20_000;
 
-/** The upstream's model list; read raw, because the client makes an empty list of an answer that holds none. */
+/** The upstream's model list. */
 export async function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
-  const { service, client, variables } = upstream;
-  const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: TIMEOUT_MS }, (until) =>
-    client.get<unknown>('/models', { signal: until }),
+  const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: TIMEOUT_MS }, async (until) =>
+    readJson(await upstream.client.get('/models', { signal: until }).asResponse(), upstream, {
+      paid: false,
+      maxBytes: MAX_MODELS_BODY_BYTES,
+    }),
   );
   const list = modelList.safeParse(raw);
   if (list.success) return list.data.data;
-  throw new GatewayError({ kind: 'upstream_answer', service, problem: 'it holds no list of models', paid: false, variables });
+  throw unexpectedBody(upstream, 'it holds no list of models', false);
 }

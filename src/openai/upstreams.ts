@@ -1,6 +1,7 @@
 import { AzureOpenAI, OpenAI } from 'openai';
 import type { UpstreamVariables } from '../errors.ts';
-import { retryRefused } from './retry-refused.ts';
+import type { Clock } from '../ports.ts';
+import { boundErrorBodies } from './read-response.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
@@ -25,7 +26,10 @@ export type OpenAISettings = Readonly<{
 }>;
 
 type AzureSettings = NonNullable<OpenAISettings['azure']>;
-type CommonOptions = ReturnType<typeof commonOptions>;
+/** What all clients share. */
+type ClientOptions = ReturnType<typeof commonOptions>;
+/** What each upstream of a capability has. */
+type Common = Readonly<{ options: ClientOptions; clock: Clock; retriesRefusals: boolean }>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -38,6 +42,12 @@ export type Upstream = Readonly<{
   /** The model, or in Azure the deployment, that is used when a call names none. */
   model: string;
   client: OpenAI;
+  clock: Clock;
+  /**
+   * Whether a call is made again when the server has refused to begin (429, 503). The client's own retries would repeat
+   * a paid request after a time-out or a lost response. Images and videos are never sent twice.
+   */
+  retriesRefusals: boolean;
   /** What its operator has to look at when it does not work. */
   variables: UpstreamVariables;
 }>;
@@ -54,10 +64,7 @@ type NoUpstream = Readonly<{
 
 export type Upstreams = Readonly<Record<Capability, Upstream | NoUpstream>>;
 
-export type UpstreamRuntime = Readonly<{
-  fetch: typeof fetch;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-}>;
+export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch }>;
 
 /** Longer than any call may take: `callUpstream` sets the limits. */
 const CLIENT_TIMEOUT_MS = 60 * 60_000;
@@ -70,7 +77,8 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
-  const common = commonOptions(capability, runtime);
+  const retriesRefusals = capability === 'chat' || capability === 'audio';
+  const common = { options: commonOptions(runtime), clock: { now: runtime.now, sleep: runtime.sleep }, retriesRefusals };
   const own = settings.elsewhere[capability];
   // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
   if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
@@ -92,7 +100,7 @@ function createPlainUpstream(
   capability: Capability,
   { baseUrl, apiKey, prefix, organization, project }: PlainServer,
   model: string,
-  common: CommonOptions,
+  { options, ...common }: Common,
 ): Upstream | NoUpstream {
   const provider = providerOf(baseUrl);
   const variables = { key: `${prefix}_API_KEY`, baseUrl: `${prefix}_BASE_URL`, model: `OPENAI_${capability.toUpperCase()}_MODEL` };
@@ -104,20 +112,20 @@ function createPlainUpstream(
   const endpointHost = new URL(baseUrl).host;
   const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `the OpenAI-compatible server ${endpointHost}`;
   const client = new OpenAI({
-    ...common,
+    ...options,
     ...keyOptions(apiKey),
     baseURL: baseUrl,
     organization: organization ?? null,
     project: project ?? null,
   });
-  return { available: true, provider, service, endpointHost, model, client, variables };
+  return { available: true, provider, service, endpointHost, model, client, variables, ...common };
 }
 
 function createAzureUpstream(
   capability: Capability,
   azure: AzureSettings,
   fallbackModel: string,
-  common: CommonOptions,
+  { options, ...common }: Common,
 ): Upstream | NoUpstream {
   const model = azure.deployments[capability] ?? fallbackModel;
   if (capability === 'video') {
@@ -136,7 +144,8 @@ function createAzureUpstream(
     service: `Azure OpenAI (${endpointHost})`,
     endpointHost,
     model,
-    client: azure.apiVersion === 'v1' ? azureV1Client(azure, common) : azureDatedClient(azure, common),
+    client: azure.apiVersion === 'v1' ? azureV1Client(azure, options) : azureDatedClient(azure, options),
+    ...common,
     variables: {
       key: 'AZURE_OPENAI_API_KEY',
       baseUrl: 'AZURE_OPENAI_ENDPOINT',
@@ -146,9 +155,9 @@ function createAzureUpstream(
 }
 
 /** The dated API: deployments in the path. The client derives the path from each request's `model`. */
-function azureDatedClient(azure: AzureSettings, common: CommonOptions): OpenAI {
+function azureDatedClient(azure: AzureSettings, options: ClientOptions): OpenAI {
   return new AzureOpenAI({
-    ...common,
+    ...options,
     endpoint: azure.endpoint,
     apiKey: azure.apiKey,
     apiVersion: azure.apiVersion,
@@ -160,9 +169,9 @@ function azureDatedClient(azure: AzureSettings, common: CommonOptions): OpenAI {
 }
 
 /** The v1 API: OpenAI's paths, the deployment as `model` in the body, the key in Azure's header. */
-function azureV1Client(azure: AzureSettings, common: CommonOptions): OpenAI {
+function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
   return new OpenAI({
-    ...common,
+    ...options,
     apiKey: azure.apiKey,
     baseURL: `${azure.endpoint}/openai/v1`,
     organization: null,
@@ -171,13 +180,9 @@ function azureV1Client(azure: AzureSettings, common: CommonOptions): OpenAI {
   });
 }
 
-/**
- * The client's own retries are off: they would repeat a paid request after a time-out or a lost answer. Chat and speech
- * are tried again where the answer itself says that no work was done; images and videos never are.
- */
-function commonOptions(capability: Capability, { fetch, sleep }: UpstreamRuntime) {
+function commonOptions({ fetch, now, sleep }: UpstreamRuntime) {
   return {
-    fetch: capability === 'chat' || capability === 'audio' ? retryRefused(fetch, sleep) : fetch,
+    fetch: boundErrorBodies(fetch, { now, sleep }),
     // A redirect would carry Azure's `api-key` header to another host.
     fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,

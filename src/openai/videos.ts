@@ -1,9 +1,11 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { type Failure, GatewayError } from '../errors.ts';
+import { MAX_VIDEO_JOB_BYTES } from '../limits.ts';
 import { redact } from '../redact.ts';
 import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
 import { safeDetail } from './errors.ts';
+import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
 /**
@@ -53,12 +55,12 @@ function toUnixSeconds(value: unknown): number {
 }
 
 /** Starts a job, with one request that is never repeated. */
-export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreateParams): Promise<VideoJob> {
-  // A client that goes away does not undo it, and then nobody would know the id: it is waited for in any case.
-  const { signal } = new AbortController();
+export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreateParams, signal: AbortSignal): Promise<VideoJob> {
+  // A client that goes away does not undo it, and then nobody would know the id.
+  const options = { paid: true, signal, finish: true, timeoutMs: CREATE_TIMEOUT_MS };
   try {
-    const raw = await callUpstream(upstream, { paid: true, signal, timeoutMs: CREATE_TIMEOUT_MS }, (until) =>
-      upstream.client.videos.create(request, { signal: until }),
+    const raw = await callUpstream(upstream, options, async (until) =>
+      readJob(await upstream.client.videos.create(request, { signal: until }).asResponse(), upstream, true),
     );
     return parseJob(raw, upstream, true);
   } catch (error) {
@@ -72,8 +74,8 @@ export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreat
 export async function retrieveVideo(upstream: Upstream, videoId: string, signal: AbortSignal): Promise<VideoJob> {
   const { service } = upstream;
   try {
-    const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, (until) =>
-      upstream.client.videos.retrieve(videoId, { signal: until }),
+    const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, async (until) =>
+      readJob(await upstream.client.videos.retrieve(videoId, { signal: until }).asResponse(), upstream, false),
     );
     return { ...parseJob(raw, upstream, false), id: videoId };
   } catch (error) {
@@ -87,12 +89,9 @@ export async function retrieveVideo(upstream: Upstream, videoId: string, signal:
 export function openVideo(upstream: Upstream, videoId: string, variant: VideoVariant): Promise<Response> {
   // The video is paid for: it is stored even when the client has gone.
   const { signal } = new AbortController();
+  const requestOptions = { headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' as const } };
   return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, (until) =>
-    upstream.client.videos.downloadContent(
-      videoId,
-      { variant },
-      { signal: until, headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' } },
-    ),
+    upstream.client.videos.downloadContent(videoId, { variant }, { ...requestOptions, signal: until }).asResponse(),
   );
 }
 
@@ -112,19 +111,17 @@ export function videoFailure({ id, status, error }: VideoJob, { service, client 
   return { kind: 'video_failed', service, videoId: id, code: redact(code), detail: safeDetail(error, undefined, client.apiKey) };
 }
 
+function readJob(response: Response, upstream: Upstream, paid: boolean): Promise<unknown> {
+  return readJson(response, upstream, { paid, maxBytes: MAX_VIDEO_JOB_BYTES });
+}
+
 function parseJob(raw: unknown, upstream: Upstream, paid: boolean): VideoJob {
   const job = jobSchema.safeParse(raw);
   if (job.success) return job.data;
   // Whatever id it has may help the operator to find what was paid for.
   const id =
     typeof raw === 'object' && raw !== null && 'id' in raw ? ` (id ${redact(JSON.stringify(raw.id)).slice(0, MAX_ID_CHARACTERS)})` : '';
-  throw new GatewayError({
-    kind: 'upstream_answer',
-    service: upstream.service,
-    problem: `it is no video job${id}`,
-    paid,
-    variables: upstream.variables,
-  });
+  throw unexpectedBody(upstream, `it is no video job${id}`, paid);
 }
 
 /** 404 or 410, unless it is the model that is missing. */

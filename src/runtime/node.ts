@@ -1,7 +1,6 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
-import type { FixedLengthBody } from '../azure/requests.ts';
 import type { Runtime } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { isPublicAddress } from '../media/input-image.ts';
@@ -11,57 +10,18 @@ import { createSharedRuntime } from './shared.ts';
 const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 
 const CHUNK_BYTES = 64 * 1024;
+const MIB = 1024 * 1024;
 
 export function createNodeRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
     fetch: fetchThrough(new Agent(NO_TIMEOUTS)),
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
-    fixedLengthBody: createFixedLengthBody,
     bytesInit: createBytesInit,
     keepAliveMs: 15_000,
+    mediaMemoryBytes: 256 * MIB,
     // A process goes on with its work, whoever has gone.
     waitUntil: () => {},
-  };
-}
-
-/** A stream that waits for its reader before each chunk, so that no more than one is ever under way. */
-function createFixedLengthBody(lengthBytes: number): FixedLengthBody {
-  let isOver = false;
-  let wanted = Promise.withResolvers<void>();
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const end = () => {
-    isOver = true;
-    wanted.resolve();
-  };
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (started) => {
-        controller = started;
-      },
-      pull: () => wanted.resolve(),
-      cancel: end,
-    },
-    { highWaterMark: 0 },
-  );
-  return {
-    init: streamInit(body, lengthBytes),
-    async write(chunk) {
-      await wanted.promise;
-      if (isOver) return false;
-      wanted = Promise.withResolvers();
-      // What has been taken may still wait in the socket, so it has to be a copy.
-      controller?.enqueue(chunk.slice());
-      return true;
-    },
-    async close() {
-      if (!isOver) controller?.close();
-      end();
-    },
-    async abort() {
-      if (!isOver) controller?.error(new Error('The body was broken off.'));
-      end();
-    },
   };
 }
 
@@ -75,12 +35,8 @@ function createBytesInit(bytes: Uint8Array<ArrayBuffer>): RequestInit {
       offset += CHUNK_BYTES;
     },
   });
-  return streamInit(body, bytes.byteLength);
-}
-
-/** Unless redirects are errors, Node's fetch keeps the whole body for the case that it has to send it again. */
-function streamInit(body: ReadableStream<Uint8Array>, lengthBytes: number): RequestInit {
-  return { body, duplex: 'half', headers: { 'content-length': String(lengthBytes) }, redirect: 'error' } as RequestInit;
+  // Unless redirects are errors, Node's fetch keeps the whole body for the case that it has to send it again.
+  return { body, duplex: 'half', headers: { 'content-length': String(bytes.byteLength) }, redirect: 'error' } as RequestInit;
 }
 
 function fetchThrough(dispatcher: Agent): typeof fetch {

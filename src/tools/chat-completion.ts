@@ -1,14 +1,13 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
-import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
-import { collectChat } from '../openai/chat-stream.ts';
-import type { Upstream } from '../openai/upstreams.ts';
+import { MAX_NESTING } from '../limits.ts';
+import { isNestedDeeper } from '../nesting.ts';
+import { requireUpstream } from '../openai/call-upstream.ts';
+import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
-import { defineTool, type ToolContext, whatIsSet } from './tool.ts';
+import { defineTool, whatIsSet } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
-type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 /** The end of a long text is what is new in it. */
 const MAX_PROGRESS_CHARACTERS = 1_000;
@@ -21,27 +20,6 @@ const chatOutput = z.object({
   finish_reason: z.string(),
   usage: z.looseObject({}).optional(),
   id: z.string(),
-});
-
-/** Some compatible servers answer with parts, as in requests. */
-const contentSchema = z.union([
-  z.string(),
-  z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map(({ text = '' }) => text).join('')),
-]);
-
-/** What is needed of the upstream's answer; anything else in it may change without breaking the tool. */
-const answerSchema = z.object({
-  id: z.string().catch(''),
-  model: z.string().optional().catch(undefined),
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish().catch(null),
-        message: z.object({ content: contentSchema.nullish(), refusal: z.string().nullish().catch(null) }),
-      }),
-    )
-    .min(1),
-  usage: z.looseObject({}).nullish().catch(null),
 });
 
 export const chatCompletion = defineTool({
@@ -57,28 +35,13 @@ export const chatCompletion = defineTool({
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'chat');
     const request = toRequest(input, upstream.model);
-    const raw = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
-      complete(upstream, request, signal, context),
-    );
-    return toOutput(raw, request, upstream);
+    const onText = (text: string) => context.progress(text.slice(-MAX_PROGRESS_CHARACTERS));
+    const response = await createChat(upstream, request, { signal: context.signal, ...(context.wantsProgress && { onText }) });
+    return toOutput(response, request);
   },
 
   present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The answer is empty.)' }],
 });
-
-/** Streams the answer when the client wants to see it grow. */
-async function complete(upstream: Upstream, request: ChatRequest, signal: AbortSignal, context: ToolContext): Promise<unknown> {
-  const { completions } = upstream.client.chat;
-  if (!context.wantsProgress) return completions.create(request, { signal });
-  const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
-  const response = await completions.create(streamed, { signal }).asResponse();
-  return collectChat(response, {
-    client: upstream.client,
-    signal,
-    onText: (text) => context.progress(text.slice(-MAX_PROGRESS_CHARACTERS)),
-    now: context.now,
-  });
-}
 
 /** OpenAI's request body, with what the caller has set and nothing else. */
 function toRequest(input: ChatInput, defaultModel: string): ChatRequest {
@@ -107,22 +70,15 @@ function toParams(messages: ChatMessage[]): OpenAI.ChatCompletionMessageParam[] 
   return messages as OpenAI.ChatCompletionMessageParam[];
 }
 
-function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.input<typeof chatOutput> {
-  const answer = answerSchema.safeParse(raw);
-  const choice = answer.data?.choices[0];
-  if (!answer.success || !choice) {
-    const { service, variables } = upstream;
-    throw new GatewayError({ kind: 'upstream_answer', service, problem: 'it holds no chat message', paid: true, variables });
-  }
-  const text = choice.message.content ?? '';
+function toOutput({ id, model, text, refusal, finishReason, usage }: ChatResponse, request: ChatRequest): z.input<typeof chatOutput> {
   return {
     text,
     ...(request.response_format && parseJson(text)),
-    ...(choice.message.refusal && { refusal: choice.message.refusal }),
-    model: answer.data.model ?? request.model,
-    finish_reason: choice.finish_reason ?? 'unknown',
-    ...(answer.data.usage && { usage: answer.data.usage }),
-    id: answer.data.id,
+    ...(refusal && { refusal }),
+    model: model ?? request.model,
+    finish_reason: finishReason ?? 'unknown',
+    ...(usage && { usage }),
+    id,
   };
 }
 
@@ -133,7 +89,8 @@ function toOutput(raw: unknown, request: ChatRequest, upstream: Upstream): z.inp
 function parseJson(text: string): { json: unknown } | undefined {
   const unfenced = text.trim().replace(/^```(?:json)?\s*(.*?)\s*```$/s, '$1');
   try {
-    return { json: JSON.parse(unfenced) };
+    const json: unknown = JSON.parse(unfenced);
+    return isNestedDeeper(json, MAX_NESTING) ? undefined : { json };
   } catch {
     return undefined;
   }

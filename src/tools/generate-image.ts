@@ -1,19 +1,15 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
-import type { OpenAI } from 'openai';
 import { z } from 'zod';
-import { describeFailure, GatewayError } from '../errors.ts';
-import { DownloadError, download } from '../media/download.ts';
-import { inspectImage } from '../media/formats.ts';
-import { callUpstream, requireUpstream } from '../openai/call-upstream.ts';
+import { GatewayError } from '../errors.ts';
+import { requireUpstream } from '../openai/call-upstream.ts';
+import { createImages, type ImageRequest } from '../openai/images.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { resourceLinks, storedFile, toFile } from './stored-file.ts';
+import { createImageStore } from './image-store.ts';
+import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
-const MAX_DOWNLOAD_BYTES = 25 * 1024 * 1024;
-const DOWNLOAD_TIMEOUT_MS = 60_000;
-/** Reading costs nothing, and what cannot be read is lost. */
-const DOWNLOAD_ATTEMPTS = 3;
-const DOWNLOAD_BACKOFF_MS = 1_000;
+/** Also of a small image: so that many of them are no more than a few large ones. */
+const MIN_EXPECTED_BYTES = 4 * 1024 * 1024;
 
 /**
  * Names and limits are those of OpenAI's API.
@@ -59,20 +55,6 @@ const imageOutput = z.object({
   usage: z.looseObject({}).optional(),
 });
 
-type StoredImage = z.input<typeof imageOutput>['images'][number];
-
-const generatedSchema = z.object({
-  b64_json: z.string().nullish(),
-  url: z.string().nullish(),
-  revised_prompt: z.string().nullish().catch(null),
-});
-type GeneratedImage = z.output<typeof generatedSchema>;
-
-const answerSchema = z.object({
-  data: z.array(generatedSchema).min(1),
-  usage: z.looseObject({}).nullish().catch(null),
-});
-
 export const generateImage = defineTool({
   name: 'generate_image',
   title: 'Generate image',
@@ -89,18 +71,11 @@ export const generateImage = defineTool({
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
       throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
     }
-    const request = {
-      ...whatIsSet(input),
-      model: input.model ?? upstream.model,
-      prompt: input.prompt,
-    } satisfies OpenAI.ImageGenerateParamsNonStreaming;
-    const raw = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
-      upstream.client.images.generate(request, { signal }),
-    );
-    const answer = answerSchema.safeParse(raw);
-    if (!answer.success) throw brokenAnswer(upstream, 'it holds no images');
-    const stored = await context.keepAlive(storeAll(answer.data.data, upstream, context));
-    return { ...stored, model: request.model, ...(answer.data.usage && { usage: answer.data.usage }) };
+    const request: ImageRequest = { ...whatIsSet(input), model: input.model ?? upstream.model, prompt: input.prompt };
+    const count = input.n ?? 1;
+    const admitted = context.admission.admit(count * expectedBytes(input.size));
+    const work = generateAndStore(upstream, request, count, admitted.bytes, context).finally(admitted.release);
+    return { ...(await context.keepAlive(work)), model: request.model as string };
   },
 
   present({ images, failures = [] }): ContentBlock[] {
@@ -109,72 +84,16 @@ export const generateImage = defineTool({
   },
 });
 
-/** Stores all images in parallel. One that fails does not cost the others; when all fail, the first failure is thrown. */
-async function storeAll(generated: GeneratedImage[], upstream: Upstream, context: ToolContext) {
-  const outcomes = await Promise.allSettled(generated.map((image) => store(image, upstream, context)));
-  const images = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  const errors = outcomes.flatMap((outcome, index) =>
-    outcome.status === 'rejected' ? [{ index, reason: outcome.reason as unknown }] : [],
-  );
-  if (images.length === 0) throw lost(errors[0]?.reason, generated.length);
-  if (errors.length === 0) return { images };
-  const failures = errors.map(({ index, reason }) => {
-    const sentence = reason instanceof GatewayError ? describeFailure(reason.failure) : 'Internal error.';
-    return `Image ${index + 1} of ${generated.length} was generated but not stored: ${sentence}`;
-  });
-  return { images, failures };
+/** What an image is likely to take: PNG needs one to two bytes for a pixel. */
+function expectedBytes(size: string | undefined): number {
+  const [width = 0, height = 0] = (size ?? 'auto').split('x').map(Number);
+  return Math.max(MIN_EXPECTED_BYTES, width * height * 2 || 0);
 }
 
-function lost(reason: unknown, count: number): unknown {
-  if (!(reason instanceof GatewayError)) return reason;
-  const what = count === 1 ? 'the image was' : `the ${count} images were`;
-  return new GatewayError({ kind: 'media_lost', what, reason: reason.failure }, { cause: reason });
-}
-
-async function store(image: GeneratedImage, upstream: Upstream, context: ToolContext): Promise<StoredImage> {
-  const bytes = await bytesOf(image, upstream, context);
-  const info = inspectImage(bytes);
-  if (!info) throw brokenAnswer(upstream, 'an image in it is not a PNG, JPEG, WebP or GIF file');
-  const saved = await context.media.save(context.media.newName('image', info.format), bytes, info.format);
-  return {
-    ...toFile(saved),
-    width: info.width,
-    height: info.height,
-    ...(image.revised_prompt && { revised_prompt: image.revised_prompt }),
-  };
-}
-
-/** GPT image models answer with base64; compatible servers may answer with a URL, or with either as a data: URL. */
-async function bytesOf(image: GeneratedImage, upstream: Upstream, context: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
-  const inline = image.b64_json || (image.url?.startsWith('data:') && image.url);
-  if (inline) {
-    try {
-      return Uint8Array.fromBase64(inline.replace(/^data:[^,]*,/, ''));
-    } catch (cause) {
-      throw brokenAnswer(upstream, 'an image in it is not valid base64', cause);
-    }
-  }
-  if (!image.url || !/^https?:\/\//i.test(image.url))
-    throw brokenAnswer(upstream, 'an image in it has neither b64_json nor an http(s) url');
-  return readUrl(image.url, upstream, context);
-}
-
-/** The image is paid for, so neither a passing fault nor a client that goes away ends this. */
-async function readUrl(url: string, upstream: Upstream, { fetch, sleep }: ToolContext): Promise<Uint8Array<ArrayBuffer>> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await download(fetch, url, { maxBytes: MAX_DOWNLOAD_BYTES, timeoutMs: DOWNLOAD_TIMEOUT_MS });
-    } catch (cause) {
-      const why = cause instanceof DownloadError ? `: ${cause.message}` : '';
-      const isFinal = cause instanceof DownloadError && !cause.passing;
-      if (isFinal || attempt === DOWNLOAD_ATTEMPTS)
-        throw brokenAnswer(upstream, `the URL of an image in it could not be read${why}`, cause);
-      await sleep(DOWNLOAD_BACKOFF_MS * attempt);
-    }
-  }
-}
-
-function brokenAnswer(upstream: Upstream, problem: string, cause?: unknown): GatewayError {
-  const { service, variables } = upstream;
-  return new GatewayError({ kind: 'upstream_answer', service, problem, paid: true, variables }, { cause });
+async function generateAndStore(upstream: Upstream, request: ImageRequest, maxImages: number, heldBytes: number, context: ToolContext) {
+  const store = createImageStore(upstream, heldBytes, context);
+  const { signal } = context;
+  const response = await createImages(upstream, request, { signal, maxImages, onImage: store.take });
+  const usage = response.usage && { usage: response.usage };
+  return { ...(await store.finish(response)), ...usage };
 }

@@ -1,6 +1,6 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { GatewayError, isPassing } from '../errors.ts';
+import { GatewayError, isTransient } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
@@ -16,6 +16,8 @@ const MAX_POLL_MS = 30_000;
 /** When an agent is told to ask again. */
 const ASK_AGAIN_SECONDS = 20;
 
+/** What storing a video holds in memory: one block. */
+const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
 const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
 
@@ -120,8 +122,7 @@ async function create(input: VideoInput, upstream: Upstream, context: ToolContex
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
   // The client's types know OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: input.model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
-  if (context.signal.aborted) throw new GatewayError({ kind: 'cancelled' });
-  const job = await context.keepAlive(createVideo(upstream, request));
+  const job = await context.keepAlive(createVideo(upstream, request, context.signal));
   context.note('video_started', { request_id: context.requestId, video_id: job.id });
   context.progress(`${job.id}: started; to go on later, call generate_video with this video_id`);
   return job;
@@ -138,7 +139,7 @@ async function retrieve(videoId: string, upstream: Upstream, context: ToolContex
   }
 }
 
-/** Polls until the job has ended or the time is over. A poll that fails for a passing reason is not the end. */
+/** Polls until the job has ended or the time is over. A poll that fails for a transient reason is not the end. */
 async function waitForEnd(first: VideoJob, untilMs: number, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   let job = first;
   for (let delayMs = FIRST_POLL_MS; stateOf(job) === 'pending'; delayMs = Math.min(delayMs * POLL_GROWTH, MAX_POLL_MS)) {
@@ -168,7 +169,7 @@ async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext):
 
 /** What asking again may change. A job that was seen a moment ago is not gone: its server may only be behind. */
 function mayChange({ failure }: GatewayError): boolean {
-  return failure.kind === 'video_unknown' || isPassing(failure);
+  return failure.kind === 'video_unknown' || isTransient(failure);
 }
 
 function inProgress(job: VideoJob): z.input<typeof videoOutput> {
@@ -184,7 +185,9 @@ async function finish(
   withSpritesheet: boolean,
 ): Promise<z.input<typeof videoOutput>> {
   const { seconds, size, model } = job;
-  const files = await context.keepAlive(storeVideo(job, upstream, context, withSpritesheet));
+  const admitted = context.admission.admit(UPLOAD_BYTES);
+  const work = storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
+  const files = await context.keepAlive(work);
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };
 }
 

@@ -1,6 +1,8 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { GatewayError } from '../errors.ts';
 import type { SavedMedia } from '../media/media-store.ts';
+import type { ToolContext } from './tool.ts';
 
 /** How a result tells of a file in the storage. */
 export const storedFile = z.object({
@@ -23,4 +25,18 @@ export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
     const link: ContentBlock = { type: 'resource_link', uri: url, name, mimeType: content_type, size: bytes };
     return warning ? [link, { type: 'text', text: warning }] : [link];
   });
+}
+
+/**
+ * Stores media that is paid for; its name is in the log before the first attempt, so that what is stored can be found
+ * whatever happens. Throws `media_lost` when it cannot be stored: `what` is "the image was".
+ */
+export async function storePaid(name: string, what: string, { note, requestId }: ToolContext, save: () => Promise<SavedMedia>) {
+  note('storing', { request_id: requestId, blob: name });
+  try {
+    return toFile(await save());
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.failure.kind !== 'storage') throw error;
+    throw new GatewayError({ kind: 'media_lost', what, reason: error.failure }, { cause: error });
+  }
 }

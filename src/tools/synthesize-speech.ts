@@ -1,18 +1,18 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
-import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
-import { openBody } from '../media/body.ts';
 import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
-import { callUpstream, requireUpstream, UNCOMPRESSED } from '../openai/call-upstream.ts';
+import { requireUpstream } from '../openai/call-upstream.ts';
+import { unexpectedBody } from '../openai/read-response.ts';
+import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { resourceLinks, storedFile, toFile } from './stored-file.ts';
+import { resourceLinks, storedFile, storePaid } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
 const DEFAULT_VOICE = 'alloy';
-/** The longest speech there can be: 4,096 characters at a quarter of the speed, as WAV, is about 60 MB. */
-const MAX_AUDIO_BYTES = 256 * 1024 * 1024;
+/** What an upload holds in memory: one block. */
+const UPLOAD_BYTES = 4 * 1024 * 1024;
 /** OpenAI's raw samples: 24 kHz, 16 bit, one channel. https://platform.openai.com/docs/guides/text-to-speech */
 const PCM_SAMPLES = { sample_rate: 24_000, channels: 1, sample_format: 's16le' };
 
@@ -72,11 +72,10 @@ export const synthesizeSpeech = defineTool({
       throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: the model ${model} takes none`] });
     }
     const voice = input.voice ?? DEFAULT_VOICE;
-    const request = { ...whatIsSet(input), input: input.input, model, voice } satisfies OpenAI.Audio.SpeechCreateParams;
-    const response = await callUpstream(upstream, { paid: true, signal: context.signal }, (signal) =>
-      upstream.client.audio.speech.create(request, { signal, headers: UNCOMPRESSED }),
-    );
-    const { format, file } = await context.keepAlive(store(response, input.response_format, upstream, context));
+    const request = { ...whatIsSet(input), input: input.input, model, voice } satisfies SpeechRequest;
+    const admitted = context.admission.admit(UPLOAD_BYTES);
+    const work = createAndStore(upstream, request, context).finally(admitted.release);
+    const { format, file } = await context.keepAlive(work);
     return {
       ...file,
       format: format.name,
@@ -93,28 +92,23 @@ export const synthesizeSpeech = defineTool({
   ],
 });
 
-/** Stores the sound as it arrives. Its first bytes decide what it is, because the answer's type is not to be relied on. */
-async function store(response: Response, asked: string | undefined, upstream: Upstream, { media, now, sleep }: ToolContext) {
-  const { service } = upstream;
-  const body = await openBody(response, HEAD_BYTES, { service, paid: true, maxBytes: MAX_AUDIO_BYTES, now, sleep });
-  const format = asked === 'pcm' ? recognisePcm(body.head, response.headers) : recogniseAudio(body.head);
+/** Stores the sound as it arrives. Its first bytes decide what it is, because the response's type is not to be relied on. */
+async function createAndStore(upstream: Upstream, request: SpeechRequest, context: ToolContext) {
+  const { media } = context;
+  const { head, reader, contentType } = await createSpeech(upstream, request, HEAD_BYTES, context.signal);
+  const format = request.response_format === 'pcm' ? recognisePcm(head, contentType) : recogniseAudio(head);
   if (!format) {
-    await body.reader.cancel();
-    const what = body.head.byteLength === 0 ? 'its body is empty' : `its body is not ${asked ?? 'mp3'} audio`;
-    throw new GatewayError({ kind: 'upstream_answer', service, problem: what, paid: true });
+    await reader.cancel();
+    const problem = head.byteLength === 0 ? 'its body is empty' : `its body is not ${request.response_format ?? 'mp3'} audio`;
+    throw unexpectedBody(upstream, problem, true);
   }
-  const source = { body: body.reader, lengthBytes: body.lengthBytes, repeatable: false };
-  try {
-    return { format, file: toFile(await media.saveStream(media.newName('audio', format), source, format)) };
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.failure.kind !== 'storage') throw error;
-    throw new GatewayError({ kind: 'media_lost', what: 'the speech was', reason: error.failure }, { cause: error });
-  }
+  const name = media.newName('audio', format);
+  const file = await storePaid(name, 'the speech was', context, () => media.saveStream(name, { body: reader, repeatable: false }, format));
+  return { format, file };
 }
 
 /** Raw samples are anything but text or a file of another format, which some servers send whatever was asked for. */
-function recognisePcm(head: Uint8Array, headers: Headers): MediaFormat | undefined {
-  const contentType = headers.get('content-type') ?? '';
+function recognisePcm(head: Uint8Array, contentType: string): MediaFormat | undefined {
   if (head.byteLength === 0 || looksLikeText(head) || /json|html|xml/i.test(contentType)) return undefined;
   const other = recogniseAudio(head);
   return other && (isNamedAudio(other, head) || /mpeg|mp3|aac/i.test(contentType)) ? other : PCM;

@@ -1,8 +1,9 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import type { Admission } from '../admission.ts';
 import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
-import type { Upstreams } from '../openai/upstreams.ts';
+import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 
 /** The `model` argument of the tools that take one. */
 export const modelArgument = z
@@ -20,8 +21,9 @@ export function whatIsSet(args: object) {
 export type ToolServices = Readonly<{
   upstreams: Upstreams;
   media: MediaStore;
-  /** Reads a URL that an upstream answered with. */
-  fetch: typeof fetch;
+  admission: Admission;
+  /** Reads an image from a URL that an upstream has responded with. */
+  downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
   /** Reads a URL that a caller has given. */
   readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
   /** Writes an event into the log. */

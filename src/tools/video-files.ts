@@ -1,18 +1,18 @@
 import type { z } from 'zod';
-import { GatewayError, isPassing } from '../errors.ts';
-import { openBody, readWhole } from '../media/body.ts';
+import { GatewayError, isTransient } from '../errors.ts';
+import { MAX_VIDEO_BYTES, MAX_VIDEO_IMAGE_BYTES } from '../limits.ts';
 import { HEAD_BYTES, inspectImage, isMp4, MP4 } from '../media/formats.ts';
 import type { MediaStore, SavedMedia } from '../media/media-store.ts';
+import { bodyOptions, unexpectedBody } from '../openai/read-response.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { openVideo, type VideoJob } from '../openai/videos.ts';
+import { openBody, readBody } from '../streams/body.ts';
 import { type storedFile, toFile } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
 
 type File = z.input<typeof storedFile>;
 
-const MAX_VIDEO_BYTES = 8 * 1024 ** 3;
-const MAX_IMAGE_BYTES = 20 * 1024 ** 2;
-/** A video can be downloaded again, so a passing fault of the storage or the upstream costs a second try. */
+/** A video can be downloaded again, so a transient fault of the storage or the upstream costs a second try. */
 const VIDEO_ATTEMPTS = 2;
 const RETRY_MS = 2_000;
 /** What a server answers that is not ready yet with a file of a job that it calls completed. */
@@ -62,38 +62,31 @@ async function storeMp4(job: VideoJob, upstream: Upstream, context: ToolContext)
   }
 }
 
-async function downloadMp4(name: string, job: VideoJob, upstream: Upstream, { media, now, sleep }: ToolContext): Promise<SavedMedia> {
-  const { service } = upstream;
+async function downloadMp4(name: string, job: VideoJob, upstream: Upstream, { media }: ToolContext): Promise<SavedMedia> {
   const response = await openVideo(upstream, job.id, 'video');
-  const body = await openBody(response, HEAD_BYTES, { service, paid: false, maxBytes: MAX_VIDEO_BYTES, now, sleep });
+  const body = await openBody(response, HEAD_BYTES, bodyOptions(upstream, { paid: false, maxBytes: MAX_VIDEO_BYTES }));
   if (!isMp4(body.head)) {
     await body.reader.cancel();
-    throw new GatewayError({ kind: 'upstream_answer', service, problem: 'the video in it is not an MP4 file', paid: false });
+    throw unexpectedBody(upstream, 'the video in it is not an MP4 file', false);
   }
-  return media.saveStream(name, { body: body.reader, lengthBytes: body.lengthBytes, repeatable: true }, MP4);
+  return media.saveStream(name, { body: body.reader, repeatable: true }, MP4);
 }
 
 /** What another download may repair: a body that broke off, a file that is not ready yet, and faults that pass. */
 function mayBeRepaired(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   const { failure } = error;
-  return isPassing(failure) || (failure.kind === 'upstream_status' && NOT_READY.has(failure.status));
+  return isTransient(failure) || (failure.kind === 'upstream_status' && NOT_READY.has(failure.status));
 }
 
 /** A picture beside the video. It is a convenience: whatever goes wrong with it, the video counts. */
-async function storeImage(
-  job: VideoJob,
-  variant: ImageVariant,
-  upstream: Upstream,
-  { media, now, sleep }: ToolContext,
-): Promise<File | undefined> {
+async function storeImage(job: VideoJob, variant: ImageVariant, upstream: Upstream, { media }: ToolContext): Promise<File | undefined> {
   const place = { id: job.id, createdAtMs: job.created_at * 1000 };
   try {
     const existing = await findImage(place, variant, media);
     if (existing) return toFile(existing);
     const response = await openVideo(upstream, job.id, variant);
-    const options = { service: upstream.service, paid: false, maxBytes: MAX_IMAGE_BYTES, now, sleep };
-    const bytes = await readWhole((await openBody(response, 0, options)).reader);
+    const bytes = await readBody(response, bodyOptions(upstream, { paid: false, maxBytes: MAX_VIDEO_IMAGE_BYTES }));
     const image = inspectImage(bytes);
     return image && toFile(await media.save(imageName(place, variant, image.format.extension, media), bytes, image.format));
   } catch (error) {

@@ -27,10 +27,16 @@ function setUp({
 } = {}) {
   const urls: URL[] = [];
   const sleeps: number[] = [];
+  const runtime = testRuntime({}, 1_000);
   const client = createBlobClient(of, container, {
-    ...testRuntime(),
+    ...runtime,
     now,
-    sleep: async (ms) => void sleeps.push(ms),
+    // Time limits can be ended; the waits between attempts cannot.
+    sleep: (ms, signal) => {
+      if (!signal) sleeps.push(ms);
+      return runtime.sleep(ms, signal);
+    },
+    random: () => 1,
     fetch: (url, init) => {
       urls.push(new URL(url));
       return wrapped(url, init);
@@ -74,10 +80,10 @@ test('a connection string with a SAS needs no key, and the SAS is sent as it is'
   expect(sasConnectionString).toContain(urls[0]?.search.slice(1));
 });
 
-test('passing faults are retried, with longer and longer waits and a new signature each time', async () => {
+test('transient faults are retried, with longer and longer waits and a new signature each time', async () => {
   let clock = Date.now();
   const { client, urls, sleeps } = setUp({
-    now: () => (clock += 20_000),
+    now: () => (clock += 2_000),
     fetch: failing(status(500), status(503), async () => Promise.reject(new TypeError('reset'))),
   });
   const name = newName();
@@ -93,12 +99,26 @@ test('the wait that Azure asks for is kept', async () => {
   expect(sleeps).toEqual([7000]);
 });
 
-test('after four attempts the failure is told, as one that may pass', async () => {
-  const { client, urls } = setUp({ fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
+test('after minutes the failure is told, as a transient one', async () => {
+  let clock = Date.now();
+  const now = () => (clock += 2_000);
+  const { client } = setUp({ now, fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
   await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({
     failure: { kind: 'storage', problem: 'Azure Blob Storage answered 503 (ServerBusy)', retryable: true },
   });
-  expect(urls).toHaveLength(4);
+});
+
+test('a HEAD is given up after a few attempts', async () => {
+  let clock = Date.now();
+  const { client, urls } = setUp({ now: () => (clock += 100), fetch: status(503) });
+  await expect(client.head(newName())).rejects.toMatchObject({ failure: { kind: 'storage', retryable: true } });
+  expect(urls.length).toBeLessThan(7);
+});
+
+test.each([200, 404])('a proxy that responds to everything with %i is no store', async (code) => {
+  const { client } = setUp({ fetch: status(code, { 'content-type': 'text/html' }) });
+  if (code === 200) await expect(client.assertUsable(newName())).rejects.toMatchObject({ failure: { kind: 'storage' } });
+  await expect(client.head(newName()).catch(() => undefined)).resolves.toBeUndefined();
 });
 
 test('when only the answer was lost, the blob counts as stored', async () => {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { download } from '../../src/media/download.ts';
+import { testRuntime } from '../support.ts';
 
 const URL_OF_IT = 'https://example.com/file';
-const LIMITS = { maxBytes: 10, timeoutMs: 10_000 };
 const answering = (response: Response) => async () => response;
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+const read = (fetch: Fetch, timeoutMs = 10_000) => download(URL_OF_IT, { clock: testRuntime(), fetch, maxBytes: 10, timeoutMs });
 
 test('the whole body, however it is cut into pieces', async () => {
   const body = new ReadableStream({
@@ -12,7 +14,7 @@ test('the whole body, however it is cut into pieces', async () => {
       controller.close();
     },
   });
-  expect(new TextDecoder().decode(await download(answering(new Response(body)), URL_OF_IT, LIMITS))).toBe('0123456789');
+  expect(new TextDecoder().decode(await read(answering(new Response(body))))).toBe('0123456789');
 });
 
 test('a longer body is an error before it has been read to its end', async () => {
@@ -26,19 +28,19 @@ test('a longer body is an error before it has been read to its end', async () =>
     },
     { highWaterMark: 0 },
   );
-  await expect(download(answering(new Response(endless)), URL_OF_IT, LIMITS)).rejects.toThrow('larger than 10 bytes');
+  await expect(read(answering(new Response(endless)))).rejects.toThrow('larger than 10 bytes');
   expect(pulls).toBeLessThan(6);
 });
 
 test('any status but a success is an error', async () => {
-  await expect(download(answering(new Response('gone', { status: 410 })), URL_OF_IT, LIMITS)).rejects.toMatchObject({
-    passing: false,
-    message: 'it was answered with 410',
+  await expect(read(answering(new Response('gone', { status: 410 })))).rejects.toMatchObject({
+    transient: false,
+    message: 'it returned 410',
   });
 });
 
 test('an answer that does not come in time is an error', async () => {
   const hanging = (_: string, { signal }: RequestInit) =>
     new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
-  await expect(download(hanging, URL_OF_IT, { ...LIMITS, timeoutMs: 20 })).rejects.toThrow();
+  await expect(read(hanging, 20)).rejects.toThrow();
 });

@@ -1,5 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { checkUrl, isPublicAddress, readInputImage } from '../../src/media/input-image.ts';
+import { testRuntime } from '../support.ts';
 
 const NEVER = new AbortController().signal;
 const PNG = Uint8Array.fromBase64('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==');
@@ -86,7 +87,12 @@ test.each([
 
 describe('reading', () => {
   const read = (fetch: (url: string, init: RequestInit) => Promise<Response>, url = 'https://images.example.com/x.png') =>
-    readInputImage(url, NEVER, { argument: 'the_url', allowedHosts: ['images.example.com', 'other.example.com'], fetch });
+    readInputImage(url, NEVER, {
+      argument: 'the_url',
+      allowedHosts: ['images.example.com', 'other.example.com'],
+      fetch,
+      clock: testRuntime(),
+    });
   const redirect = (location: string) => new Response(null, { status: 302, headers: { location } });
 
   test('an image', async () => {
@@ -126,7 +132,7 @@ describe('reading', () => {
 
   test.each<[string, () => Promise<Response>, RegExp]>([
     ['something else', async () => new Response('<svg/>'), /the_url: is not a PNG/],
-    ['404', async () => new Response(null, { status: 404 }), /answered with 404/],
+    ['404', async () => new Response(null, { status: 404 }), /returned 404/],
     ['no connection', async () => Promise.reject(new TypeError('at 10.0.0.7')), /the_url: could not be read$/],
     ['too much', async () => new Response(new Uint8Array(21 * 1024 * 1024)), /larger than 20971520 bytes/],
     ['redirects without end', async () => redirect('/x.png'), /redirects more than 3 times/],

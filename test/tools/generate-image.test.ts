@@ -196,7 +196,7 @@ describe('faults', () => {
       body: JSON.stringify({ data: [{ url: png }, { b64_json: png }] }),
       headers: { 'content-type': 'application/json' },
     });
-    expect((await app.call('generate_image', { prompt: 'a lamp' })).structuredContent.images).toHaveLength(2);
+    expect((await app.call('generate_image', { prompt: 'a lamp', n: 2 })).structuredContent.images).toHaveLength(2);
   });
 
   test('uploads are retried', async () => {
@@ -219,7 +219,7 @@ describe('faults', () => {
     ['neither base64 nor a URL', { data: [{}] }, /neither b64_json nor/],
     ['a URL of another scheme', { data: [{ url: 'file:///etc/passwd' }] }, /neither b64_json nor/],
     ['a URL that cannot be read', { data: [{ url: 'http://127.0.0.1:9/x.png' }] }, /could not be read/],
-    ['a URL that is gone', { data: [{ url: `${inject('openaiUrl')}/files/none` }] }, /could not be read: it was answered with 404/],
+    ['a URL that is gone', { data: [{ url: `${inject('openaiUrl')}/files/none` }] }, /could not be read: it returned 404/],
   ])('an answer with %s is an error', async (_, body, expected) => {
     const app = createTestApp();
     await app.fail({ status: 200, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });

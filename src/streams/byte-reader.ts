@@ -49,6 +49,23 @@ function createCopyingReader(stream: ReadableStream<Uint8Array>): ByteReader {
   };
 }
 
+const STREAM_CHUNK_BYTES = 16 * 1024;
+
+/** A stream of what the reader reads, for those who take nothing else. */
+export function streamOf({ read, cancel }: ByteReader): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const chunk = await read(new Uint8Array(STREAM_CHUNK_BYTES));
+        if (chunk.byteLength === 0) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 /** The bytes of all chunks, one after the other. */
 export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0));

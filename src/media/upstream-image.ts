@@ -1,0 +1,55 @@
+import { IMAGE_DOWNLOAD_TIMEOUT_MS, MAX_IMAGE_BYTES } from '../limits.ts';
+import type { Clock } from '../ports.ts';
+import { DownloadError, download } from './download.ts';
+import { isPrivateHost } from './input-image.ts';
+
+export type UpstreamImageOptions = Readonly<{
+  runtime: Clock &
+    Readonly<{
+      fetch: (url: string, init: RequestInit) => Promise<Response>;
+      /** Does not connect to private addresses, where the runtime could. */
+      fetchPublic: (url: string, init: RequestInit) => Promise<Response>;
+    }>;
+  /** Hosts that may be at private addresses, each with its port unless that is the default. */
+  allowedHosts: readonly string[];
+}>;
+
+const ATTEMPTS = 3;
+const BACKOFF_MS = 1_000;
+const MAX_REDIRECTS = 3;
+
+/**
+ * Reads an image from a URL that an upstream has responded with. It is paid for, so neither a transient fault nor a
+ * client that goes away ends this. Only hosts that are allowed may be at private addresses, redirects included. Throws a
+ * `DownloadError`, or what fetch throws.
+ */
+export async function downloadImage(url: string, options: UpstreamImageOptions): Promise<Uint8Array<ArrayBuffer>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await downloadOnce(url, options);
+    } catch (error) {
+      const isFinal = error instanceof DownloadError && !error.transient;
+      if (isFinal || attempt === ATTEMPTS) throw error;
+      await options.runtime.sleep(BACKOFF_MS * attempt);
+    }
+  }
+}
+
+function downloadOnce(url: string, { runtime, allowedHosts }: UpstreamImageOptions): Promise<Uint8Array<ArrayBuffer>> {
+  async function fetchChecked(target: string, init: RequestInit): Promise<Response> {
+    let current = target;
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const { host, hostname } = new URL(current);
+      const isAllowed = allowedHosts.includes(host);
+      if (!isAllowed && isPrivateHost(hostname)) throw new DownloadError('it is at a private address (MCP_ALLOWED_DOWNLOAD_HOSTS)', false);
+      const response = await (isAllowed ? runtime.fetch : runtime.fetchPublic)(current, { ...init, redirect: 'manual' });
+      const location = response.headers.get('location');
+      if (response.status < 300 || response.status >= 400 || location === null) return response;
+      response.body?.cancel().catch(() => {});
+      if (!URL.canParse(location, current)) throw new DownloadError('it redirects to something that is no URL', false);
+      current = new URL(location, current).href;
+    }
+    throw new DownloadError(`it redirects more than ${MAX_REDIRECTS} times`, false);
+  }
+  return download(url, { clock: runtime, fetch: fetchChecked, maxBytes: MAX_IMAGE_BYTES, timeoutMs: IMAGE_DOWNLOAD_TIMEOUT_MS });
+}

@@ -1,0 +1,84 @@
+import type { OpenAI } from 'openai';
+import { z } from 'zod';
+import { MAX_CHAT_BODY_BYTES, MAX_NESTING } from '../limits.ts';
+import { isNestedDeeper } from '../nesting.ts';
+import { callUpstream } from './call-upstream.ts';
+import { collectChat } from './chat-stream.ts';
+import { readJson, unexpectedBody } from './read-response.ts';
+import type { Upstream } from './upstreams.ts';
+
+export type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
+
+export type ChatOptions = Readonly<{
+  signal: AbortSignal;
+  /** Asks for a streamed response, and tells the text so far about once a second. */
+  onText?: ((textSoFar: string) => void) | undefined;
+}>;
+
+/** Some compatible servers respond with parts, as in requests. */
+const contentSchema = z.union([
+  z.string(),
+  z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map(({ text = '' }) => text).join('')),
+]);
+
+/** Token counts, as far as they are plain; what is nested beyond reason is left out. */
+export const usageSchema = z
+  .looseObject({})
+  .refine((usage) => !isNestedDeeper(usage, MAX_NESTING))
+  .nullish()
+  .catch(null);
+
+/** What is needed of the response; anything else in it may change without breaking the tool. */
+const responseSchema = z.object({
+  id: z.string().catch(''),
+  model: z.string().optional().catch(undefined),
+  choices: z.tuple(
+    [
+      z.object({
+        finish_reason: z.string().nullish().catch(null),
+        message: z.object({ content: contentSchema.nullish(), refusal: z.string().nullish().catch(null) }),
+      }),
+    ],
+    z.unknown(),
+  ),
+  usage: usageSchema,
+});
+
+export type ChatResponse = Readonly<{
+  id: string;
+  model: string | undefined;
+  text: string;
+  refusal: string | undefined;
+  finishReason: string | undefined;
+  usage: Record<string, unknown> | undefined;
+}>;
+
+/** One chat completion (https://platform.openai.com/docs/api-reference/chat/create). */
+export async function createChat(upstream: Upstream, request: ChatRequest, options: ChatOptions): Promise<ChatResponse> {
+  const raw = await callUpstream(upstream, { paid: true, signal: options.signal }, (signal) =>
+    send(upstream, request, { ...options, signal }),
+  );
+  const response = responseSchema.safeParse(raw);
+  if (!response.success) throw unexpectedBody(upstream, 'it holds no chat message', true);
+  const { id, model, choices, usage } = response.data;
+  const [{ message, finish_reason }] = choices;
+  return {
+    id,
+    model,
+    text: message.content ?? '',
+    refusal: message.refusal ?? undefined,
+    finishReason: finish_reason ?? undefined,
+    usage: usage ?? undefined,
+  };
+}
+
+async function send(upstream: Upstream, request: ChatRequest, { signal, onText }: ChatOptions): Promise<unknown> {
+  const { completions } = upstream.client.chat;
+  const limits = { paid: true, maxBytes: MAX_CHAT_BODY_BYTES };
+  if (!onText) return readJson(await completions.create(request, { signal }).asResponse(), upstream, limits);
+  const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
+  const response = await completions.create(streamed, { signal }).asResponse();
+  // A server that does not stream responds with the whole at once.
+  if (!response.headers.get('content-type')?.includes('text/event-stream')) return readJson(response, upstream, limits);
+  return collectChat(response, { upstream, signal, onText });
+}

@@ -1,0 +1,108 @@
+import type { OpenAI } from 'openai';
+import { z } from 'zod';
+import { GatewayError } from '../errors.ts';
+import { MAX_IMAGE_BYTES, MAX_IMAGE_TEXT_BYTES, UPSTREAM_TIMEOUT_MS } from '../limits.ts';
+import { guardBody } from '../streams/body.ts';
+import type { ByteReader } from '../streams/byte-reader.ts';
+import { callUpstream } from './call-upstream.ts';
+import { usageSchema } from './chat.ts';
+import { INLINE, type InlineImagesOptions, readInlineImages } from './inline-images.ts';
+import { bodyOptions, unexpectedBody } from './read-response.ts';
+import type { Upstream } from './upstreams.ts';
+
+export type ImageRequest = OpenAI.ImageGenerateParamsNonStreaming;
+
+export type ImageOptions = Readonly<{
+  signal: AbortSignal;
+  /** As many are taken; further ones are not read. */
+  maxImages: number;
+  /** Takes each image that the response holds, as it arrives. See {@link InlineImagesOptions}. */
+  onImage: InlineImagesOptions['onImage'];
+}>;
+
+/** One entry of the response. */
+export type GeneratedImage = Readonly<{
+  /** Where it is: the index that `onImage` was given, or a URL. */
+  source: { inline: number } | { url: string } | { problem: string };
+  revisedPrompt?: string | undefined;
+}>;
+
+export type ImageResponse = Readonly<{
+  images: readonly GeneratedImage[];
+  /** How many there were beyond `maxImages`. */
+  surplus: number;
+  usage?: Record<string, unknown> | undefined;
+  /** Why the response ended early; what came before counts. */
+  failure?: GatewayError;
+}>;
+
+/** How much longer than its bytes an image in base64 is, with some room. */
+const BASE64_FACTOR = 1.5;
+
+const entrySchema = z.object({
+  b64_json: z.string().nullish(),
+  url: z.string().nullish(),
+  revised_prompt: z.string().nullish().catch(null),
+});
+const responseSchema = z.object({ data: z.array(entrySchema).min(1), usage: usageSchema });
+
+/**
+ * Generates images (https://platform.openai.com/docs/api-reference/images/create). Those that the response holds are
+ * handed over while it is read, so that no more than one need be in memory. Once sent, it does not end with its client.
+ */
+export async function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
+  const startMs = upstream.clock.now();
+  const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, (until) =>
+    upstream.client.images.generate(request, { signal: until }).asResponse(),
+  );
+  let taken = 0;
+  const maxBytes = MAX_IMAGE_TEXT_BYTES + options.maxImages * MAX_IMAGE_BYTES * BASE64_FACTOR;
+  const timeoutMs = startMs + UPSTREAM_TIMEOUT_MS - upstream.clock.now();
+  const limits = bodyOptions(upstream, { paid: true, maxBytes, timeoutMs, minBytesPerMinute: 0 });
+  try {
+    const json = await readText(guardBody(response, limits), upstream, {
+      ...options,
+      onImage: (index, image) => {
+        taken = index + 1;
+        return options.onImage(index, image);
+      },
+    });
+    return parseResponse(json, upstream, options.maxImages);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || taken === 0) throw error;
+    const images = Array.from({ length: taken }, (_, inline) => ({ source: { inline } }));
+    return { images, surplus: 0, failure: error };
+  }
+}
+
+async function readText(reader: ByteReader, upstream: Upstream, { maxImages, onImage }: ImageOptions): Promise<unknown> {
+  try {
+    const limits = { maxImages, maxImageBytes: MAX_IMAGE_BYTES, maxTextBytes: MAX_IMAGE_TEXT_BYTES };
+    return JSON.parse(await readInlineImages(reader, { ...limits, onImage }));
+  } catch (cause) {
+    if (cause instanceof RangeError) {
+      await reader.cancel();
+      throw unexpectedBody(upstream, cause.message, true, cause);
+    }
+    if (cause instanceof SyntaxError) throw unexpectedBody(upstream, 'the body is not valid JSON', true, cause);
+    throw cause;
+  }
+}
+
+function parseResponse(json: unknown, upstream: Upstream, maxImages: number): ImageResponse {
+  const response = responseSchema.safeParse(json);
+  if (!response.success) throw unexpectedBody(upstream, 'it holds no images', true, response.error);
+  const { data, usage } = response.data;
+  return {
+    images: data.slice(0, maxImages).map((entry) => ({ source: sourceOf(entry), revisedPrompt: entry.revised_prompt ?? undefined })),
+    surplus: Math.max(0, data.length - maxImages),
+    usage: usage ?? undefined,
+  };
+}
+
+/** GPT image models respond with base64; compatible servers may respond with a URL, or with either as a data: URL. */
+function sourceOf({ b64_json, url }: z.output<typeof entrySchema>): GeneratedImage['source'] {
+  const text = b64_json || url || '';
+  if (text.startsWith(INLINE)) return { inline: Number(text.slice(INLINE.length)) };
+  return /^https?:\/\//i.test(text) ? { url: text } : { problem: 'an image in it has neither b64_json nor an http(s) url' };
+}

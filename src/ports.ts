@@ -1,0 +1,7 @@
+/** Time, as the runtime or a test has it. */
+export type Clock = Readonly<{
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Resolves after `ms`; rejects with the signal's reason when that is aborted first. */
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}>;

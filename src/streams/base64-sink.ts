@@ -1,0 +1,90 @@
+/** Decodes the base64 in the raw bytes of a JSON string, piece by piece, into one buffer that is used again. */
+export type Base64Sink = Readonly<{
+  /** Takes the bytes from `start` on up to the string's closing quote; returns its index, or the chunk's length when it is not in there. */
+  write(chunk: Uint8Array, start: number): number;
+  /** The decoded bytes, or what is wrong with them. Valid until {@link Base64Sink.reset}. */
+  finish(): Uint8Array<ArrayBuffer> | { problem: string };
+  /** Begins anew; the buffer is given up unless it is `free`. */
+  reset(free: boolean): void;
+}>;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const UNICODE_ESCAPE = 'u'.charCodeAt(0);
+const FIRST_CAPACITY_BYTES = 1024 * 1024;
+
+/** `maxBytes` bounds what is decoded; `skip` reads a string without decoding it. */
+export function createBase64Sink(maxBytes: number): Base64Sink & { skip: (isSkipped: boolean) => void } {
+  const ascii = new TextDecoder();
+  let buffer = new ArrayBuffer(FIRST_CAPACITY_BYTES);
+  let filled = 0;
+  let carry = '';
+  let isEscaped = false;
+  let escaped = '';
+  let problem: string | undefined;
+  let isSkipped = false;
+
+  function decode(text: string, isLast: boolean): void {
+    if (problem !== undefined || isSkipped) return;
+    const whole = carry + text;
+    const needed = filled + Math.ceil((whole.length * 3) / 4) + 3;
+    if (needed > buffer.byteLength) buffer = buffer.transfer(Math.max(needed, buffer.byteLength * 2));
+    try {
+      const lastChunkHandling = isLast ? 'loose' : 'stop-before-partial';
+      const { read, written } = new Uint8Array(buffer, filled).setFromBase64(whole, { lastChunkHandling });
+      filled += written;
+      carry = whole.slice(read).trim();
+    } catch {
+      problem = 'is not valid base64';
+    }
+    if (filled > maxBytes) problem = `is larger than ${maxBytes} bytes`;
+  }
+
+  /** `\/` and `\u002B` stand for themselves, `\n` and the like for white space. */
+  function takeEscape(byte: number): void {
+    escaped += String.fromCharCode(byte);
+    if (escaped.charCodeAt(0) === UNICODE_ESCAPE && escaped.length < 5) return;
+    if (escaped.charCodeAt(0) === UNICODE_ESCAPE) decode(String.fromCharCode(Number.parseInt(escaped.slice(1), 16)), false);
+    else if (escaped === '/') decode('/', false);
+    else if (!'nrt'.includes(escaped)) problem ??= 'is not valid base64';
+    escaped = '';
+    isEscaped = false;
+  }
+
+  return {
+    write(chunk, start) {
+      let at = start;
+      let quote = -1;
+      while (at < chunk.length) {
+        if (isEscaped) {
+          takeEscape(chunk[at++] ?? 0);
+          continue;
+        }
+        if (quote < at) quote = indexOr(chunk.indexOf(QUOTE, at), chunk.length);
+        const end = indexOr(chunk.subarray(0, quote).indexOf(BACKSLASH, at), quote);
+        if (end > at) decode(ascii.decode(chunk.subarray(at, end)), false);
+        if (end === quote) return quote;
+        isEscaped = true;
+        at = end + 1;
+      }
+      return at;
+    },
+    finish() {
+      decode('', true);
+      return problem === undefined ? new Uint8Array(buffer, 0, filled) : { problem };
+    },
+    reset(free) {
+      if (!free) buffer = new ArrayBuffer(FIRST_CAPACITY_BYTES);
+      filled = 0;
+      carry = '';
+      problem = undefined;
+    },
+    skip(skipped) {
+      isSkipped = skipped;
+    },
+  };
+}
+
+function indexOr(index: number, fallback: number): number {
+  return index < 0 ? fallback : index;
+}

@@ -1,0 +1,109 @@
+import type { Clock } from '../ports.ts';
+import { type ByteReader, concatenate, readerOf } from './byte-reader.ts';
+import { createSlowWatch, type Pace } from './slow-watch.ts';
+
+export type BodyOptions = Pace &
+  Readonly<{
+    clock: Clock;
+    maxBytes: number;
+    /** The failure that a problem means, such as "its body broke off". */
+    toError: (problem: string, cause?: unknown) => Error;
+  }>;
+
+/** A body whose first bytes have been looked at, and which still has them all. */
+export type OpenedBody = Readonly<{ head: Uint8Array; reader: ByteReader }>;
+
+/**
+ * Guards the body of a response: reading throws `toError` when it breaks off, ends before or after its declared length,
+ * is longer than `maxBytes`, or is too slow.
+ */
+export function guardBody(response: Response, options: BodyOptions): ByteReader {
+  const reader = readerOf(response.body ?? new Blob().stream());
+  return guard(reader, declaredLength(response.headers), options);
+}
+
+/** A guarded body, opened up to its first few (`headBytes`) bytes. */
+export async function openBody(response: Response, headBytes: number, options: BodyOptions): Promise<OpenedBody> {
+  const guarded = guardBody(response, options);
+  const head = new Uint8Array(headBytes);
+  let seen = 0;
+  while (seen < headBytes) {
+    const chunk = await guarded.read(new Uint8Array(headBytes - seen));
+    if (chunk.byteLength === 0) break;
+    head.set(chunk, seen);
+    seen += chunk.byteLength;
+  }
+  return { head: head.subarray(0, seen), reader: withHead(head.subarray(0, seen), guarded) };
+}
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** All of a guarded body; its `maxBytes` bound what that takes in memory. */
+export async function readBody(response: Response, options: BodyOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = guardBody(response, options);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for (;;) {
+    const chunk = await reader.read(new Uint8Array(CHUNK_BYTES));
+    if (chunk.byteLength === 0) return chunks.length === 1 && chunks[0] ? chunks[0] : concatenate(chunks);
+    // A buffer that is nearly full is kept as it is.
+    chunks.push(chunk.byteLength * 2 > CHUNK_BYTES ? chunk : chunk.slice());
+  }
+}
+
+/** `undefined` when the response does not say, or is compressed and therefore says something else. */
+function declaredLength(headers: Headers): number | undefined {
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  const length = headers.get('content-length');
+  return encoding === 'identity' && length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+}
+
+/** Gives the bytes that were looked at once more, before the others. */
+function withHead(head: Uint8Array, { read, cancel }: ByteReader): ByteReader {
+  let rest = head;
+  return {
+    cancel,
+    read(into) {
+      if (rest.byteLength === 0) return read(into);
+      const length = Math.min(into.byteLength, rest.byteLength);
+      into.set(rest.subarray(0, length));
+      rest = rest.subarray(length);
+      return Promise.resolve(into.subarray(0, length));
+    },
+  };
+}
+
+function guard(reader: ByteReader, lengthBytes: number | undefined, { clock, maxBytes, toError, ...pace }: BodyOptions): ByteReader {
+  const watch = createSlowWatch(clock, pace, () => reader.cancel());
+  let total = 0;
+
+  function fail(problem: string, cause?: unknown): never {
+    watch.stop();
+    const error = toError(problem, cause);
+    // Not awaited: letting go of a body that has stalled may take as long as the body itself.
+    reader.cancel(error).catch(() => {});
+    throw error;
+  }
+
+  return {
+    async read(into) {
+      watch.begin();
+      const chunk = await reader
+        .read(into)
+        .catch((cause: unknown) => (watch.problem() ? new Uint8Array(0) : fail('its body broke off', cause)));
+      watch.end(chunk.byteLength);
+      const tooSlow = watch.problem();
+      if (tooSlow) fail(tooSlow);
+      total += chunk.byteLength;
+      if (total > maxBytes) fail(`its body is larger than ${maxBytes} bytes`);
+      if (lengthBytes !== undefined && total > lengthBytes) fail(`its body is longer than the ${lengthBytes} bytes it declared`);
+      if (chunk.byteLength > 0) return chunk;
+      if (lengthBytes !== undefined && total < lengthBytes) fail(`its body ended after ${total} of ${lengthBytes} bytes`);
+      watch.stop();
+      return chunk;
+    },
+    cancel(reason) {
+      watch.stop();
+      return reader.cancel(reason);
+    },
+  };
+}
