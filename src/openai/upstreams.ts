@@ -78,7 +78,7 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
   const retriesRefusals = capability === 'chat' || capability === 'audio';
-  const common = { options: commonOptions(runtime), clock: { now: runtime.now, sleep: runtime.sleep }, retriesRefusals };
+  const common = { options: commonOptions(runtime), clock: runtime, retriesRefusals };
   const own = settings.elsewhere[capability];
   // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
   if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
@@ -180,9 +180,9 @@ function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
   });
 }
 
-function commonOptions({ fetch, now, sleep }: UpstreamRuntime) {
+function commonOptions(runtime: UpstreamRuntime) {
   return {
-    fetch: boundErrorBodies(fetch, { now, sleep }),
+    fetch: boundErrorBodies(runtime.fetch, runtime),
     // A redirect would carry Azure's `api-key` header to another host.
     fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,

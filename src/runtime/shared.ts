@@ -8,6 +8,7 @@ export function createSharedRuntime(log: Log) {
     fetchPublic: (input, init) => fetch(input, init),
     now: () => Date.now(),
     sleep,
+    timeLimit: sleep,
     random: () => Math.random(),
     randomUUID: () => crypto.randomUUID(),
     log,

@@ -10,7 +10,7 @@ export class TimeLimitError extends Error {
  * Throws a `TimeLimitError` when the time was over, and otherwise what `work` throws.
  */
 export async function withTimeLimit<Result>(
-  { sleep }: Pick<Clock, 'sleep'>,
+  { timeLimit }: Pick<Clock, 'timeLimit'>,
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<Result>,
   outer?: AbortSignal,
@@ -21,7 +21,7 @@ export async function withTimeLimit<Result>(
   const stop = () => controller.abort(outer?.reason);
   outer?.addEventListener('abort', stop, { once: true });
   if (outer?.aborted) stop();
-  const timer = sleep(timeoutMs, finished.signal).then(
+  const timer = timeLimit(timeoutMs, finished.signal).then(
     () => {
       isOver = true;
       controller.abort(new TimeLimitError(`No result within ${timeoutMs} ms.`));
