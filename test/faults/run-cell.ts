@@ -11,7 +11,7 @@ import { type CellResult, findProblems } from './verdict.ts';
 export type Backends = Readonly<{ openaiUrl: string; storage: Pick<RunningAzurite, 'connectionString' | 'container'> }>;
 
 /** A call that has no response by then, by the gateway's clock, never gets one. */
-const LIMIT_MS = 45 * 60_000;
+const LIMIT_MS = 30 * 60_000;
 /** For a gateway whose clock cannot be asked any more. */
 const TRUE_LIMIT_MS = 3 * 60_000;
 const LOOK_EVERY_MS = 100;
