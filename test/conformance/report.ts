@@ -37,7 +37,7 @@ function describeVerdict(verdict: Verdict | undefined): string {
   return `${verdict.passed} passed${excused}`;
 }
 
-function align(rows: readonly string[][]): string {
+export function align(rows: readonly string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>

@@ -1,0 +1,30 @@
+import type { Runtime } from '../../src/gateway.ts';
+
+/** How much faster than the true clock the gateway's goes while a fault lasts: ten minutes take four seconds. */
+export const FAST = 150;
+/** It starts behind the true one: storage takes what was signed by a clock up to five minutes ahead, but not more. */
+const STARTS_BEHIND_MS = 13 * 60_000;
+const TICK_MS = 5;
+
+/** A clock whose speed can be changed at any time, also while somebody sleeps. */
+export type AdjustableClock = Pick<Runtime, 'now' | 'sleep'> & Readonly<{ setSpeed: (speed: number) => void }>;
+
+export function createAdjustableClock(sleep: Runtime['sleep']): AdjustableClock {
+  let speed = 1;
+  let trueMs = Date.now();
+  let startMs = trueMs - STARTS_BEHIND_MS;
+  const now = () => startMs + (Date.now() - trueMs) * speed;
+  return {
+    now,
+    setSpeed(newSpeed) {
+      startMs = now();
+      trueMs = Date.now();
+      speed = newSpeed;
+    },
+    async sleep(ms, signal) {
+      const untilMs = now() + ms;
+      do await sleep(Math.min(TICK_MS, Math.max(0, untilMs - now()) / speed), signal);
+      while (now() < untilMs);
+    },
+  };
+}
