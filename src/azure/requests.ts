@@ -27,7 +27,7 @@ type BlobOperation = Readonly<{
   headers?: Readonly<Record<string, string>>;
   /** The body of one attempt, and how it is to be sent. */
   init?: () => RequestInit;
-  /** How long it is tried again after transient faults; by default a few seconds. */
+  /** How long it is tried again after transient faults; by default a few times. */
   retryForMs?: number;
   /** How long one attempt may take. */
   timeoutMs?: number;
@@ -62,7 +62,7 @@ export type BlobRequests = Readonly<{
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 15_000;
 /** For what can be done again at no cost. */
-const RETRY_BRIEFLY_MS = 2_500;
+const MAX_BRIEF_ATTEMPTS = 4;
 const MAX_RETRY_AFTER_SECONDS = 30;
 /** Azure's clocks and ours may disagree by some minutes. */
 const SAS_STARTS_BEFORE_MS = 5 * 60_000;
@@ -120,13 +120,14 @@ export function createBlobRequests(account: StorageAccount, container: string, r
   async function send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
     // What can be done again later does not wait for a store that is down.
     if (operation.retryForMs === undefined && gate.isOpen()) return sendOnce(name, operation);
-    const untilMs = runtime.now() + (operation.retryForMs ?? RETRY_BRIEFLY_MS);
+    const untilMs = runtime.now() + (operation.retryForMs ?? 0);
     for (let attempts = 1; ; attempts++) {
       const report = await gate.enter(attempts > 1);
       const answer = await attempt(name, operation);
       report(!answer.transient);
       const waitMs = answer.retryAfterMs ?? backoffMs(attempts);
-      if (!answer.transient || runtime.now() + waitMs > untilMs) return { ...answer, attempts };
+      const isLast = operation.retryForMs === undefined ? attempts === MAX_BRIEF_ATTEMPTS : runtime.now() + waitMs > untilMs;
+      if (!answer.transient || isLast) return { ...answer, attempts };
       await runtime.sleep(waitMs);
     }
   }

@@ -114,7 +114,9 @@ export const TARGETS: readonly Target[] = [
         tool === 'generate_video'
           ? { ...NOT_STORED_YET, kinds: ['video_interrupted'], paidPosts: 1, says: VIDEO_ID }
           : { ...NOT_STORED_YET, kinds: ['media_lost'], paidPosts: 1 };
-      return FINAL.includes(fault) ? { ...lost, puts: 1 } : { ...lost, minSeconds: RETRIED_SECONDS };
+      if (FINAL.includes(fault)) return { ...lost, puts: 1 };
+      // A video can be downloaded again.
+      return tool === 'generate_video' ? lost : { ...lost, minSeconds: RETRIED_SECONDS };
     },
   },
   {
