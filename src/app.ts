@@ -8,6 +8,7 @@ import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
 import { requestLog } from './http/request-log.ts';
+import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from './limits.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
 
@@ -33,13 +34,13 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
   app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
 
   const answer = async (c: Context<HttpEnv>) => {
-    const body = await readJsonRpcBody(c);
+    const body = await readJsonRpcBody(c, runtime);
     return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, { requestId: c.get('requestId') });
   };
   // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
   app.post('/sse', answer).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : refuseMethod(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, sessions, isDraining));
+  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining));
   app.all('/mcp', (c) => refuseMethod(c, 'POST'));
   app.all('/sse', (c) => refuseMethod(c, 'GET, POST'));
   app.all('/messages', (c) => refuseMethod(c, 'POST'));
@@ -76,8 +77,8 @@ async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<R
 }
 
 /** The inbox of a legacy stream: what a message leads to is sent to the stream. */
-async function deliver(c: Context<HttpEnv>, sessions: SseSessions, isDraining: () => boolean): Promise<Response> {
-  const body = await readJsonRpcBody(c);
+async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessions, isDraining: () => boolean): Promise<Response> {
+  const body = await readJsonRpcBody(c, runtime);
   if (body instanceof Response) return body;
   // Cancellations still have something to say.
   if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseNewCall(c);
@@ -99,7 +100,12 @@ function ownerOf(c: Context<HttpEnv>): string {
 
 function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {
   c.header('Allow', allowed);
-  return httpError(c, 405, 'method_not_allowed', `${c.req.method} is not for ${c.req.path}; allowed: ${allowed}.`);
+  return httpError(
+    c,
+    405,
+    'method_not_allowed',
+    `${c.req.method.slice(0, MAX_NAME_CHARACTERS)} is not for ${c.req.path}; allowed: ${allowed}.`,
+  );
 }
 
 /** What is served while the configuration is wrong: every request is told which variables to correct, never a value. */
@@ -119,7 +125,9 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(requestLog({ now, randomUUID, log: (entry) => log.info('request', entry) }));
   app.get('/health', (c) => c.json({ status: 'ok', version: VERSION }));
-  app.notFound((c) => httpError(c, 404, 'not_found', `There is nothing at ${c.req.path}; the MCP endpoint is POST /mcp.`));
+  app.notFound((c) =>
+    httpError(c, 404, 'not_found', `There is nothing at ${c.req.path.slice(0, MAX_PATH_CHARACTERS)}; the MCP endpoint is POST /mcp.`),
+  );
   app.onError((error, c) => {
     // A client that breaks off its request is no fault of ours, and does not read the answer.
     if (c.req.raw.signal.aborted) return c.body(null, 400);

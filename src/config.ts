@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseConnectionString } from './azure/connection-string.ts';
 import type { StorageSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
+import { trimEndSlashes } from './trim-slashes.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -24,6 +25,8 @@ export type Config = Readonly<{
   inputHosts: readonly string[];
   /** Hosts, at private addresses too, from which images that an upstream names may be read, besides the upstream's own. */
   downloadHosts: readonly string[];
+  /** Every value in it that nobody else may see. */
+  secrets: readonly string[];
 }>;
 
 /** One thing wrong with the environment: which variable, and what is expected. Never the value. */
@@ -57,7 +60,7 @@ const httpUrl = () =>
   z.string().transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     const isPlain = /^https?:\/\/[^\s?#@\\]+$/i.test(text);
-    if (url && isPlain) return url.href.replace(/\/+$/, '');
+    if (url && isPlain) return trimEndSlashes(url.href);
     context.addIssue({ code: 'custom', message: 'must be an http or https URL without user, query or fragment' });
     return z.NEVER;
   });
@@ -66,13 +69,13 @@ const httpUrl = () =>
 const azureResource = () =>
   z
     .string()
-    .transform((text) => text.replace(/\/openai(\/.*|\?.*)?$/, ''))
+    .transform((text) => text.split(/\/openai(?=[/?]|$)/)[0])
     .pipe(httpUrl());
 
 const pathSegments = () =>
   z
     .string()
-    .transform((text) => text.replace(/^\/+|\/+$/g, ''))
+    .transform((text) => trimEndSlashes(text).replace(/^\/+/, ''))
     .refine((text) => text.split('/').every((segment) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(segment)), {
       message: 'must be a path such as media/v1: segments of letters, digits, ".", "_" and "-" that do not start with a dot',
     });
@@ -230,7 +233,22 @@ function toConfig(env: Environment): Config {
     storage: storage(env),
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
     downloadHosts: env.MCP_ALLOWED_DOWNLOAD_HOSTS ?? [],
+    secrets: secrets(env),
   };
+}
+
+function secrets(env: Environment): string[] {
+  const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
+  const all = [env.MCP_SERVER_API_KEY, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
+  return all.filter((secret) => secret !== undefined);
+}
+
+function storageSecrets({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): (string | undefined)[] {
+  if (!account) return [];
+  const { credential } = account;
+  return credential.kind === 'key'
+    ? [credential.keyBase64]
+    : [credential.query, new URLSearchParams(credential.query).get('sig') ?? undefined];
 }
 
 function elsewhere(env: Environment): OpenAISettings['elsewhere'] {

@@ -12,6 +12,7 @@ import { createMediaStore } from './media/media-store.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Clock } from './ports.ts';
+import { createMask, createRedactor } from './redact.ts';
 import { tools } from './tools/index.ts';
 
 /** Where the runtimes differ, and what tests replace. */
@@ -72,7 +73,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     clock: runtime,
   };
   const services = {
-    upstreams: createUpstreams(config.openai, runtime),
+    upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     media,
     admission: createAdmission(runtime.mediaMemoryBytes),
     downloadImage: (url: string, upstream: Upstream) =>
@@ -92,6 +93,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     instructions: INSTRUCTIONS,
     tools,
     services,
+    mask: createMask(config.secrets),
     onToolCall: ({ requestId, tool, durationMs, outcome, error }) => {
       const fields = { request_id: requestId, tool, outcome, duration_ms: durationMs };
       if (outcome === 'ok') log.info('tool_call', fields);

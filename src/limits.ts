@@ -5,6 +5,27 @@ const MIB = 1024 * KIB;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 
+/** The body of a request. */
+export const MAX_REQUEST_BYTES = 4 * MIB;
+export const REQUEST_BODY_TIMEOUT_MS = MINUTE_MS;
+/** The Authorization header; longer ones are refused unread. */
+export const MAX_AUTHORIZATION_CHARACTERS = 4 * KIB;
+/** How deep arrays and objects may stand in each other: in requests, in the JSON of a model's text, and in `usage`. */
+export const MAX_NESTING = 64;
+/** The arguments of one call: items of an array, names of an object, and values altogether. */
+export const MAX_ARRAY_ITEMS = 2_000;
+export const MAX_OBJECT_NAMES = 2_000;
+export const MAX_ARGUMENT_VALUES = 20_000;
+/** What is said of wrong arguments. */
+export const MAX_PROBLEMS = 10;
+export const MAX_PROBLEM_CHARACTERS = 300;
+/** A name from outside, such as that of a tool or an argument, where it is repeated. */
+export const MAX_NAME_CHARACTERS = 64;
+/** A path from outside, where it is repeated. */
+export const MAX_PATH_CHARACTERS = 256;
+/** Any other text from outside, in results and in the log. */
+export const MAX_OUTSIDE_TEXT_CHARACTERS = 8_000;
+
 /** How long an upstream may take for one response, body included. */
 export const UPSTREAM_TIMEOUT_MS = 10 * MINUTE_MS;
 /** What each minute of waiting for a body must bring; less is a stall. */
@@ -31,9 +52,6 @@ export const MAX_INPUT_IMAGE_BYTES = 20 * MIB;
 export const INPUT_IMAGE_TIMEOUT_MS = 30 * SECOND_MS;
 /** An image that an upstream names by its URL. */
 export const IMAGE_DOWNLOAD_TIMEOUT_MS = MINUTE_MS;
-
-/** What is parsed out of a model's text for `json`, and passed on of `usage`: levels of nesting. */
-export const MAX_NESTING = 64;
 
 /** One request to the object store. */
 export const STORAGE_ATTEMPT_TIMEOUT_MS = MINUTE_MS;

@@ -1,17 +1,18 @@
-import { redact } from './redact.ts';
+import type { Redact } from './redact.ts';
 
 const LEVELS = { debug: 10, info: 20, warn: 30, error: 40 } as const;
 type Level = keyof typeof LEVELS;
 
-/** `log.info('tool_call', {…})`: one event with its fields. Never arguments, answers, keys or URLs with a SAS. */
+/** `log.info('tool_call', {…})`: one event with its fields. Never arguments, results, keys or URLs with a SAS. */
 export type Log = Readonly<Record<Level, (event: string, fields?: Record<string, unknown>) => void>>;
 
 /** One JSON object a line, which `docker logs` and Workers Logs both read; what looks like a secret is taken out. */
-export function createLog(minimum: Level, write: (line: string) => void): Log {
+export function createLog(minimum: Level, write: (line: string) => void, redact: Redact): Log {
+  const clean = (_: string, value: unknown) => (typeof value === 'string' ? redact(value) : value);
   const at =
     (level: Level): Log[Level] =>
     (event, fields = {}) => {
-      if (LEVELS[level] >= LEVELS[minimum]) write(redact(JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })));
+      if (LEVELS[level] >= LEVELS[minimum]) write(JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }, clean));
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -8,6 +8,7 @@ import { createGateway } from './gateway.ts';
 import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
+import { createRedactor } from './redact.ts';
 import { createNodeRuntime } from './runtime/node.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -39,7 +40,7 @@ function readEnvironment(): Record<string, string | undefined> {
 }
 
 function serve(config: Config): void {
-  const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`));
+  const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`), createRedactor(config.secrets));
   const runtime = createNodeRuntime(log);
   const gateway = createGateway(config, runtime);
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);

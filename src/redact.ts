@@ -1,11 +1,81 @@
-/** Takes out whatever looks like a key, a bearer token, a SAS signature or inline data, and folds white space. */
-export function redact(text: string): string {
-  return text
-    .replace(/\bsk-[\w*-]{4,}/g, '[key]')
-    .replace(/[\w.-]*\*{2,}[\w.*-]*/g, '[key]')
-    .replace(/\b(bearer|api[-_ ]key(?: provided)?:?)\s+[\w.~+/=-]{8,}/gi, '$1 [key]')
-    .replace(/\b(sig|signature|AccountKey)=[^&;\s"'\\]+/gi, '$1=[redacted]')
-    .replace(/\bdata:[\w/+.-]*;base64,[\w+/=]*/g, '[data]')
-    .replace(/\s+/g, ' ')
-    .trim();
+import { MAX_OUTSIDE_TEXT_CHARACTERS } from './limits.ts';
+
+/** Makes a text from outside fit for a client and the log: cut, without secrets, in one line. */
+export type Redact = (text: string, maxCharacters?: number) => string;
+
+/** Shorter values are words that occur everywhere. */
+const MIN_SECRET_CHARACTERS = 6;
+/** In what a tool returns, where a word such as "ollama", which is some server's key, is no secret. */
+const MIN_MASKED_CHARACTERS = 16;
+/** Of a secret that was cut in two; fewer characters say nothing. */
+const MIN_FRAGMENT_CHARACTERS = 4;
+const REPLACEMENT = '[key]';
+
+/**
+ * Takes out the secrets it is given, by value, and whatever else looks like a key, a bearer token, a SAS signature or
+ * inline data. Its time grows with the length of the text, and that is cut first.
+ */
+export function createRedactor(secrets: readonly string[]): Redact {
+  const known = spellingsOf(secrets, MIN_SECRET_CHARACTERS);
+  const longest = known[0]?.length ?? 0;
+  return (text, maxCharacters = MAX_OUTSIDE_TEXT_CHARACTERS) => {
+    const near = text.length > maxCharacters + longest ? withoutFragment(text.slice(0, maxCharacters + longest), known) : text;
+    return redactPatterns(replaceAll(near, known)).slice(0, maxCharacters);
+  };
+}
+
+/**
+ * Takes the secrets out of all strings of a value, and returns the same value where there are none. For what upstreams
+ * return with success, such as a model that repeats a header.
+ */
+export function createMask(secrets: readonly string[]): <Value>(value: Value) => Value {
+  const known = spellingsOf(secrets, MIN_MASKED_CHARACTERS);
+  const mask = (value: unknown): unknown => {
+    if (typeof value === 'string') return replaceAll(value, known);
+    if (Array.isArray(value)) return maskAll(value, value.map(mask));
+    if (typeof value !== 'object' || value === null) return value;
+    const entries = Object.entries(value);
+    const masked = entries.map(([name, item]) => [replaceAll(name, known), mask(item)] as const);
+    const isSame = masked.every(([name, item], index) => name === entries[index]?.[0] && item === entries[index]?.[1]);
+    return isSame ? value : Object.fromEntries(masked);
+  };
+  return <Value>(value: Value) => mask(value) as Value;
+}
+
+function maskAll(value: unknown[], masked: unknown[]): unknown[] {
+  return masked.every((item, index) => item === value[index]) ? value : masked;
+}
+
+/** As they are, and as they stand in URLs; the longest first, as one may hold another. */
+function spellingsOf(secrets: readonly string[], minCharacters: number): string[] {
+  const all = secrets.filter(({ length }) => length >= minCharacters).flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  return [...new Set(all)].sort((a, b) => b.length - a.length);
+}
+
+function replaceAll(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => (rest.includes(secret) ? rest.replaceAll(secret, REPLACEMENT) : rest), text);
+}
+
+/** Without the beginning of a secret that a cut has left at the end. */
+function withoutFragment(text: string, secrets: readonly string[]): string {
+  for (const secret of secrets) {
+    for (let length = secret.length - 1; length >= MIN_FRAGMENT_CHARACTERS; length--) {
+      if (text.endsWith(secret.slice(0, length))) return text.slice(0, -length);
+    }
+  }
+  return text;
+}
+
+function redactPatterns(text: string): string {
+  return (
+    text
+      .replace(/\bsk-[\w*-]{4,}/g, REPLACEMENT)
+      // Keys of which servers show the first and last characters.
+      .replace(/[\w.*-]+/g, (word) => (word.includes('**') ? REPLACEMENT : word))
+      .replace(/\b(bearer|api[-_ ]key(?: provided)?:?)\s{1,9}[\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
+      .replace(/\b(sig|signature|AccountKey)=[^&;\s"'\\]+/gi, '$1=[redacted]')
+      .replace(/\bdata:[\w/+.-]{0,99};base64,[\w+/=]*/g, '[data]')
+      .replace(/\s+/g, ' ')
+      .trim()
+  );
 }

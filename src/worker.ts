@@ -2,6 +2,7 @@ import { createApp, createMisconfiguredApp } from './app.ts';
 import { type ConfigResult, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
+import { createRedactor } from './redact.ts';
 import { createDurableSessions } from './runtime/durable-sessions.ts';
 import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './runtime/worker-entry.ts';
 import { createWorkersRuntime } from './runtime/workers.ts';
@@ -12,14 +13,18 @@ export { SseSessionObject };
 
 function load(env: WorkerEnv): LoadedWorker {
   const result = loadWorkerConfig(env);
-  const log = createLog(result.ok ? result.config.server.logLevel : 'info', (line) => console.log(line));
+  const log = createLog(
+    result.ok ? result.config.server.logLevel : 'info',
+    (line) => console.log(line),
+    createRedactor(result.ok ? result.config.secrets : []),
+  );
   const runtime = createWorkersRuntime(log);
   if (!result.ok) {
     log.error('not_configured', { problems: result.problems });
     return { openSseSession: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
   }
   const gateway = createGateway(result.config, runtime);
-  const sessions = createDurableSessions(env.SSE_SESSIONS, runtime.randomUUID);
+  const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
   return { openSseSession: gateway.openSseSession, handle: createApp(gateway, { sessions }).fetch };
 }
 

@@ -4,6 +4,7 @@ import { loadConfig } from '../src/config.ts';
 import { createGateway, type Runtime } from '../src/gateway.ts';
 import { createLog, type Log } from '../src/log.ts';
 import { createMemorySessions } from '../src/mcp/sse-sessions.ts';
+import { createRedactor, type Redact } from '../src/redact.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
 import type { VideoSettings } from './stand-ins/openai/videos.ts';
 
@@ -50,19 +51,22 @@ const createRuntime: (log: Log) => Runtime = isWorkerd
   : (await import('../src/runtime/node.ts')).createNodeRuntime;
 
 /** The runtime in which the test runs, with a fast clock, and a log that is kept. */
-export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEED): Runtime & { lines: string[] } {
+export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEED): Runtime & { lines: string[]; secrets: string[] } {
   const lines: string[] = [];
-  const runtime = createRuntime(createLog('debug', (line) => lines.push(line)));
+  const secrets: string[] = [];
+  const redact: Redact = (text, max) => createRedactor(secrets)(text, max);
+  const runtime = createRuntime(createLog('debug', (line) => lines.push(line), redact));
   const startMs = Date.now();
   const now = () => startMs - CLOCK_STARTS_BEHIND_MS + (Date.now() - startMs) * speed;
   const sleep: Runtime['sleep'] = (ms, signal) => runtime.sleep(ms / speed, signal);
-  return { ...runtime, now, sleep, keepAliveMs: 15_000, ...overrides, lines };
+  return { ...runtime, now, sleep, keepAliveMs: 15_000, ...overrides, lines, secrets };
 }
 
 /** The app over a real upstream and real storage, called without a socket. */
 export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
   const loaded = loadConfig(env);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  runtime.secrets.push(...loaded.config.secrets);
   const gateway = createGateway(loaded.config, runtime);
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
   const app = createApp(gateway, { sessions });

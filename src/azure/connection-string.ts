@@ -1,3 +1,5 @@
+import { trimEndSlashes } from '../trim-slashes.ts';
+
 /** How requests to the account are authorised: by a key we sign with, or by a SAS made elsewhere. */
 type StorageCredential = { kind: 'key'; keyBase64: string } | { kind: 'sas'; query: string };
 
@@ -28,7 +30,7 @@ export function parseConnectionString(text: string): ConnectionStringResult {
   const settings = readSettings(text);
   if (settings.get('usedevelopmentstorage')?.toLowerCase() === 'true') {
     const proxy = settings.get('developmentstorageproxyuri') ?? 'http://127.0.0.1';
-    const origin = URL.canParse(proxy) && new URL(proxy).port === '' ? `${new URL(proxy).origin}:10000` : proxy.replace(/\/+$/, '');
+    const origin = URL.canParse(proxy) && new URL(proxy).port === '' ? `${new URL(proxy).origin}:10000` : trimEndSlashes(proxy);
     return build(`${origin}/${EMULATOR_ACCOUNT}`, EMULATOR_ACCOUNT, { kind: 'key', keyBase64: EMULATOR_KEY });
   }
   const sas = settings.get('sharedaccesssignature')?.replace(/^\?/, '');
@@ -73,7 +75,7 @@ function build(endpoint: string, accountName: string, credential: StorageCredent
   if (!url || !/^https?:$/.test(url.protocol) || /[?#]/.test(endpoint) || url.username)
     return { ok: false, problem: 'must name an http or https blob endpoint' };
   if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must have an AccountName of lower-case letters and digits' };
-  return { ok: true, account: { accountName, blobEndpoint: endpoint.replace(/\/+$/, ''), credential } };
+  return { ok: true, account: { accountName, blobEndpoint: trimEndSlashes(endpoint), credential } };
 }
 
 /** The emulator and other path-style endpoints have the account as first path segment, the cloud as first host label. */

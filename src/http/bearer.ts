@@ -1,8 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
+import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import { type HttpEnv, httpError } from './errors.ts';
-
-/** Longer headers are refused unread, so that hashing them costs nothing. */
-const MAX_HEADER_CHARACTERS = 4096;
 
 /**
  * Refuses requests without `Authorization: Bearer` and the key (RFC 6750 section 2.1), before their body is read. Two
@@ -13,7 +11,7 @@ export function bearer(apiKey: string): MiddlewareHandler<HttpEnv> {
   expected.catch(() => {});
   return async function bearer(c, next) {
     const header = c.req.header('authorization') ?? '';
-    const token = header.length <= MAX_HEADER_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
+    const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
     const given = token === undefined ? undefined : await digest(token);
     if (given && equal(given, await expected)) {
       c.set('tokenDigest', given);

@@ -11,6 +11,7 @@ export type HttpErrorCode =
   | 'draining'
   | 'method_not_allowed'
   | 'payload_too_large'
+  | 'request_timeout'
   | 'unsupported_media_type'
   | 'not_configured'
   | 'internal_error';
@@ -30,9 +31,10 @@ export function httpError(c: Context<HttpEnv>, status: ContentfulStatusCode, cod
 }
 
 /**
- * An answer to a POST whose body is no JSON-RPC request: HTTP 400 and a JSON-RPC error without an id
+ * An answer to a POST whose body is no JSON-RPC request: HTTP 400 and a JSON-RPC error, without an id where
+ * none could be read
  * (JSON-RPC 2.0 section 5.1; MCP 2025-11-25, basic/transports).
  */
-export function jsonRpcError(c: Context<HttpEnv>, code: -32700 | -32600, message: string): Response {
-  return c.json({ jsonrpc: '2.0', id: null, error: { code, message, data: { request_id: c.get('requestId') } } }, 400);
+export function jsonRpcError(c: Context<HttpEnv>, code: -32700 | -32600, message: string, id: string | number | null = null): Response {
+  return c.json({ jsonrpc: '2.0', id, error: { code, message, data: { request_id: c.get('requestId') } } }, 400);
 }

@@ -1,39 +1,59 @@
 import type { Context } from 'hono';
+import { MAX_NAME_CHARACTERS, MAX_NESTING, MAX_REQUEST_BYTES, REQUEST_BODY_TIMEOUT_MS } from '../limits.ts';
+import { isNestedDeeper } from '../nesting.ts';
+import type { Clock } from '../ports.ts';
+import { readBody } from '../streams/body.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
-
 /**
- * The JSON-RPC message in the body of a POST, or the answer that refuses it: another content type (415), more than
- * 4 MiB (413), no JSON, or a batch (400; removed from MCP in 2025-06-18).
+ * The JSON-RPC message in the body of a POST, or the response that refuses it: another content type (415), more than
+ * 4 MiB (413), a body that takes too long (408), no JSON, arrays and objects too deep in each other, or a batch (400;
+ * removed from MCP in 2025-06-18).
  */
-export async function readJsonRpcBody(c: Context<HttpEnv>): Promise<{ message: object } | Response> {
+export async function readJsonRpcBody(c: Context<HttpEnv>, clock: Clock): Promise<{ message: object } | Response> {
   const contentType = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (contentType !== 'application/json') return httpError(c, 415, 'unsupported_media_type', 'The Content-Type must be application/json.');
-  const text = await readText(c.req.raw).catch(() => null);
-  if (text === null) return jsonRpcError(c, -32700, 'Parse error: the body broke off.');
-  if (text === undefined) return httpError(c, 413, 'payload_too_large', `The body must be at most ${MAX_BODY_BYTES} bytes.`);
-  const message = parseJson(text);
+  const text = await readText(c.req.raw, clock);
+  if (text === 'too large') return httpError(c, 413, 'payload_too_large', `The body must be at most ${MAX_REQUEST_BYTES} bytes.`);
+  if (text === 'too slow') return httpError(c, 408, 'request_timeout', `The body must come within ${REQUEST_BODY_TIMEOUT_MS / 1000} s.`);
+  if (text === 'broken') return jsonRpcError(c, -32700, 'Parse error: the body broke off.');
+  const message = parseJson(text.json);
   if (message === undefined) return jsonRpcError(c, -32700, 'Parse error: the body is not valid JSON.');
   if (Array.isArray(message)) return jsonRpcError(c, -32600, 'Invalid request: batches are not supported; send one message a request.');
   if (typeof message !== 'object' || message === null)
     return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC object.');
+  if (isNestedDeeper(message, MAX_NESTING)) {
+    const sentence = `Invalid request: arrays and objects may stand at most ${MAX_NESTING} deep in each other.`;
+    return jsonRpcError(c, -32600, sentence, idOf(message));
+  }
   return { message };
 }
 
-/** `undefined` when the body is too long. One of a declared length cannot be longer, so it needs no counting. */
-async function readText(request: Request): Promise<string | undefined> {
+type Text = { json: string } | 'too large' | 'too slow' | 'broken';
+
+/** A body of a declared length cannot be longer, so it needs no counting. */
+async function readText(request: Request, clock: Clock): Promise<Text> {
   const declared = request.headers.get('content-length');
-  if (declared !== null) return Number(declared) <= MAX_BODY_BYTES ? request.text() : undefined;
-  const decoder = new TextDecoder();
-  let text = '';
-  let total = 0;
-  for await (const chunk of request.body ?? []) {
-    total += chunk.byteLength;
-    if (total > MAX_BODY_BYTES) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+  if (declared !== null && !(Number(declared) <= MAX_REQUEST_BYTES)) return 'too large';
+  const read = declared === null ? readStream(request, clock) : request.text().then((json) => ({ json }));
+  const finished = new AbortController();
+  const late = clock.timeLimit(REQUEST_BODY_TIMEOUT_MS, finished.signal).then(() => 'too slow' as const);
+  const broken = () => 'broken' as const;
+  return Promise.race([read.catch(broken), late.catch(broken)]).finally(() => finished.abort());
+}
+
+async function readStream({ body }: Request, clock: Clock): Promise<Text> {
+  let problem: Text = 'broken';
+  const toError = (told: string) => {
+    if (told.includes('larger than')) problem = 'too large';
+    return new Error(told);
+  };
+  try {
+    const limits = { clock, maxBytes: MAX_REQUEST_BYTES, timeoutMs: REQUEST_BODY_TIMEOUT_MS, minBytesPerMinute: 0 };
+    return { json: new TextDecoder().decode(await readBody(new Response(body), { ...limits, toError })) };
+  } catch {
+    return problem;
   }
-  return text + decoder.decode();
 }
 
 function parseJson(text: string): unknown {
@@ -42,4 +62,9 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function idOf(message: object): string | number | null {
+  const id = 'id' in message ? message.id : null;
+  return typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_NAME_CHARACTERS) ? id : null;
 }

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
+import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../limits.ts';
 import { onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
 
@@ -17,7 +18,8 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     c.set('requestId', requestId);
     await next();
     c.header('X-Request-Id', requestId);
-    const { method, path } = c.req;
+    const method = c.req.method.slice(0, MAX_NAME_CHARACTERS);
+    const path = c.req.path.slice(0, MAX_PATH_CHARACTERS);
     const { status } = c.res;
     const finish = () => log({ request_id: requestId, method, path, status, duration_ms: now() - startMs });
     const response = onBodyEnd(c.res, finish);

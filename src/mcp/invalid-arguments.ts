@@ -1,31 +1,44 @@
 import type { z } from 'zod';
+import { MAX_NAME_CHARACTERS, MAX_PROBLEM_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
 
-/** One sentence for each thing wrong with the arguments of a call: which argument, and what is allowed. */
+/**
+ * One sentence for each of the first things wrong with the arguments of a call: which argument, and what is allowed; and
+ * how many more there are.
+ */
 export function describeProblems(error: z.ZodError, allowedArguments: readonly string[]): string[] {
-  return error.issues.flatMap((issue) => describeIssue(issue, [], allowedArguments));
+  const problems: string[] = [];
+  let more = 0;
+  for (const problem of problemsOf(error.issues, [], allowedArguments)) {
+    if (problems.length < MAX_PROBLEMS) problems.push(cut(problem, MAX_PROBLEM_CHARACTERS));
+    else more++;
+  }
+  return more === 0 ? problems : [...problems, `and ${more} more`];
 }
 
-function describeIssue(issue: z.core.$ZodIssue, parents: readonly PropertyKey[], allowed: readonly string[]): string[] {
-  const path = [...parents, ...issue.path];
+type Path = readonly PropertyKey[];
+
+function* problemsOf(issues: readonly z.core.$ZodIssue[], parents: Path, allowed: readonly string[]): Generator<string> {
+  for (const issue of issues) yield* describeIssue(issue, [...parents, ...issue.path], allowed);
+}
+
+function* describeIssue(issue: z.core.$ZodIssue, path: Path, allowed: readonly string[]): Generator<string> {
   const at = formatPath(path);
   if (issue.code === 'unrecognized_keys') {
     const known = path.length === 0 ? `; allowed: ${allowed.join(', ')}` : '';
-    return issue.keys.map((key) => `${formatPath([...path, key])}: unknown argument${known}`);
-  }
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) return describeUnion(issue, path, allowed);
-  if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => `${at}: the key ${lowerFirst(message)}`);
-  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.endsWith('received undefined')) {
-    return [`${at}: is required (${issue.expected})`];
-  }
-  return [`${at}: ${issue.message}`];
+    for (const key of issue.keys) yield `${formatPath([...path, key])}: unknown argument${known}`;
+  } else if (issue.code === 'invalid_union' && issue.errors.length > 0) yield* describeUnion(issue, path, allowed);
+  else if (issue.code === 'invalid_key') for (const { message } of issue.issues) yield `${at}: the key ${lowerFirst(message)}`;
+  else if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.endsWith('received undefined')) {
+    yield `${at}: is required (${issue.expected})`;
+  } else yield `${at}: ${issue.message}`;
 }
 
 /** The branch that got furthest is the one that was meant; when none got anywhere, all that they expect is told. */
-function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: readonly PropertyKey[], allowed: readonly string[]): string[] {
+function* describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, allowed: readonly string[]): Generator<string> {
   const deep = issue.errors.find((branch) => branch.some((inner) => inner.path.length > 0));
-  if (deep) return deep.flatMap((inner) => describeIssue(inner, path, allowed));
-  if (issue.message !== 'Invalid input') return [`${formatPath(path)}: ${issue.message}`];
-  return [`${formatPath(path)}: ${issue.errors.map((branch) => branch.map((inner) => inner.message).join(' and ')).join(', or ')}`];
+  if (deep) yield* problemsOf(deep, path, allowed);
+  else if (issue.message !== 'Invalid input') yield `${formatPath(path)}: ${issue.message}`;
+  else yield `${formatPath(path)}: ${issue.errors.map((branch) => branch.map((inner) => inner.message).join(' and ')).join(', or ')}`;
 }
 
 function lowerFirst(text: string): string {
@@ -33,7 +46,13 @@ function lowerFirst(text: string): string {
 }
 
 /** `messages[0].content` */
-function formatPath(path: readonly PropertyKey[]): string {
-  const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
-  return text.replace(/^\./, '') || 'arguments';
+function formatPath(path: Path): string {
+  const parts = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${cut(String(key), MAX_NAME_CHARACTERS)}`));
+  const text = parts.join('');
+  return (text.startsWith('.') ? text.slice(1) : text) || 'arguments';
+}
+
+/** A text from outside, with a sign where it was cut. */
+export function cut(text: string, maxCharacters: number): string {
+  return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1)}…`;
 }

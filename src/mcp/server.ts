@@ -6,10 +6,12 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
+import { MAX_NAME_CHARACTERS } from '../limits.ts';
 import type { Tool, ToolServices } from '../tools/tool.ts';
 import { exchangeOf } from './exchange.ts';
+import { cut } from './invalid-arguments.ts';
 import { startProgress } from './progress.ts';
-import { type CompiledTool, compileTool, type ToolOutcome } from './tool.ts';
+import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
 type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
@@ -19,6 +21,7 @@ export type McpServerOptions = Readonly<{
   instructions: string;
   tools: readonly Tool[];
   services: ToolServices;
+  mask: Mask;
   /** Told of every finished tool call; for the log. */
   onToolCall: (call: { requestId: string; tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
@@ -35,7 +38,7 @@ export type McpServerFactory = Readonly<{
 }>;
 
 export function createServerFactory(options: McpServerOptions): McpServerFactory {
-  const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool)]));
+  const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool, options.mask)]));
   const toolList = { tools: [...compiled.values()].map(({ definition }) => definition) };
   const serverOptions: ServerOptions = {
     capabilities: { tools: {} },
@@ -68,7 +71,10 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     server.setRequestHandler('tools/call', async ({ params }, context) => {
       const tool = compiled.get(params.name);
       if (!tool)
-        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool ${params.name}; known: ${[...compiled.keys()].join(', ')}`);
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; known: ${[...compiled.keys()].join(', ')}`,
+        );
       callsInFlight++;
       return callTool(tool, params.arguments, context).finally(() => callsInFlight--);
     });

@@ -2,7 +2,7 @@ import type { Exchange } from './exchange.ts';
 import type { SseSession } from './sse-session.ts';
 
 /** Each holds a connection and some kilobytes; a gateway for a team is far below. */
-const MAX_SESSIONS = 1_000;
+export const MAX_SESSIONS = 1_000;
 
 /** Where the open sessions are. `owner` stands for the token that a request came with. */
 export type SseSessions = Readonly<{

@@ -2,6 +2,7 @@ import type { CallToolResult, Tool as ToolDefinition } from '@modelcontextprotoc
 import { z } from 'zod';
 import { describeFailure, type Failure, GatewayError } from '../errors.ts';
 import type { Tool, ToolContext } from '../tools/tool.ts';
+import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
 
 /** A tool with everything that does not depend on the call made once. */
@@ -15,15 +16,20 @@ export type CompiledTool = Readonly<{
 /** The result for the client, and for the log how it came out: "ok", or the kind of failure, with its cause. */
 export type ToolOutcome = Readonly<{ result: CallToolResult; outcome: 'ok' | Failure['kind'] | 'internal'; error?: unknown }>;
 
+/** Takes the gateway's secrets out of what a tool returns. */
+export type Mask = <Value>(value: Value) => Value;
+
 /** Makes the definition for `tools/list`, and puts validation and the error boundary around the handler. */
-export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>): CompiledTool {
+export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>, mask: Mask): CompiledTool {
   const { name, title, description, annotations } = tool;
   const allowed = Object.keys(tool.input.shape);
 
   async function run(args: unknown, context: ToolContext): Promise<CallToolResult> {
+    const oversize = findOversize(args);
+    if (oversize) throw new GatewayError({ kind: 'invalid_input', problems: [oversize] });
     const input = tool.input.safeParse(args ?? {}, { reportInput: true });
     if (!input.success) throw new GatewayError({ kind: 'invalid_input', problems: describeProblems(input.error, allowed) });
-    const output = tool.output.parse(await tool.handler(input.data, context));
+    const output = mask(tool.output.parse(await tool.handler(input.data, context)));
     return { content: tool.present(output), structuredContent: output };
   }
 
@@ -36,7 +42,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
       } catch (error) {
         const known = error instanceof GatewayError ? error.failure : undefined;
         const sentence = known ? describeFailure(known) : 'Internal error.';
-        const text = `${sentence} (${known?.kind ?? 'internal'}, request ${context.requestId})`;
+        const text = `${mask(sentence)} (${known?.kind ?? 'internal'}, request ${context.requestId})`;
         return { result: { isError: true, content: [{ type: 'text', text }] }, outcome: known?.kind ?? 'internal', error };
       }
     },

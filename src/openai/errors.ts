@@ -1,13 +1,13 @@
 import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
 import type { Failure } from '../errors.ts';
 import { retryAfterSeconds } from '../http-semantics.ts';
-import { redact } from '../redact.ts';
+import type { Redact } from '../redact.ts';
 
 import type { Upstream } from './upstreams.ts';
 
 /** Node's codes for names, ports and certificates that do not work; other codes occur on open connections as well. */
-const NEVER_CONNECTED =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_TLS_CERT_\w+|ERR_SSL_WRONG_VERSION_NUMBER)$/;
+const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+const CERTIFICATE_CODES = ['CERT_', 'SELF_SIGNED', 'UNABLE_TO_', 'ERR_TLS_CERT_'];
 const MAX_DETAIL_CHARACTERS = 500;
 /** Compared without case and punctuation: servers spell them in several ways. */
 const REFUSAL_CODES = new Set(['contentfilter', 'contentpolicyviolation', 'moderationblocked', 'responsibleaipolicyviolation']);
@@ -40,17 +40,21 @@ function neverConnected(error: unknown): boolean {
   // The client wraps what happens before the headers; anything later was sent.
   if (!(error instanceof APIConnectionError)) return false;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if ('code' in cause && typeof cause.code === 'string' && NEVER_CONNECTED.test(cause.code)) return true;
+    if ('code' in cause && typeof cause.code === 'string' && isOfConnecting(cause.code)) return true;
   }
   return false;
 }
 
+function isOfConnecting(code: string): boolean {
+  return NEVER_CONNECTED.has(code) || CERTIFICATE_CODES.some((part) => code.includes(part));
+}
+
 function statusFailure(error: APIError, status: number, upstream: Upstream, paid: boolean): Failure {
-  const { service } = upstream;
-  const code = safeCode(error.code) ?? safeCode(error.type);
+  const { service, redact } = upstream;
+  const code = safeCode(error.code, redact) ?? safeCode(error.type, redact);
   if (status === 429 && code !== undefined && QUOTA_CODES.has(code)) return { kind: 'quota_exhausted', service };
-  const detail = safeDetail(error.error, status, upstream.client.apiKey);
-  if (status === 400 && [code, innerCode(error.error)].some(isRefusal)) return { kind: 'content_refused', service, detail };
+  const detail = safeDetail(error.error, status, redact);
+  if (status === 400 && [code, innerCode(error.error, redact)].some(isRefusal)) return { kind: 'content_refused', service, detail };
   const retryAfter = error.headers ? retryAfterSeconds(error.headers) : undefined;
   return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter, paid, variables: upstream.variables };
 }
@@ -60,22 +64,22 @@ function isRefusal(code: string | undefined): boolean {
 }
 
 /** Azure tells of its content filter in an inner error. */
-function innerCode(body: unknown): string | undefined {
+function innerCode(body: unknown, redact: Redact): string | undefined {
   const inner = property(body, 'innererror') ?? property(body, 'inner_error');
-  return safeCode(property(inner, 'code'));
+  return safeCode(property(inner, 'code'), redact);
 }
 
-function safeCode(code: unknown): string | undefined {
-  return typeof code === 'string' && /^[\w.-]{1,64}$/.test(code) ? code : undefined;
+/** A code in OpenAI's style, unless it holds a secret. */
+export function safeCode(code: unknown, redact: Redact): string | undefined {
+  return typeof code === 'string' && /^[\w.-]{1,64}$/.test(code) && redact(code) === code ? code : undefined;
 }
 
 /** The upstream's own sentence, when it sent one in OpenAI's error shape; never a raw body. */
-export function safeDetail(body: unknown, status: number | undefined, apiKey: string | null): string | undefined {
+export function safeDetail(body: unknown, status: number | undefined, redact: Redact): string | undefined {
   const message = property(body, 'message');
   // Sentences about the key quote a part of it; the status says enough.
-  if (typeof message !== 'string' || status === 401 || /api[-_ ]?key/i.test(message)) return undefined;
-  const withoutKey = apiKey && apiKey.length >= 6 ? message.replaceAll(apiKey, '[key]') : message;
-  return redact(withoutKey).slice(0, MAX_DETAIL_CHARACTERS);
+  if (typeof message !== 'string' || status === 401 || /api[-_ ]?key/i.test(message.slice(0, MAX_DETAIL_CHARACTERS))) return undefined;
+  return redact(message, MAX_DETAIL_CHARACTERS);
 }
 
 function property(value: unknown, name: string): unknown {

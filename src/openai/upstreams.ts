@@ -1,6 +1,7 @@
 import { AzureOpenAI, OpenAI } from 'openai';
 import type { UpstreamVariables } from '../errors.ts';
 import type { Clock } from '../ports.ts';
+import type { Redact } from '../redact.ts';
 import { boundErrorBodies } from './read-response.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
@@ -29,7 +30,7 @@ type AzureSettings = NonNullable<OpenAISettings['azure']>;
 /** What all clients share. */
 type ClientOptions = ReturnType<typeof commonOptions>;
 /** What each upstream of a capability has. */
-type Common = Readonly<{ options: ClientOptions; clock: Clock; retriesRefusals: boolean }>;
+type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'retriesRefusals'>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -43,6 +44,8 @@ export type Upstream = Readonly<{
   model: string;
   client: OpenAI;
   clock: Clock;
+  /** Makes its texts fit for clients and the log. */
+  redact: Redact;
   /**
    * Whether a call is made again when the server has refused to begin (429, 503). The client's own retries would repeat
    * a paid request after a time-out or a lost response. Images and videos are never sent twice.
@@ -64,7 +67,7 @@ type NoUpstream = Readonly<{
 
 export type Upstreams = Readonly<Record<Capability, Upstream | NoUpstream>>;
 
-export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch }>;
+export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch; redact: Redact }>;
 
 /** Longer than any call may take: `callUpstream` sets the limits. */
 const CLIENT_TIMEOUT_MS = 60 * 60_000;
@@ -78,7 +81,7 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
   const retriesRefusals = capability === 'chat' || capability === 'audio';
-  const common = { options: commonOptions(runtime), clock: runtime, retriesRefusals };
+  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesRefusals };
   const own = settings.elsewhere[capability];
   // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
   if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);

@@ -1,10 +1,9 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { type Failure, GatewayError } from '../errors.ts';
-import { MAX_VIDEO_JOB_BYTES } from '../limits.ts';
-import { redact } from '../redact.ts';
+import { MAX_NAME_CHARACTERS, MAX_VIDEO_JOB_BYTES } from '../limits.ts';
 import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
-import { safeDetail } from './errors.ts';
+import { safeCode, safeDetail } from './errors.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -17,12 +16,17 @@ import type { Upstream } from './upstreams.ts';
  * What an id may look like, as it becomes a part of paths and names. OpenAI's are `video_` and hexadecimal digits; those
  * of gateways in front of several servers are longer, and base64.
  */
-export const VIDEO_ID = /^[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9_=.-]{0,511}$/;
+export const VIDEO_ID = /^[A-Za-z0-9][A-Za-z0-9_=.-]{0,511}$/;
+
+/** Two dots in a row would lead out of a path. */
+export function isVideoId(text: string): boolean {
+  return VIDEO_ID.test(text) && !text.includes('..');
+}
 
 type VideoVariant = 'video' | 'thumbnail' | 'spritesheet';
 
 const jobSchema = z.object({
-  id: z.string().regex(VIDEO_ID),
+  id: z.string().refine(isVideoId),
   status: z.string().catch('queued'),
   progress: z
     .union([z.number(), z.string().transform(Number.parseFloat)])
@@ -106,9 +110,9 @@ export function stateOf({ status, error }: VideoJob): VideoState {
 }
 
 /** Why a job has ended without a video. */
-export function videoFailure({ id, status, error }: VideoJob, { service, client }: Upstream): Failure {
-  const code = error?.code && error.code !== client.apiKey && /^[\w.-]{1,64}$/.test(error.code) ? error.code : status;
-  return { kind: 'video_failed', service, videoId: id, code: redact(code), detail: safeDetail(error, undefined, client.apiKey) };
+export function videoFailure({ id, status, error }: VideoJob, { service, redact }: Upstream): Failure {
+  const code = safeCode(error?.code, redact) ?? redact(status, MAX_NAME_CHARACTERS);
+  return { kind: 'video_failed', service, videoId: id, code, detail: safeDetail(error, undefined, redact) };
 }
 
 function readJob(response: Response, upstream: Upstream, paid: boolean): Promise<unknown> {
@@ -119,8 +123,9 @@ function parseJob(raw: unknown, upstream: Upstream, paid: boolean): VideoJob {
   const job = jobSchema.safeParse(raw);
   if (job.success) return job.data;
   // Whatever id it has may help the operator to find what was paid for.
-  const id =
-    typeof raw === 'object' && raw !== null && 'id' in raw ? ` (id ${redact(JSON.stringify(raw.id)).slice(0, MAX_ID_CHARACTERS)})` : '';
+  const given = typeof raw === 'object' && raw !== null && 'id' in raw ? raw.id : undefined;
+  const isPlain = typeof given === 'string' || typeof given === 'number';
+  const id = isPlain ? ` (id ${upstream.redact(JSON.stringify(given), MAX_ID_CHARACTERS)})` : '';
   throw unexpectedBody(upstream, `it is no video job${id}`, paid);
 }
 

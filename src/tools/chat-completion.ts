@@ -9,6 +9,8 @@ import { defineTool, whatIsSet } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 
+const FENCE = '```';
+
 /** The end of a long text is what is new in it. */
 const MAX_PROGRESS_CHARACTERS = 1_000;
 
@@ -87,11 +89,18 @@ function toOutput({ id, model, text, refusal, finishReason, usage }: ChatRespons
  * out, and `finish_reason` or `refusal` tells why.
  */
 function parseJson(text: string): { json: unknown } | undefined {
-  const unfenced = text.trim().replace(/^```(?:json)?\s*(.*?)\s*```$/s, '$1');
+  const unfenced = unfence(text.trim());
   try {
     const json: unknown = JSON.parse(unfenced);
     return isNestedDeeper(json, MAX_NESTING) ? undefined : { json };
   } catch {
     return undefined;
   }
+}
+
+/** What is between the first line and the last three characters of a fence; by hand, as patterns for it take quadratic time. */
+function unfence(text: string): string {
+  if (!text.startsWith(FENCE) || !text.endsWith(FENCE) || text.length < 2 * FENCE.length) return text;
+  const inside = text.slice(FENCE.length, -FENCE.length);
+  return (inside.startsWith('json') ? inside.slice('json'.length) : inside).trim();
 }

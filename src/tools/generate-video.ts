@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { createVideo, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
+import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
@@ -21,6 +21,8 @@ const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
 const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
 
+const VIDEO_ID_RULE = 'must be the id of a video: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
+
 /** The arguments that describe a new video, and mean nothing for one that has begun. */
 const FOR_NEW_VIDEOS = ['model', 'seconds', 'size', 'input_reference_url'] as const;
 
@@ -33,7 +35,8 @@ const videoInput = z
     prompt: z.string().min(1).max(32_000).optional().describe('What to show, up to 32,000 characters. Starts a new, charged video.'),
     video_id: z
       .string()
-      .regex(VIDEO_ID, 'must be the id of a video: 1 to 512 letters, digits, "_", "-", "=" and "."')
+      .regex(VIDEO_ID, VIDEO_ID_RULE)
+      .refine(isVideoId, VIDEO_ID_RULE)
       .optional()
       .describe('Instead of prompt: goes on with a video that has begun. Free.'),
     model: modelArgument,

@@ -5,10 +5,14 @@ import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 
+const MODEL_RULE = 'must be a name of at most 200 visible ASCII characters without spaces';
+
 /** The `model` argument of the tools that take one. */
 export const modelArgument = z
   .string()
-  .regex(/^(?!\.+$)[!-~]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces')
+  .regex(/^[!-~]{1,200}$/, MODEL_RULE)
+  // Dots alone would lead out of a path.
+  .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
   .describe('Model, or Azure deployment.');
 

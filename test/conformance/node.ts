@@ -3,10 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { createLog } from '../../src/log.ts';
 import { createMemorySessions } from '../../src/mcp/sse-sessions.ts';
+import { createRedactor } from '../../src/redact.ts';
 import { createNodeRuntime } from '../../src/runtime/node.ts';
 import { createFixtureApp, createFixtureGateway } from './fixture-app.ts';
 
-const log = createLog('info', (line) => process.stdout.write(`${line}\n`));
+const log = createLog('info', (line) => process.stdout.write(`${line}\n`), createRedactor([]));
 const runtime = createNodeRuntime(log);
 const fixtures = createFixtureGateway(process.env, runtime);
 const app = createFixtureApp(fixtures, createMemorySessions(fixtures.gateway.openSseSession, runtime.randomUUID));

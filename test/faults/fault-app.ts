@@ -5,6 +5,7 @@ import { createGateway, type Runtime } from '../../src/gateway.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { createMemorySessions } from '../../src/mcp/sse-sessions.ts';
+import { createRedactor } from '../../src/redact.ts';
 import { createAdjustableClock } from './clock.ts';
 import { CLOCK_PATH, ENVIRONMENT_HEADER, LOG_PATH } from './control.ts';
 
@@ -26,7 +27,7 @@ function createFaultApp(env: Record<string, unknown>, createRuntime: (log: Log) 
   const loaded = loadConfig(env);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const lines: string[] = [];
-  const runtime = createRuntime(createLog('debug', (line) => lines.push(line)));
+  const runtime = createRuntime(createLog('debug', (line) => lines.push(line), createRedactor(loaded.config.secrets)));
   const { setSpeed, ...clock } = createAdjustableClock(runtime.sleep);
   const gateway = createGateway(loaded.config, { ...runtime, ...clock });
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);

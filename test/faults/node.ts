@@ -2,9 +2,10 @@
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { createLog } from '../../src/log.ts';
+import { createRedactor } from '../../src/redact.ts';
 import { createNodeRuntime } from '../../src/runtime/node.ts';
 import { createFaultsHandler } from './fault-app.ts';
 
-const log = createLog('info', (line) => process.stdout.write(`${line}\n`));
+const log = createLog('info', (line) => process.stdout.write(`${line}\n`), createRedactor([]));
 const server = createAdaptorServer({ fetch: createFaultsHandler(createNodeRuntime) });
 server.listen(Number(process.env.PORT), process.env.HOST, () => log.info('listening', { port: (server.address() as AddressInfo).port }));

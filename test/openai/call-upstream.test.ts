@@ -18,7 +18,7 @@ function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSign
     elsewhere: {},
     azure: undefined,
   };
-  const { chat } = createUpstreams(settings, testRuntime());
+  const { chat } = createUpstreams(settings, { ...testRuntime(), redact: (text) => text });
   if (!chat.available) throw new Error(chat.reason);
   return { upstream: chat, account, ask: (signal) => chat.client.chat.completions.create(REQUEST, { signal }) };
 }

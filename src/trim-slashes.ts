@@ -1,0 +1,6 @@
+/** The text without slashes at its end; a pattern for them would take quadratic time. */
+export function trimEndSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end--;
+  return text.slice(0, end);
+}
