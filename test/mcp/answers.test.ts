@@ -93,3 +93,14 @@ test('a thousand calls whose clients go away leave nothing in flight', async () 
   const { message, headers } = chat('2026');
   expect((await app.post(message, headers)).status).toBe(200);
 });
+
+test('the log has how long a call took, and the request until its last byte', async () => {
+  const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+  await app.fail({ delayMs: 100 });
+  const { message, headers } = chat('2025');
+  await (await app.post(message, headers)).text();
+  const logged = (event: string) => JSON.parse(app.logged.find((line) => line.includes(`"event":"${event}"`)) ?? '{}');
+  // A hundred milliseconds are ten seconds by the clock of the tests; the first byte came after one.
+  expect(logged('tool_call').duration_ms).toBeGreaterThan(9_000);
+  expect(logged('request').duration_ms).toBeGreaterThanOrEqual(logged('tool_call').duration_ms);
+});

@@ -1,6 +1,6 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test, vi } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
-import { createTestApp, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
 
 const SET = {
   n: 2,
@@ -226,5 +226,120 @@ describe('faults', () => {
     const result = await app.call('generate_image', { prompt: 'a lamp' });
     expect(result.isError).toBe(true);
     expect(result.content[0]?.text).toMatch(expected);
+  });
+});
+
+describe('what was not asked for', () => {
+  const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==';
+  const json = { 'content-type': 'application/json' };
+
+  test('images beyond those asked for are not stored, and counted', async () => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body: JSON.stringify({ data: Array(1_000).fill({ b64_json: PNG }) }), headers: json });
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', n: 2 });
+    expect(structuredContent.images).toHaveLength(2);
+    expect(structuredContent.failures).toEqual([expect.stringContaining('998')]);
+  });
+
+  test('images that came before the response broke off are stored', async () => {
+    const app = createTestApp();
+    const body = JSON.stringify({ data: [{ b64_json: PNG }, { b64_json: PNG }, { b64_json: PNG }] });
+    await app.fail({ status: 200, body: body.slice(0, -20), headers: json });
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', n: 3 });
+    expect(structuredContent.images).toHaveLength(2);
+    expect(structuredContent.failures).toEqual([expect.stringContaining('not valid JSON')]);
+  });
+
+  test.each(['http://10.0.0.1/x.png', 'http://169.254.169.254/latest', 'http://[::1]:1/x.png', 'http://localhost:1/x.png'])(
+    'a URL at a private address is not read: %s',
+    async (url) => {
+      const asked: string[] = [];
+      const fetchPublic: typeof globalThis.fetch = async (input) => {
+        asked.push(String(input));
+        return new Response(null, { status: 404 });
+      };
+      const runtime = testRuntime({ fetchPublic });
+      const app = createTestApp(testEnvironment(), runtime);
+      await app.fail({ status: 200, body: JSON.stringify({ data: [{ url }] }), headers: json });
+      expect((await app.call('generate_image', { prompt: 'a lamp' })).content[0]?.text).toContain('private address');
+      expect(asked).toEqual([]);
+    },
+  );
+
+  test('a host that the operator allows may be at a private address, and redirects from one to another may not', async () => {
+    const runtime = testRuntime({});
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      if (String(input) === 'http://10.0.0.1/x.png') return Promise.resolve(new Response(Uint8Array.fromBase64(PNG)));
+      if (String(input) === 'http://10.0.0.1/moved')
+        return Promise.resolve(new Response(null, { status: 302, headers: { location: 'http://10.0.0.2/x.png' } }));
+      return runtime.fetch(input, init);
+    };
+    const app = createTestApp(testEnvironment({ MCP_ALLOWED_DOWNLOAD_HOSTS: '10.0.0.1' }), { ...runtime, fetch });
+    const data = [{ url: 'http://10.0.0.1/x.png' }, { url: 'http://10.0.0.1/moved' }];
+    await app.fail({ status: 200, body: JSON.stringify({ data }), headers: json });
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', n: 2 });
+    expect(structuredContent.images).toHaveLength(1);
+    expect(structuredContent.failures).toEqual([expect.stringContaining('private address')]);
+  });
+});
+
+describe('more than the memory is for', () => {
+  test('is refused before anything is sent', async () => {
+    const app = createTestApp(testEnvironment(), testRuntime({ mediaMemoryBytes: 10 * 1024 * 1024 }));
+    await app.fail({ delayMs: 300 });
+    const [first, second] = await Promise.all([
+      app.call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' }),
+      app.call('generate_image', { prompt: 'a lamp', n: 1, size: '64x64' }),
+    ]);
+    expect(first.structuredContent.images).toHaveLength(2);
+    expect(second.content[0]?.text).toMatch(/ in \d+ s\. \(busy, /);
+    expect(await app.requests()).toHaveLength(1);
+    expect((await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).isError).toBeUndefined();
+  });
+
+  test('a call for more than all of it runs alone', async () => {
+    const app = createTestApp(testEnvironment(), testRuntime({ mediaMemoryBytes: 1024 }));
+    expect((await app.call('generate_image', { prompt: 'a lamp', n: 3, size: '64x64' })).structuredContent.images).toHaveLength(3);
+  });
+
+  test('while storage stalls, the rest of a paid response is read into what was admitted', async () => {
+    const runtime = testRuntime({}, 1_000);
+    let isStalled = true;
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      while (init?.method === 'PUT' && isStalled) await runtime.sleep(1_000);
+      return runtime.fetch(input, init);
+    };
+    const app = createTestApp(testEnvironment(), { ...runtime, fetch });
+    const called = app.call('generate_image', { prompt: 'a lamp', n: 4, size: '64x64' });
+    await runtime.sleep(60_000);
+    isStalled = false;
+    expect((await called).structuredContent.images).toHaveLength(4);
+  });
+});
+
+describe('a client that leaves', () => {
+  test('does not cost the image that is paid for', async () => {
+    const app = createTestApp();
+    await app.fail({ delayMs: 300 });
+    const left = new AbortController();
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'generate_image', arguments: { prompt: 'a lamp', size: '64x64' } },
+    });
+    const headers = {
+      authorization: `Bearer ${CLIENT_KEY}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    };
+    const posted = app.app.request(new Request('http://localhost/mcp', { method: 'POST', headers, body, signal: left.signal }));
+    await vi.waitUntil(async () => (await app.requests()).length === 1);
+    left.abort();
+    await posted;
+    await vi.waitUntil(() => app.logged.some((line) => line.includes('"tool_call"')), { timeout: 10_000 });
+    expect(app.logged.find((line) => line.includes('"tool_call"'))).toContain('"outcome":"ok"');
+    const blob = /"blob":"([^"]+)"/.exec(app.logged.join())?.[1];
+    expect((await fetch(`${inject('storage').containerUrl}/${blob}`)).status).toBe(200);
   });
 });

@@ -207,3 +207,9 @@ test('429 is tried again, 500 is not', async () => {
   expect((await app.call('synthesize_speech', SPEECH)).isError).toBe(true);
   expect(await app.requests()).toHaveLength(3);
 });
+
+test('204 is no speech', async () => {
+  const app = createTestApp();
+  await app.fail({ status: 204 });
+  expect((await app.call('synthesize_speech', SPEECH)).content[0]?.text).toContain('(upstream_answer, ');
+});

@@ -146,7 +146,10 @@ async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promis
 
 function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
   const text = body ?? JSON.stringify(new ApiError(status, message ?? 'The stand-in was told to fail.', code ?? null).body);
-  return new Response(text, { status, headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers } });
+  return new Response(status === 204 ? null : text, {
+    status,
+    headers: { 'content-type': body === undefined ? 'application/json' : 'text/html', ...headers },
+  });
 }
 
 async function slowAnswer(response: Response, eventDelayMs: number): Promise<Response> {
