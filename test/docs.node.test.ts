@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { environmentSchema, loadConfig } from '../src/config.ts';
 import { clientSnippets } from '../src/http/home-snippets.ts';
+import * as limits from '../src/limits.ts';
 import { tools } from '../src/tools/index.ts';
 import { storedFile } from '../src/tools/stored-file.ts';
 import { startNodeGateway } from './gateways.ts';
@@ -53,6 +54,33 @@ test('the defaults that .dev.vars.example shows are the true ones', () => {
   const config = (env: object) => loadConfig({ ...env, MCP_SERVER_API_KEY: 'filled-in' });
   expect(config(shown)).toEqual(config({}));
 });
+
+test("SECURITY.md's limits are exactly those of the code", () => {
+  const section = read('SECURITY.md').split('\n## Limits\n')[1]?.split('\n## ')[0] ?? '';
+  const rows = [...section.matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [name, bound]);
+  expect(rows).toEqual(Object.entries(limits).map(([name, value]) => [name, withUnit(name, value)]));
+});
+
+/** A limit as people write it, by the unit in its name. */
+function withUnit(name: string, value: number): string {
+  const scale = (units: readonly [number, string][]) => units.find(([size]) => value >= size) ?? [1, ''];
+  const bytes = [
+    [1024 ** 3, ' GiB'],
+    [1024 ** 2, ' MiB'],
+    [1024, ' KiB'],
+  ] as const;
+  const times = [
+    [120_000, ' min'],
+    [1_000, ' s'],
+  ] as const;
+  if (name.includes('_BYTES')) {
+    const [size, unit] = scale(bytes as unknown as [number, string][]);
+    return `${value / size}${unit}`;
+  }
+  if (!name.endsWith('_MS')) return value.toLocaleString('en');
+  const [, unit] = scale(times as unknown as [number, string][]);
+  return unit === ' min' ? `${value / 60_000}${unit}` : `${value / 1_000}${unit}`;
+}
 
 describe("the README's tools", () => {
   test('are exactly the tools, each with what its result holds', () => {
