@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-export type FuzzResponse = Readonly<{ status: number; headers: Readonly<Record<string, string>>; body: string | Uint8Array<ArrayBuffer> }>;
+type FuzzResponse = Readonly<{ status: number; headers: Readonly<Record<string, string>>; body: string | Uint8Array<ArrayBuffer> }>;
 
 /** How many responses there are to choose from. */
 const POOL = 2_000;
