@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { parseEnv } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
@@ -12,6 +13,8 @@ import { createRedactor } from './redact.ts';
 import { createNodeRuntime } from './runtime/node.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
+/** Connections that wait to be accepted; Node's 511 overflow in a burst, and clients then try again only after seconds. */
+const BACKLOG = 4096;
 /** Slow senders would otherwise hold their connections for minutes. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -23,6 +26,12 @@ const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 const IDLE_CHECK_MS = 100;
 /** For what clients have not read yet when the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
+/** As Node's own; any other error is a bad request. */
+const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+};
 
 function main(): void {
   if (!('fromBase64' in Uint8Array)) stop(`This needs Node 26, and this is ${process.versions.node}: "npm start" brings its own.`);
@@ -46,14 +55,15 @@ function serve(config: Config): void {
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
   let isDraining = false;
   const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
-  const openResponses = countOpenResponses(server);
+  const openResponses = trackOpenResponses(server);
+  closeFailedConnections(server, openResponses);
   listen(server, config.server, log);
 
   const onSignal = (signal: NodeJS.Signals): void => {
     if (isDraining) process.exit(1);
     isDraining = true;
     log.info('draining', { signal });
-    drain(gateway.callsInFlight, openResponses, sessions.closeAll);
+    drain(gateway.callsInFlight, () => openResponses.size, sessions.closeAll);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -76,17 +86,39 @@ function listen(server: Server, { host, port }: Config['server'], log: Log): voi
     const remedy = error.code === 'EACCES' ? 'set PORT to one above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
     stop(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
-  server.listen(port, host, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
+  server.listen({ port, host, backlog: BACKLOG }, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
 }
 
-/** How many responses have not been sent to their last byte, streams included. */
-function countOpenResponses(server: Server): () => number {
-  let open = 0;
+/** The responses that have not been sent to their last byte, streams included. */
+function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
+  const open = new Set<ServerResponse>();
   server.on('request', (_, response) => {
-    open++;
-    response.once('close', () => open--);
+    open.add(response);
+    response.once('close', () => open.delete(response));
   });
-  return () => open;
+  return open;
+}
+
+/**
+ * Node's time limit for headers includes the time in which the event loop is busy: in a burst it would reset connections
+ * whose request has arrived and waits to be read. The poll phase before `setImmediate` reads it. Only a connection that
+ * was never read from is spared; with its first bytes Node's limit starts anew.
+ */
+function closeFailedConnections(server: Server, openResponses: ReadonlySet<ServerResponse>): void {
+  function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    const hasBegun = [...openResponses].some((response) => response.socket === socket && response.headersSent);
+    const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
+    if (socket.writable && !hasBegun) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    socket.destroy(error);
+  }
+
+  server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
+    const socket = stream as Socket;
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT' || socket.bytesRead > 0) return refuse(error, socket);
+    setImmediate(() => {
+      if (socket.bytesRead === 0) refuse(error, socket);
+    });
+  });
 }
 
 /** Lets the calls in flight finish, what they store, and their answers; until then, new ones are told to go elsewhere. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_readConfig as readConfig } from 'wrangler';
@@ -10,6 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export type RunningGateway = {
   url: string;
   pid: number;
+  /** Its log, of a process of ours. */
+  log?: Readable | null;
   close: () => Promise<void>;
 };
 
@@ -30,6 +33,7 @@ export async function startNodeGateway(env: Record<string, string>, cwd?: string
   return {
     url: `http://127.0.0.1:${port}`,
     pid: child.pid ?? 0,
+    log: child.stdout,
     close: async () => {
       child.kill('SIGKILL');
       await exited;

@@ -2,9 +2,9 @@
  * `npm run bench` (or `npm run bench -- workerd`): how much the resident memory of the gateway grows while it stores a large video, and how long that
  * takes compared with a plain download of the same video. Linux only (/proc). Ends with exit code 1 beyond the limits.
  */
-import { readFileSync } from 'node:fs';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
+import { residentMb } from '../load/gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 
@@ -45,16 +45,16 @@ async function measure(runtime: string, sizeMb: number, contentLength: boolean):
   const { videoId } = await begin(client);
   await new Promise((resolve) => setTimeout(resolve, 50));
   const directMs = await time(() => download(account, videoId));
-  const beforeMb = residentMb(gateway.pid);
+  const beforeMb = residentMb(gateway.pid) ?? 0;
   let peakMb = beforeMb;
   const sampler = setInterval(() => {
-    peakMb = Math.max(peakMb, residentMb(gateway.pid));
+    peakMb = Math.max(peakMb, residentMb(gateway.pid) ?? 0);
   }, SAMPLE_MS);
   const storedMs = await time(() => goOn(client, videoId, sizeMb * MB));
   clearInterval(sampler);
   await client.close();
   await gateway.close();
-  const growthMb = Math.round(peakMb - beforeMb);
+  const growthMb = peakMb - beforeMb;
   const limitMb = LIMITS_MB[runtime] ?? 0;
   if (sizeMb === SIZES_MB[0] && growthMb > limitMb) exitCode = 1;
   const length = contentLength ? 'known' : 'unknown';
@@ -109,9 +109,4 @@ async function time(work: () => Promise<void>): Promise<number> {
   const startMs = performance.now();
   await work();
   return performance.now() - startMs;
-}
-
-/** The resident set of a process (proc(5), status: VmRSS), in MB. */
-function residentMb(pid: number): number {
-  return (Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / MB;
 }
