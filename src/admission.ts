@@ -6,7 +6,7 @@ export type Admission = Readonly<{
   admit: (bytes: number) => Admitted;
 }>;
 
-export type Admitted = Readonly<{ bytes: number; release: () => void }>;
+type Admitted = Readonly<{ bytes: number; release: () => void }>;
 
 /** About as long as an image takes. */
 const RETRY_AFTER_SECONDS = 20;

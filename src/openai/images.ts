@@ -21,7 +21,7 @@ export type ImageOptions = Readonly<{
 }>;
 
 /** One entry of the response. */
-export type GeneratedImage = Readonly<{
+type GeneratedImage = Readonly<{
   /** Where it is: the index that `onImage` was given, or a URL. */
   source: { inline: number } | { url: string } | { problem: string };
   revisedPrompt?: string | undefined;
