@@ -249,3 +249,33 @@ describe('upstream answers that are not what the API promises', () => {
     });
   });
 });
+
+describe('what is nested beyond reason', () => {
+  const deep = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+  const json = { 'content-type': 'application/json' };
+
+  test.each([65, 10_000])('JSON in the text, %i deep, is left in the text', async (depth) => {
+    const app = createTestApp();
+    const choices = [{ finish_reason: 'stop', message: { content: deep(depth) } }];
+    await app.fail({ status: 200, body: JSON.stringify({ id: 'x', choices }), headers: json });
+    const { structuredContent } = await app.call('chat_completion', { prompt: 'JSON', json_mode: true });
+    expect(structuredContent.text).toHaveLength(2 * depth);
+    expect(structuredContent).not.toHaveProperty('json');
+  });
+
+  test('usage is left out', async () => {
+    const app = createTestApp();
+    const body = `{"id":"x","choices":[{"message":{"content":"Hello"}}],"usage":{"a":${deep(10_000)}}}`;
+    await app.fail({ status: 200, body, headers: json });
+    const { structuredContent } = await app.call('chat_completion', { prompt: 'x' });
+    expect(structuredContent.text).toBe('Hello');
+    expect(structuredContent).not.toHaveProperty('usage');
+  });
+
+  test('a fence around 40 KB of blanks is no JSON', async () => {
+    const app = createTestApp();
+    const content = `\`\`\`json${' '.repeat(40_000)}x`;
+    await app.fail({ status: 200, body: JSON.stringify({ id: 'x', choices: [{ message: { content } }] }), headers: json });
+    expect((await app.call('chat_completion', { prompt: 'JSON', json_mode: true })).structuredContent).not.toHaveProperty('json');
+  });
+});
