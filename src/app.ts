@@ -1,16 +1,18 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { ConfigProblem } from './config.ts';
-import { ABOUT, type Gateway, type Runtime, VERSION } from './gateway.ts';
-import { bearer } from './http/bearer.ts';
+import { ABOUT, type Gateway, VERSION } from './gateway.ts';
+import { home } from './home/home.ts';
+import { authenticate } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
-import { home } from './http/home.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
 import { requestLog } from './http/request-log.ts';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from './limits.ts';
+import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
+import type { Runtime } from './ports.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
@@ -19,7 +21,10 @@ export type AppOptions = Readonly<{
 }>;
 
 /** The routes and the middleware, in order. */
-export function createApp({ server, runtime, streamableHttp }: Gateway, { sessions, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
+export function createApp(
+  { server, runtime, verifyToken, streamableHttp }: Gateway,
+  { sessions, isDraining = () => false }: AppOptions,
+): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
   const checkHost = host(server.allowedHosts, server.host);
@@ -29,13 +34,13 @@ export function createApp({ server, runtime, streamableHttp }: Gateway, { sessio
     home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
-  app.use(checkHost, origin(server.allowedOrigins), bearer(server.apiKey));
+  app.use(checkHost, origin(server.allowedOrigins), authenticate(verifyToken));
 
   app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
 
   const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
-    return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, { requestId: c.get('requestId') });
+    return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, exchangeOf(c));
   };
   // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
@@ -70,7 +75,7 @@ function asksForLegacyStream({ method, headers }: Request): boolean {
 }
 
 async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<Response> {
-  const opened = await sessions.open(ownerOf(c));
+  const opened = await sessions.open(c.get('principal').id);
   if (opened) return opened;
   c.header('Retry-After', '60');
   return httpError(c, 503, 'too_many_sessions', 'Too many streams are open; try again later.');
@@ -83,8 +88,7 @@ async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessi
   // Cancellations still have something to say.
   if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseNewCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
-  const exchange = { requestId: c.get('requestId') };
-  switch (await sessions.deliver({ sessionId, owner: ownerOf(c), message: body.message, exchange })) {
+  switch (await sessions.deliver({ sessionId, message: body.message, exchange: exchangeOf(c) })) {
     case 'accepted':
       return c.text('Accepted', 202);
     case 'invalid':
@@ -94,8 +98,8 @@ async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessi
   }
 }
 
-function ownerOf(c: Context<HttpEnv>): string {
-  return c.get('tokenDigest').toHex();
+function exchangeOf(c: Context<HttpEnv>): Exchange {
+  return { requestId: c.get('requestId'), principal: c.get('principal') };
 }
 
 function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {

@@ -227,7 +227,7 @@ function toConfig(env: Environment): Config {
         audio: env.OPENAI_AUDIO_MODEL,
         video: env.OPENAI_VIDEO_MODEL,
       },
-      elsewhere: elsewhere(env),
+      overrides: overrides(env),
       azure: azureOpenAI(env),
     },
     storage: storage(env),
@@ -251,7 +251,7 @@ function storageSecrets({ AZURE_STORAGE_CONNECTION_STRING: account }: Environmen
     : [credential.query, new URLSearchParams(credential.query).get('sig') ?? undefined];
 }
 
-function elsewhere(env: Environment): OpenAISettings['elsewhere'] {
+function overrides(env: Environment): OpenAISettings['overrides'] {
   const found: Partial<Record<Capability, { baseUrl: string; apiKey: string | undefined }>> = {};
   for (const capability of CAPABILITIES) {
     const upper = capability.toUpperCase() as Uppercase<Capability>;

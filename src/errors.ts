@@ -11,7 +11,7 @@ export type Failure =
   | { kind: 'invalid_input'; problems: readonly string[] }
   /** The operator has not set what this call needs. */
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
-  /** More media than there is memory for is in flight. */
+  /** More is in flight than there is memory for. */
   | { kind: 'busy'; retryAfterSeconds: number }
   /** The upstream answered with an HTTP status that is not a success. */
   | {
@@ -50,7 +50,7 @@ export type Failure =
   /** The client went away or asked to stop. */
   | { kind: 'cancelled' };
 
-/** A failure on its way to the one boundary that tells the client (`mcp/tool.ts`). */
+/** A failure on its way to the one boundary that tells the client (`mcp/compile-tool.ts`). */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly failure: Failure;
@@ -81,7 +81,7 @@ function describe(failure: Failure): string {
     case 'not_configured':
       return `${failure.what} is not configured on this gateway: ${failure.variables.join(', ')} must be set by its operator. Nothing was sent; trying again does not help until then.`;
     case 'busy':
-      return `The gateway is busy: too much media is in flight. Nothing was sent or billed; try again in ${failure.retryAfterSeconds} s.`;
+      return `The gateway is busy. Nothing was sent or billed; try again in ${failure.retryAfterSeconds} s.`;
     case 'upstream_status':
       return describeStatus(failure);
     case 'content_refused':

@@ -1,6 +1,7 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission } from './admission.ts';
-import type { BlobRuntime } from './azure/requests.ts';
+import type { VerifyToken } from './auth/principal.ts';
+import { verifySingleKey } from './auth/single-key.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
@@ -11,34 +12,15 @@ import { readInputImage } from './media/input-image.ts';
 import { createMediaStore } from './media/media-store.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
-import type { Clock } from './ports.ts';
+import type { Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { tools } from './tools/index.ts';
-
-/** Where the runtimes differ, and what tests replace. */
-export type Runtime = Clock &
-  Pick<BlobRuntime, 'bytesInit' | 'random'> &
-  Readonly<{
-    fetch: typeof fetch;
-    /** As `fetch`, but does not connect to private addresses, where the runtime could. */
-    fetchPublic: typeof fetch;
-    randomUUID: () => string;
-    /**
-     * How often a stream on which a call waits is written to. Node is told when a client closes its connection;
-     * workerd finds out by writing, unless the connection was reset.
-     */
-    keepAliveMs: number;
-    /** What media in flight may take of the memory. */
-    mediaMemoryBytes: number;
-    /** Keeps the work of a request going after its client has gone. */
-    waitUntil: (work: Promise<unknown>) => void;
-    log: Log;
-  }>;
 
 /** The working parts behind the routes. */
 export type Gateway = Readonly<{
   server: Config['server'];
   runtime: Runtime;
+  verifyToken: VerifyToken;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   /** How many tool calls run, those included whose client has gone. */
@@ -64,7 +46,7 @@ const INSTRUCTIONS =
 
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { now, sleep, waitUntil, log } = runtime;
+  const { waitUntil, log } = runtime;
   const media = createMediaStore(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
@@ -79,10 +61,9 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
-    note: log.info,
-    now,
-    sleep,
-    keepAlive<Result>(work: Promise<Result>): Promise<Result> {
+    logInfo: log.info,
+    clock: runtime,
+    finish<Result>(work: Promise<Result>): Promise<Result> {
       waitUntil(work.catch(() => {}));
       return work;
     },
@@ -94,8 +75,9 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     tools,
     services,
     mask: createMask(config.secrets),
-    onToolCall: ({ requestId, tool, durationMs, outcome, error }) => {
-      const fields = { request_id: requestId, tool, outcome, duration_ms: durationMs };
+    maxCalls: runtime.maxCalls,
+    onToolCall: ({ requestId, principal, tool, durationMs, outcome, error }) => {
+      const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs };
       if (outcome === 'ok') log.info('tool_call', fields);
       else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
@@ -115,14 +97,15 @@ function logWhatIsMissing(upstreams: Upstreams, storageVariables: readonly strin
 
 /** Puts the transports around an MCP server. */
 export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
-  const { now, sleep, keepAliveMs, log } = runtime;
+  const { heartbeatMs, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onBug = (error: Error, requestId: string) => log.error('request_failed', { request_id: requestId, error: stackOf(error) });
   return {
     server,
     runtime,
-    streamableHttp: createStreamableHttp(createServer, { now, sleep, keepAliveMs, onError, onBug }),
-    openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, now, sleep, keepAliveMs, onClose }),
+    verifyToken: verifySingleKey(server.apiKey),
+    streamableHttp: createStreamableHttp(createServer, { clock: runtime, heartbeatMs, onError, onBug }),
+    openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, clock: runtime, heartbeatMs, onClose }),
     callsInFlight,
   };
 }

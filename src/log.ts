@@ -6,13 +6,20 @@ type Level = keyof typeof LEVELS;
 /** `log.info('tool_call', {…})`: one event with its fields. Never arguments, results, keys or URLs with a SAS. */
 export type Log = Readonly<Record<Level, (event: string, fields?: Record<string, unknown>) => void>>;
 
+export type LogOptions = Readonly<{
+  write: (line: string) => void;
+  redact: Redact;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+}>;
+
 /** One JSON object a line, which `docker logs` and Workers Logs both read; what looks like a secret is taken out. */
-export function createLog(minimum: Level, write: (line: string) => void, redact: Redact): Log {
+export function createLog(minimum: Level, { write, redact, now }: LogOptions): Log {
   const clean = (_: string, value: unknown) => (typeof value === 'string' ? redact(value) : value);
   const at =
     (level: Level): Log[Level] =>
     (event, fields = {}) => {
-      if (LEVELS[level] >= LEVELS[minimum]) write(JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }, clean));
+      if (LEVELS[level] >= LEVELS[minimum]) write(JSON.stringify({ time: new Date(now()).toISOString(), level, event, ...fields }, clean));
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -49,7 +49,11 @@ function readEnvironment(): Record<string, string | undefined> {
 }
 
 function serve(config: Config): void {
-  const log = createLog(config.server.logLevel, (line) => process.stdout.write(`${line}\n`), createRedactor(config.secrets));
+  const log = createLog(config.server.logLevel, {
+    write: (line) => process.stdout.write(`${line}\n`),
+    redact: createRedactor(config.secrets),
+    now: Date.now,
+  });
   const runtime = createNodeRuntime(log);
   const gateway = createGateway(config, runtime);
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);

@@ -2,8 +2,8 @@ import { createApp, createMisconfiguredApp } from './app.ts';
 import { type ConfigResult, loadConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
+import { createDurableSessions } from './mcp/sse-durable-sessions.ts';
 import { createRedactor } from './redact.ts';
-import { createDurableSessions } from './runtime/durable-sessions.ts';
 import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './runtime/worker-entry.ts';
 import { createWorkersRuntime } from './runtime/workers.ts';
 
@@ -13,11 +13,11 @@ export { SseSessionObject };
 
 function load(env: WorkerEnv): LoadedWorker {
   const result = loadWorkerConfig(env);
-  const log = createLog(
-    result.ok ? result.config.server.logLevel : 'info',
-    (line) => console.log(line),
-    createRedactor(result.ok ? result.config.secrets : []),
-  );
+  const log = createLog(result.ok ? result.config.server.logLevel : 'info', {
+    write: (line) => console.log(line),
+    redact: createRedactor(result.ok ? result.config.secrets : []),
+    now: Date.now,
+  });
   const runtime = createWorkersRuntime(log);
   if (!result.ok) {
     log.error('not_configured', { problems: result.problems });

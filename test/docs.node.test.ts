@@ -5,7 +5,7 @@ import { parseEnv, promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { environmentSchema, loadConfig } from '../src/config.ts';
-import { clientSnippets } from '../src/http/home-snippets.ts';
+import { clientSnippets } from '../src/home/snippets.ts';
 import * as limits from '../src/limits.ts';
 import { tools } from '../src/tools/index.ts';
 import { storedFile } from '../src/tools/stored-file.ts';

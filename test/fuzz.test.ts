@@ -24,7 +24,7 @@ const upstream: typeof fetch = async (input, init) => {
 };
 
 test(`${RUNS} requests of every kind are answered, whatever the upstream answers (seed ${SEED})`, { timeout: 120_000 }, async () => {
-  const runtime = testRuntime({ fetch: upstream, fetchPublic: upstream, keepAliveMs: NEVER_MS }, CLOCK_SPEED);
+  const runtime = testRuntime({ fetch: upstream, fetchPublic: upstream, heartbeatMs: NEVER_MS }, CLOCK_SPEED);
   const { app, logged } = createTestApp(fuzzEnvironment(ORIGIN), runtime);
   const authorized = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
   const list = await app.request('/mcp', { method: 'POST', headers: authorized, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' });

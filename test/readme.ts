@@ -3,7 +3,7 @@
  * the README against it.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { compileTool } from '../src/mcp/tool.ts';
+import { compileTool } from '../src/mcp/compile-tool.ts';
 import { tools } from '../src/tools/index.ts';
 import type { Tool } from '../src/tools/tool.ts';
 

@@ -1,9 +1,10 @@
 import { inject } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
-import { createGateway, type Runtime } from '../src/gateway.ts';
+import { createGateway } from '../src/gateway.ts';
 import { createLog, type Log } from '../src/log.ts';
 import { createMemorySessions } from '../src/mcp/sse-sessions.ts';
+import type { Runtime } from '../src/ports.ts';
 import { createRedactor, type Redact } from '../src/redact.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
 import type { VideoSettings } from './stand-ins/openai/videos.ts';
@@ -55,11 +56,11 @@ export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEE
   const lines: string[] = [];
   const secrets: string[] = [];
   const redact: Redact = (text, max) => createRedactor(secrets)(text, max);
-  const runtime = createRuntime(createLog('debug', (line) => lines.push(line), redact));
+  const runtime = createRuntime(createLog('debug', { write: (line) => lines.push(line), redact, now: Date.now }));
   const startMs = Date.now();
   const now = () => startMs - CLOCK_STARTS_BEHIND_MS + (Date.now() - startMs) * speed;
   const sleep: Runtime['sleep'] = (ms, signal) => runtime.sleep(ms / speed, signal);
-  return { ...runtime, now, sleep, keepAliveMs: 15_000, ...overrides, lines, secrets };
+  return { ...runtime, now, sleep, heartbeatMs: 15_000, ...overrides, lines, secrets };
 }
 
 /** The app over a real upstream and real storage, called without a socket. */

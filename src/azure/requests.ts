@@ -1,21 +1,15 @@
 import { GatewayError } from '../errors.ts';
 import { isTransientStatus, retryAfterSeconds } from '../http-semantics.ts';
 import { STORAGE_ATTEMPT_TIMEOUT_MS } from '../limits.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Runtime } from '../ports.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { createRetryGate } from './retry-gate.ts';
 import { blobSasQuery, importAccountKey, STORAGE_VERSION } from './sas.ts';
 
-/** What differs between the runtimes or is replaced in tests. */
 export type BlobRuntime = Clock &
-  Readonly<{
-    fetch: (url: string, init: RequestInit) => Promise<Response>;
-    /** What makes fetch send bytes that are at hand without copying them. */
-    bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
-    /** From 0 up to 1. */
-    random: () => number;
-  }>;
+  Pick<Runtime, 'bytesInit' | 'random' | 'randomUUID'> &
+  Readonly<{ fetch: (url: string, init: RequestInit) => Promise<Response> }>;
 
 /** One REST operation on a blob. */
 type BlobOperation = Readonly<{

@@ -46,7 +46,7 @@ function patience(repeatable: boolean): { retryForMs?: number } {
 /** Put Block for each piece, tried again by itself, then Put Block List. A body that fits into one piece is one Put Blob. */
 export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, upload: Upload, body: ByteReader): Promise<StreamOutcome> {
   // Of this upload alone, so that two at the same moment do not mix their blocks.
-  const prefix = crypto.randomUUID().slice(0, 8);
+  const prefix = runtime.randomUUID().slice(0, 8);
   const ids: string[] = [];
   let bytes = 0;
   let buffer = new ArrayBuffer(0);

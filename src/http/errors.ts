@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Principal } from '../auth/principal.ts';
 
 export type HttpErrorCode =
   | 'forbidden_host'
@@ -20,8 +21,8 @@ export type HttpErrorCode =
 export type HttpEnv = {
   Variables: {
     requestId: string;
-    /** The SHA-256 of the bearer token. */
-    tokenDigest: Uint8Array;
+    /** Who the bearer token belongs to; set by `authenticate`. */
+    principal: Principal;
   };
 };
 

@@ -46,6 +46,7 @@ async function readStream({ body }: Request, clock: Clock): Promise<Text> {
   let problem: Text = 'broken';
   const toError = (told: string) => {
     if (told.includes('larger than')) problem = 'too large';
+    if (told.includes('took longer')) problem = 'too slow';
     return new Error(told);
   };
   try {

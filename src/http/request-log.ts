@@ -7,7 +7,7 @@ export type RequestLogOptions = Readonly<{
   randomUUID: () => string;
   /** Milliseconds since the epoch. */
   now: () => number;
-  log: (entry: { request_id: string; method: string; path: string; status: number; duration_ms: number }) => void;
+  log: (entry: { request_id: string; principal?: string; method: string; path: string; status: number; duration_ms: number }) => void;
 }>;
 
 /** Gives each request an id, which the client gets as `X-Request-Id`, and logs how it was answered, once that is sent to its end. */
@@ -21,7 +21,9 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     const method = c.req.method.slice(0, MAX_NAME_CHARACTERS);
     const path = c.req.path.slice(0, MAX_PATH_CHARACTERS);
     const { status } = c.res;
-    const finish = () => log({ request_id: requestId, method, path, status, duration_ms: now() - startMs });
+    const principal = c.get('principal')?.name;
+    const finish = () =>
+      log({ request_id: requestId, ...(principal && { principal }), method, path, status, duration_ms: now() - startMs });
     const response = onBodyEnd(c.res, finish);
     if (response !== c.res) c.res = response;
   };

@@ -1,3 +1,6 @@
+import { every } from '../every.ts';
+import type { Clock } from '../ports.ts';
+
 /** Proxies must pass each event on as it comes. */
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
@@ -5,12 +8,10 @@ const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cach
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 
 /** A comment, which clients skip (HTML Standard, server-sent events). */
-export const KEEP_ALIVE = encode(': keep-alive\n\n');
+export const HEARTBEAT = encode(': keep-alive\n\n');
 
 export type EventStreamOptions = Readonly<{
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  clock: Clock;
   /** Told when the client has closed the stream, or does not read it. */
   onGone: () => void;
 }>;
@@ -18,8 +19,8 @@ export type EventStreamOptions = Readonly<{
 export type EventStream = Readonly<{
   response: Response;
   write: (frame: Uint8Array) => void;
-  /** Writes a comment whenever nothing has been written for `ms`, as long as that is needed. */
-  keepAlive: (ms: number, isNeeded: () => boolean) => Promise<void>;
+  /** Writes a comment whenever nothing has been written for `ms`, as long as that is needed and the stream has not ended. */
+  heartbeat: (ms: number, isNeeded: () => boolean) => Promise<void>;
   end: () => void;
 }>;
 
@@ -33,9 +34,9 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** A response that is written piece by piece. */
-export function createEventStream({ now, sleep, onGone }: EventStreamOptions): EventStream {
+export function createEventStream({ clock, onGone }: EventStreamOptions): EventStream {
   const ended = new AbortController();
-  let lastMs = now();
+  let lastMs = clock.now();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   function gone(): void {
@@ -45,7 +46,7 @@ export function createEventStream({ now, sleep, onGone }: EventStreamOptions): E
 
   function write(frame: Uint8Array): void {
     if (ended.signal.aborted) return;
-    lastMs = now();
+    lastMs = clock.now();
     if ((controller?.desiredSize ?? 0) < -MAX_UNREAD_BYTES) drop();
     else controller?.enqueue(frame);
   }
@@ -54,15 +55,6 @@ export function createEventStream({ now, sleep, onGone }: EventStreamOptions): E
   function drop(): void {
     controller?.error(new Error('The client does not read.'));
     gone();
-  }
-
-  async function beat(ms: number, isNeeded: () => boolean): Promise<void> {
-    while (!ended.signal.aborted && isNeeded()) {
-      const leftMs = lastMs + ms - now();
-      // More than `ms` is left when the clock has been set back.
-      if (leftMs > 0 && leftMs <= ms) await sleep(leftMs, ended.signal);
-      else write(KEEP_ALIVE);
-    }
   }
 
   const source = {
@@ -75,8 +67,7 @@ export function createEventStream({ now, sleep, onGone }: EventStreamOptions): E
   return {
     response: new Response(body, { headers: HEADERS }),
     write,
-    // Ends by the rejection of its sleep at the latest.
-    keepAlive: (ms, isNeeded) => beat(ms, isNeeded).catch(() => {}),
+    heartbeat: (ms, isNeeded) => every(clock, { ms, sinceMs: () => lastMs, signal: ended.signal, isNeeded }, () => write(HEARTBEAT)),
     end() {
       if (!ended.signal.aborted) controller?.close();
       ended.abort();

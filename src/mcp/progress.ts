@@ -1,4 +1,6 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
+import { every } from '../every.ts';
+import type { Clock } from '../ports.ts';
 
 /** A fast call is answered before this, and with nothing but its result. */
 const FIRST_MS = 800;
@@ -8,9 +10,7 @@ const INTERVAL_MS = 4_000;
 export type ProgressOptions = Readonly<{
   /** What the tool does, for messages of its own accord: "generating image". */
   activity: string;
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  clock: Clock;
 }>;
 
 export type Progress = Readonly<{
@@ -27,10 +27,10 @@ export type Progress = Readonly<{
  * basic/utilities/progress): whatever the tool reports, and the time that has passed when it reports nothing for a
  * while. The value only counts the messages, as it has to rise; the message says what matters.
  */
-export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { activity, now, sleep }: ProgressOptions): Progress {
+export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { activity, clock }: ProgressOptions): Progress {
   const progressToken = _meta?.progressToken;
   if (progressToken === undefined) return { isWanted: false, report: () => {}, end: () => {} };
-  const startMs = now();
+  const startMs = clock.now();
   const ended = new AbortController();
   let progress = 0;
   let lastMs = startMs - INTERVAL_MS + FIRST_MS;
@@ -38,20 +38,12 @@ export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { acti
   function report(message: string): void {
     if (ended.signal.aborted) return;
     progress++;
-    lastMs = now();
+    lastMs = clock.now();
     // A client that has gone cannot be told; the work ends through its signal.
     notify({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(() => {});
   }
 
-  async function beat(): Promise<void> {
-    while (!ended.signal.aborted) {
-      const leftMs = lastMs + INTERVAL_MS - now();
-      if (leftMs > 0) await sleep(leftMs, ended.signal);
-      else report(`${activity}, ${Math.round((now() - startMs) / 1000)} s`);
-    }
-  }
-
-  // Ends by the rejection of its sleep.
-  beat().catch(() => {});
+  const say = () => report(`${activity}, ${Math.round((clock.now() - startMs) / 1000)} s`);
+  void every(clock, { ms: INTERVAL_MS, sinceMs: () => lastMs, signal: ended.signal }, say);
   return { isWanted: true, report, end: () => ended.abort() };
 }

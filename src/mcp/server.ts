@@ -6,12 +6,13 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
+import { GatewayError } from '../errors.ts';
 import { MAX_NAME_CHARACTERS } from '../limits.ts';
-import type { Tool, ToolServices } from '../tools/tool.ts';
-import { exchangeOf } from './exchange.ts';
+import type { Tool, ToolContext, ToolServices } from '../tools/tool.ts';
+import { type CompiledTool, compileTool, type Mask, type ToolOutcome, toOutcome } from './compile-tool.ts';
+import { type Exchange, exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
 import { startProgress } from './progress.ts';
-import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './tool.ts';
 
 /** The name and version that clients see in `serverInfo`. */
 type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
@@ -22,9 +23,13 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   mask: Mask;
+  /** How many calls may run at once; further ones are told to come back. */
+  maxCalls: number;
   /** Told of every finished tool call; for the log. */
-  onToolCall: (call: { requestId: string; tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
+  onToolCall: (call: Exchange & { tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
+
+const BUSY = new GatewayError({ kind: 'busy', retryAfterSeconds: 5 });
 
 /** `protocolVersion`: the only revision that it speaks, when it is not to speak all. */
 export type CreateServer = (protocolVersion?: string) => Server;
@@ -52,16 +57,21 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
   };
   let callsInFlight = 0;
+  // The call that asks is one of them.
+  const isFull = () => callsInFlight > options.maxCalls;
 
   async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
-    const { requestId } = exchangeOf(serverContext);
+    const exchange = exchangeOf(serverContext);
+    const { requestId, principal } = exchange;
     const { signal } = serverContext.mcpReq;
-    const startMs = options.services.now();
-    const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, ...options.services });
-    const context = { ...options.services, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
-    const { result, ...outcome } = await tool.call(args, context);
+    const startMs = options.services.clock.now();
+    const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock: options.services.clock });
+    const log: ToolContext['log'] = (event, fields) =>
+      options.services.logInfo(event, { request_id: requestId, principal: principal.name, ...fields });
+    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
+    const { result, ...outcome } = isFull() ? toOutcome(BUSY, requestId, options.mask) : await tool.call(args, context);
     progress.end();
-    options.onToolCall({ requestId, tool: tool.definition.name, durationMs: options.services.now() - startMs, ...outcome });
+    options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: options.services.clock.now() - startMs, ...outcome });
     return result;
   }
 

@@ -7,6 +7,7 @@ import {
   type RequestId,
   type Transport,
 } from '@modelcontextprotocol/server';
+import type { Clock } from '../ports.ts';
 import { createEventStream, encodeEvent } from './event-stream.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { refuseCall } from './refuse-call.ts';
@@ -25,11 +26,9 @@ const IDLE_MS = 30 * 60_000;
 export type SseSessionOptions = Readonly<{
   sessionId: string;
   createServer: CreateServer;
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  clock: Clock;
   /** How long the stream may be silent while a call waits, if not as long as otherwise. */
-  keepAliveMs: number;
+  heartbeatMs: number;
   onClose: () => void;
 }>;
 
@@ -47,18 +46,18 @@ export type SseSession = Readonly<{
  * the URL to which the client posts its messages. When the stream ends, so do the session and its work.
  */
 export async function openSseSession(options: SseSessionOptions): Promise<SseSession> {
-  const { sessionId, createServer, now, sleep, keepAliveMs, onClose } = options;
+  const { sessionId, createServer, clock, heartbeatMs, onClose } = options;
   const server = createServer(SSE_PROTOCOL_VERSION);
-  const stream = createEventStream({ now, sleep, onGone: () => void server.close() });
-  const calls = createCallTracker((isWaiting) => stream.keepAlive(keepAliveMs, isWaiting));
-  let lastMessageMs = now();
+  const stream = createEventStream({ clock, onGone: () => void server.close() });
+  const calls = createCallTracker((isWaiting) => stream.heartbeat(heartbeatMs, isWaiting));
+  let lastMessageMs = clock.now();
   let isClosed = false;
 
   const transport: Transport = {
     sessionId,
     start: async () => stream.write(encodeEvent('endpoint', `/messages?sessionId=${sessionId}`)),
     async send(message) {
-      lastMessageMs = now();
+      lastMessageMs = clock.now();
       calls.end(message);
       stream.write(encodeEvent('message', JSON.stringify(message)));
     },
@@ -72,7 +71,7 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
   };
 
   function receive(message: object, exchange: Exchange): boolean {
-    lastMessageMs = now();
+    lastMessageMs = clock.now();
     const parsed = parse(message);
     if (!parsed || !calls.begin(parsed)) return false;
     const refusal = refuseCall(parsed);
@@ -82,20 +81,20 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
   }
 
   await server.connect(transport);
-  void stream.keepAlive(MAX_SILENCE_MS, () => now() - lastMessageMs <= IDLE_MS).then(() => server.close());
+  void stream.heartbeat(MAX_SILENCE_MS, () => clock.now() - lastMessageMs <= IDLE_MS).then(() => server.close());
   return { response: stream.response, receive, close: () => server.close() };
 }
 
-/** Knows which requests wait for their answers; `keepAlive` runs as long as there are any. */
-function createCallTracker(keepAlive: (isWaiting: () => boolean) => Promise<void>) {
+/** Knows which requests wait for their answers; `heartbeat` runs as long as there are any. */
+function createCallTracker(heartbeat: (isWaiting: () => boolean) => Promise<void>) {
   const waiting = new Set<RequestId>();
-  let isKeptAlive = false;
+  let isBeating = false;
 
-  async function keepWaitingAlive(): Promise<void> {
-    if (isKeptAlive) return;
-    isKeptAlive = true;
-    await keepAlive(() => waiting.size > 0);
-    isKeptAlive = false;
+  async function beatWhileWaiting(): Promise<void> {
+    if (isBeating) return;
+    isBeating = true;
+    await heartbeat(() => waiting.size > 0);
+    isBeating = false;
   }
 
   return {
@@ -106,7 +105,7 @@ function createCallTracker(keepAlive: (isWaiting: () => boolean) => Promise<void
       if (!isJSONRPCRequest(message)) return true;
       if (waiting.has(message.id)) return false;
       waiting.add(message.id);
-      void keepWaitingAlive();
+      void beatWhileWaiting();
       return true;
     },
     end(message: JSONRPCMessage): void {

@@ -4,14 +4,14 @@ import type { SseSession } from './sse-session.ts';
 /** Each holds a connection and some kilobytes; a gateway for a team is far below. */
 export const MAX_SESSIONS = 1_000;
 
-/** Where the open sessions are. `owner` stands for the token that a request came with. */
+/** Where the open sessions are. `owner` is the id of the principal that opened a session. */
 export type SseSessions = Readonly<{
   /** Opens a session and answers with its stream; `undefined` when there are too many. */
   open: (owner: string) => Promise<Response | undefined>;
   deliver: (delivery: SseDelivery) => Promise<SseDeliveryOutcome>;
 }>;
 
-export type SseDelivery = Readonly<{ sessionId: string; owner: string; message: object; exchange: Exchange }>;
+export type SseDelivery = Readonly<{ sessionId: string; message: object; exchange: Exchange }>;
 
 /** `unknown`: there is no such session, or it is another owner's. `invalid`: the message is no JSON-RPC, or its id is in use. */
 export type SseDeliveryOutcome = 'accepted' | 'unknown' | 'invalid';
@@ -23,8 +23,8 @@ export type OpenSseSession = (sessionId: string, onClose: () => void) => Promise
 export type OwnedSession = Readonly<{ owner: string; session: SseSession }>;
 
 /** Gives a message to the session that it was sent to, if there is one and it is the sender's. */
-export function deliverTo(entry: OwnedSession | undefined, { owner, message, exchange }: SseDelivery): SseDeliveryOutcome {
-  if (entry?.owner !== owner) return 'unknown';
+export function deliverTo(entry: OwnedSession | undefined, { message, exchange }: SseDelivery): SseDeliveryOutcome {
+  if (entry?.owner !== exchange.principal.id) return 'unknown';
   return entry.session.receive(message, exchange) ? 'accepted' : 'invalid';
 }
 

@@ -8,12 +8,12 @@ import {
   type WebStandardStreamableHTTPServerTransportOptions,
 } from '@modelcontextprotocol/server';
 import { onBodyEnd } from '../streams/on-end.ts';
-import { type BreakSilenceOptions, breakSilence } from './break-silence.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { refuseCall } from './refuse-call.ts';
 import type { CreateServer } from './server.ts';
+import { type StreamIfSlowOptions, streamIfSlow } from './stream-if-slow.ts';
 
-export type StreamableHttpOptions = BreakSilenceOptions &
+export type StreamableHttpOptions = StreamIfSlowOptions &
   Readonly<{
     /** Told of what the SDK reports besides its answers; for the log. */
     onError: (error: Error) => void;
@@ -29,20 +29,25 @@ export type StreamableHttp = (request: Request, parsedBody: object, exchange: Ex
  * sends answers to the wrong client. A request without a progress token is answered as plain JSON, unless it takes long.
  */
 export function createStreamableHttp(createServer: CreateServer, options: StreamableHttpOptions): StreamableHttp {
-  const { keepAliveMs, onError } = options;
-  const modern = createMcpHandler(() => createServer(), { legacy: 'reject', responseMode: 'auto', keepAliveMs, onerror: onError });
+  const { heartbeatMs, onError } = options;
+  const modern = createMcpHandler(() => createServer(), {
+    legacy: 'reject',
+    responseMode: 'auto',
+    keepAliveMs: heartbeatMs,
+    onerror: onError,
+  });
 
   async function answer(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
     const message = { parsedBody, authInfo: toAuthInfo(exchange) };
     if (!(await isLegacyRequest(request, parsedBody))) return modern.fetch(request, message);
     const enableJsonResponse = !hasProgressToken(parsedBody);
-    return answerLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs });
+    return answerLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs: heartbeatMs });
   }
 
   return async (request, parsedBody, exchange) => {
     const refusal = refuseCall(parsedBody);
     if (refusal) return Response.json(refusal, { status: 400 });
-    return breakSilence(answer(withAccept(request), parsedBody, exchange).catch(failed), options);
+    return streamIfSlow(answer(withAccept(request), parsedBody, exchange).catch(failed), options);
 
     function failed(error: Error): Response {
       options.onBug(error, exchange.requestId);

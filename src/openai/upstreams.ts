@@ -15,7 +15,7 @@ export type OpenAISettings = Readonly<{
   project: string | undefined;
   models: Readonly<Record<Capability, string>>;
   /** Single capabilities that another OpenAI-compatible server answers. */
-  elsewhere: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined }>>>>;
+  overrides: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined }>>>>;
   azure:
     | Readonly<{
         endpoint: string;
@@ -82,7 +82,7 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
   const model = settings.models[capability];
   const retriesRefusals = capability === 'chat' || capability === 'audio';
   const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesRefusals };
-  const own = settings.elsewhere[capability];
+  const own = settings.overrides[capability];
   // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
   if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
-import type { Runtime } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { isPublicAddress } from '../media/input-image.ts';
+import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
 
 /** Node's fetch gives up after five minutes without headers or bytes; how long to wait is decided by the callers. */
@@ -18,7 +18,9 @@ export function createNodeRuntime(log: Log): Runtime {
     fetch: fetchThrough(new Agent(NO_TIMEOUTS)),
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
     bytesInit: createBytesInit,
-    keepAliveMs: 15_000,
+    heartbeatMs: 15_000,
+    // With the heap that the container allows, 2,600 calls at once have ended the process.
+    maxCalls: 2_200,
     mediaMemoryBytes: 256 * MIB,
     // A process goes on with its work, whoever has gone.
     waitUntil: () => {},

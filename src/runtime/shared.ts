@@ -1,5 +1,5 @@
-import type { Runtime } from '../gateway.ts';
 import type { Log } from '../log.ts';
+import type { Runtime } from '../ports.ts';
 
 /** What Node and Workers have in common. */
 export function createSharedRuntime(log: Log) {

@@ -1,6 +1,6 @@
 import { waitUntil } from 'cloudflare:workers';
-import type { Runtime } from '../gateway.ts';
 import type { Log } from '../log.ts';
+import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
 
 /** Of the 128 MB that an isolate has. */
@@ -9,9 +9,10 @@ const MEDIA_MEMORY_BYTES = 48 * 1024 * 1024;
 export function createWorkersRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
-    keepAliveMs: 500,
+    heartbeatMs: 500,
     waitUntil,
     bytesInit: (body) => ({ body }),
+    maxCalls: 1_000,
     mediaMemoryBytes: MEDIA_MEMORY_BYTES,
   };
 }

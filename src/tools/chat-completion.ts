@@ -5,7 +5,7 @@ import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
-import { defineTool, whatIsSet } from './tool.ts';
+import { defineTool, omitUndefined } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 
@@ -50,7 +50,7 @@ function toRequest(input: ChatInput, defaultModel: string): ChatRequest {
   const { prompt, messages, system_prompt, json_mode, json_schema, model, ...passedOn } = input;
   const conversation: ChatMessage[] = messages ?? [{ role: 'user', content: prompt ?? '' }];
   const all: ChatMessage[] = system_prompt ? [{ role: 'system', content: system_prompt }, ...conversation] : conversation;
-  const body = { ...whatIsSet(passedOn), model: model ?? defaultModel };
+  const body = { ...omitUndefined(passedOn), model: model ?? defaultModel };
   if (json_schema) return { ...body, messages: toParams(all), response_format: { type: 'json_schema', json_schema } };
   if (json_mode) return { ...body, messages: toParams(mentionJson(all)), response_format: { type: 'json_object' } };
   return { ...body, messages: toParams(all) };

@@ -6,7 +6,7 @@ import { createImages, type ImageRequest } from '../openai/images.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createImageStore } from './image-store.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
+import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
 /** Also of a small image: so that many of them are no more than a few large ones. */
 const MIN_EXPECTED_BYTES = 4 * 1024 * 1024;
@@ -71,11 +71,11 @@ export const generateImage = defineTool({
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
       throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
     }
-    const request: ImageRequest = { ...whatIsSet(input), model: input.model ?? upstream.model, prompt: input.prompt };
+    const request: ImageRequest = { ...omitUndefined(input), model: input.model ?? upstream.model, prompt: input.prompt };
     const count = input.n ?? 1;
     const admitted = context.admission.admit(count * expectedBytes(input.size));
     const work = generateAndStore(upstream, request, count, admitted.bytes, context).finally(admitted.release);
-    return { ...(await context.keepAlive(work)), model: request.model as string };
+    return { ...(await context.finish(work)), model: request.model as string };
   },
 
   present({ images, failures = [] }): ContentBlock[] {

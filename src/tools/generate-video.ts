@@ -94,7 +94,7 @@ export const generateVideo = defineTool({
     const upstream = requireUpstream(context.upstreams, 'video');
     // A video that has begun is asked for all the same: it is paid for.
     if (input.video_id === undefined || context.media.missing.length > 0) await context.media.assertReady();
-    const untilMs = context.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
+    const untilMs = context.clock.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
     const begun = input.video_id === undefined ? await create(input, upstream, context) : undefined;
     const videoId = begun?.id ?? (input.video_id as string);
     try {
@@ -125,8 +125,8 @@ async function create(input: VideoInput, upstream: Upstream, context: ToolContex
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
   // The client's types know OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: input.model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
-  const job = await context.keepAlive(createVideo(upstream, request, context.signal));
-  context.note('video_started', { request_id: context.requestId, video_id: job.id });
+  const job = await context.finish(createVideo(upstream, request, context.signal));
+  context.log('video_started', { video_id: job.id });
   context.progress(`${job.id}: started; to go on later, call generate_video with this video_id`);
   return job;
 }
@@ -146,7 +146,7 @@ async function retrieve(videoId: string, upstream: Upstream, context: ToolContex
 async function waitForEnd(first: VideoJob, untilMs: number, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   let job = first;
   for (let delayMs = FIRST_POLL_MS; stateOf(job) === 'pending'; delayMs = Math.min(delayMs * POLL_GROWTH, MAX_POLL_MS)) {
-    const leftMs = untilMs - context.now();
+    const leftMs = untilMs - context.clock.now();
     if (leftMs <= 0) return job;
     await sleep(Math.min(delayMs, leftMs), context);
     job = await poll(job, upstream, context);
@@ -155,8 +155,8 @@ async function waitForEnd(first: VideoJob, untilMs: number, upstream: Upstream, 
   return job;
 }
 
-async function sleep(ms: number, { sleep, signal }: ToolContext): Promise<void> {
-  await sleep(ms, signal).catch((cause: unknown) => {
+async function sleep(ms: number, { clock, signal }: ToolContext): Promise<void> {
+  await clock.sleep(ms, signal).catch((cause: unknown) => {
     throw new GatewayError({ kind: 'cancelled' }, { cause });
   });
 }
@@ -190,7 +190,7 @@ async function finish(
   const { seconds, size, model } = job;
   const admitted = context.admission.admit(UPLOAD_BYTES);
   const work = storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
-  const files = await context.keepAlive(work);
+  const files = await context.finish(work);
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };
 }
 

@@ -58,9 +58,9 @@ export function createImageStore(upstream: Upstream, heldBytes: number, context:
 }
 
 /** `stored` when it comes in time, else false. */
-async function firstOf(stored: Promise<boolean>, ms: number, { sleep }: ToolContext): Promise<boolean> {
+async function firstOf(stored: Promise<boolean>, ms: number, { clock }: ToolContext): Promise<boolean> {
   const finished = new AbortController();
-  const stall = sleep(ms, finished.signal).then(
+  const stall = clock.sleep(ms, finished.signal).then(
     () => false,
     () => false,
   );

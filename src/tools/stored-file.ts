@@ -31,8 +31,8 @@ export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
  * Stores media that is paid for; its name is in the log before the first attempt, so that what is stored can be found
  * whatever happens. Throws `media_lost` when it cannot be stored: `what` is "the image was".
  */
-export async function storePaid(name: string, what: string, { note, requestId }: ToolContext, save: () => Promise<SavedMedia>) {
-  note('storing', { request_id: requestId, blob: name });
+export async function storePaid(name: string, what: string, { log }: ToolContext, save: () => Promise<SavedMedia>) {
+  log('storing', { blob: name });
   try {
     return toFile(await save());
   } catch (error) {

@@ -7,7 +7,7 @@ import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLinks, storedFile, storePaid } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext, whatIsSet } from './tool.ts';
+import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
 const DEFAULT_VOICE = 'alloy';
@@ -72,10 +72,10 @@ export const synthesizeSpeech = defineTool({
       throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: the model ${model} takes none`] });
     }
     const voice = input.voice ?? DEFAULT_VOICE;
-    const request = { ...whatIsSet(input), input: input.input, model, voice } satisfies SpeechRequest;
+    const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
     const admitted = context.admission.admit(UPLOAD_BYTES);
     const work = createAndStore(upstream, request, context).finally(admitted.release);
-    const { format, file } = await context.keepAlive(work);
+    const { format, file } = await context.finish(work);
     return {
       ...file,
       format: format.name,

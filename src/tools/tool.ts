@@ -4,6 +4,7 @@ import type { Admission } from '../admission.ts';
 import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
+import type { Clock } from '../ports.ts';
 
 const MODEL_RULE = 'must be a name of at most 200 visible ASCII characters without spaces';
 
@@ -17,7 +18,7 @@ export const modelArgument = z
   .describe('Model, or Azure deployment.');
 
 /** The arguments that the caller has set, which alone are sent upstream. */
-export function whatIsSet(args: object) {
+export function omitUndefined(args: object) {
   return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
 }
 
@@ -31,12 +32,10 @@ export type ToolServices = Readonly<{
   /** Reads a URL that a caller has given. */
   readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
   /** Writes an event into the log. */
-  note: (event: string, fields: Record<string, unknown>) => void;
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  logInfo: (event: string, fields: Record<string, unknown>) => void;
+  clock: Clock;
   /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
-  keepAlive: <Result>(work: Promise<Result>) => Promise<Result>;
+  finish: <Result>(work: Promise<Result>) => Promise<Result>;
 }>;
 
 /** The services, and what belongs to one call. */
@@ -45,6 +44,8 @@ export type ToolContext = ToolServices &
     /** Aborted when the client goes away or asks to stop. */
     signal: AbortSignal;
     requestId: string;
+    /** Writes an event of this call into the log. */
+    log: (event: string, fields: Record<string, unknown>) => void;
     /** Whether the client wants to know how far the work is. */
     wantsProgress: boolean;
     /** Tells it, if it does. */

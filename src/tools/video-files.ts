@@ -34,9 +34,9 @@ const DAYS_LOOKED_BACK = 8;
 const DAY_MS = 24 * 3_600_000;
 
 /** The stored files of a job of which nothing but the id is known. */
-export async function findVideo(videoId: string, { media, now }: ToolContext) {
+export async function findVideo(videoId: string, { media, clock }: ToolContext) {
   // Day 0 is where videos are whose server does not tell when they were made.
-  const days = [...Array.from({ length: DAYS_LOOKED_BACK }, (_, daysAgo) => now() - daysAgo * DAY_MS), 0];
+  const days = [...Array.from({ length: DAYS_LOOKED_BACK }, (_, daysAgo) => clock.now() - daysAgo * DAY_MS), 0];
   const found = await Promise.all(days.map((dayMs) => media.find(media.jobName('video', dayMs, mp4File(videoId)))));
   const index = found.findIndex((file) => file !== undefined);
   const video = found[index];
@@ -57,7 +57,7 @@ async function storeMp4(job: VideoJob, upstream: Upstream, context: ToolContext)
       return await downloadMp4(name, job, upstream, context);
     } catch (error) {
       if (attempt === VIDEO_ATTEMPTS || !mayBeRepaired(error)) throw error;
-      await context.sleep(RETRY_MS);
+      await context.clock.sleep(RETRY_MS);
     }
   }
 }

@@ -2,9 +2,10 @@ import { ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/
 import type { Hono } from 'hono';
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
-import { type Gateway, type Runtime, serveMcp } from '../../src/gateway.ts';
+import { type Gateway, serveMcp } from '../../src/gateway.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
 import type { SseSessions } from '../../src/mcp/sse-sessions.ts';
+import type { Runtime } from '../../src/ports.ts';
 import { fixtureTools } from './fixture-tools.ts';
 
 /** How often each fixture tool has been called. */

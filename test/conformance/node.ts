@@ -7,7 +7,7 @@ import { createRedactor } from '../../src/redact.ts';
 import { createNodeRuntime } from '../../src/runtime/node.ts';
 import { createFixtureApp, createFixtureGateway } from './fixture-app.ts';
 
-const log = createLog('info', (line) => process.stdout.write(`${line}\n`), createRedactor([]));
+const log = createLog('info', { write: (line) => process.stdout.write(`${line}\n`), redact: createRedactor([]), now: Date.now });
 const runtime = createNodeRuntime(log);
 const fixtures = createFixtureGateway(process.env, runtime);
 const app = createFixtureApp(fixtures, createMemorySessions(fixtures.gateway.openSseSession, runtime.randomUUID));

@@ -1,10 +1,11 @@
 import type { Hono } from 'hono';
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
-import { createGateway, type Runtime } from '../../src/gateway.ts';
+import { createGateway } from '../../src/gateway.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { createMemorySessions } from '../../src/mcp/sse-sessions.ts';
+import type { Runtime } from '../../src/ports.ts';
 import { createRedactor } from '../../src/redact.ts';
 import { createAdjustableClock } from './clock.ts';
 import { CLOCK_PATH, ENVIRONMENT_HEADER, LOG_PATH } from './control.ts';
@@ -27,7 +28,9 @@ function createFaultApp(env: Record<string, unknown>, createRuntime: (log: Log) 
   const loaded = loadConfig(env);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const lines: string[] = [];
-  const runtime = createRuntime(createLog('debug', (line) => lines.push(line), createRedactor(loaded.config.secrets)));
+  const runtime = createRuntime(
+    createLog('debug', { write: (line) => lines.push(line), redact: createRedactor(loaded.config.secrets), now: Date.now }),
+  );
   const { setSpeed, ...clock } = createAdjustableClock(runtime.sleep);
   const gateway = createGateway(loaded.config, { ...runtime, ...clock });
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);

@@ -6,6 +6,6 @@ import { createRedactor } from '../../src/redact.ts';
 import { createNodeRuntime } from '../../src/runtime/node.ts';
 import { createFaultsHandler } from './fault-app.ts';
 
-const log = createLog('info', (line) => process.stdout.write(`${line}\n`), createRedactor([]));
+const log = createLog('info', { write: (line) => process.stdout.write(`${line}\n`), redact: createRedactor([]), now: Date.now });
 const server = createAdaptorServer({ fetch: createFaultsHandler(createNodeRuntime) });
 server.listen(Number(process.env.PORT), process.env.HOST, () => log.info('listening', { port: (server.address() as AddressInfo).port }));

@@ -25,7 +25,7 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
   });
 
   test('that takes long gets comments until it is answered', async () => {
-    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+    const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
     await app.fail({ delayMs: 100 });
     const { message, headers } = chat(era);
     const response = await app.post(message, headers);
@@ -35,7 +35,7 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
   });
 
   test('without a token gets nothing but comments and its result', async () => {
-    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+    const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
     await app.fail({ delayMs: 100 });
     const { message, headers } = chat(era);
     expect((await (await app.post(message, headers)).text()).match(/^data:/gm)).toHaveLength(1);
@@ -43,7 +43,7 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
 
   test('that takes long is told of as it goes, also where silence is broken before the first message', async () => {
     // As on Workers, but ten times as fast.
-    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 500 }, 10));
+    const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 500 }, 10));
     await app.fail({ delayMs: 1_200 });
     const { message, headers } = chat(era, { progressToken: 5 });
     const response = await app.post(message, headers);
@@ -95,7 +95,7 @@ test('a thousand calls whose clients go away leave nothing in flight', async () 
 });
 
 test('the log has how long a call took, and the request until its last byte', async () => {
-  const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 1_000 }));
+  const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
   await app.fail({ delayMs: 100 });
   const { message, headers } = chat('2025');
   await (await app.post(message, headers)).text();

@@ -94,3 +94,13 @@ test.each([
 ])('what the published pattern cannot say is checked all the same: %s %j', async (name, args, argument) => {
   expect(await textOf(name, args)).toContain(`${argument}: must be`);
 });
+
+test('more calls at once than there is memory for are told to come back, and nothing is sent for them', async () => {
+  const app = createTestApp(testEnvironment(), testRuntime({ maxCalls: 2 }));
+  await app.fail({ delayMs: 300 }, { delayMs: 300 });
+  const results = await Promise.all([1, 2, 3, 4].map(() => app.call('chat_completion', { prompt: 'Hello' })));
+  expect(results.filter(({ isError }) => isError).map(({ content }) => content[0]?.text)).toEqual(
+    Array(2).fill(expect.stringMatching(/ in \d+ s\. \(busy, /)),
+  );
+  expect(await app.requests()).toHaveLength(2);
+});

@@ -119,7 +119,7 @@ describe('the stream', () => {
   });
 
   test('is kept alive more often while a call waits, where the runtime needs it', async () => {
-    const app = createTestApp(testEnvironment(), testRuntime({ keepAliveMs: 500 }));
+    const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 500 }));
     const stream = await openStream(app);
     await app.fail({ delayMs: 60 });
     await stream.post(chat(1, 'Hello'));
@@ -229,13 +229,13 @@ describe('messages', () => {
     }
   });
 
-  test('of another token do not reach the session', async () => {
+  test('of another principal do not reach the session', async () => {
     const { sessions } = createTestApp();
     const response = await sessions.open('one');
     const [, sessionId = ''] = /sessionId=(\S+)/.exec(new TextDecoder().decode((await response?.body?.getReader().read())?.value)) ?? [];
-    const delivery = { sessionId, message: chat(1, 'Hello'), exchange: { requestId: 'r' } };
-    expect(await sessions.deliver({ ...delivery, owner: 'another' })).toBe('unknown');
-    expect(await sessions.deliver({ ...delivery, owner: 'one' })).toBe('accepted');
+    const by = (id: string) => ({ sessionId, message: chat(1, 'Hello'), exchange: { requestId: 'r', principal: { id, name: id } } });
+    expect(await sessions.deliver(by('another'))).toBe('unknown');
+    expect(await sessions.deliver(by('one'))).toBe('accepted');
   });
 });
 

@@ -10,7 +10,7 @@ test.each([
   // By then the status has been sent.
   ['late', true, 200],
 ])('a bug that shows %s is answered, and logged', async (_, late, status) => {
-  const { now, sleep, keepAliveMs } = testRuntime();
+  const { heartbeatMs, ...clock } = testRuntime();
   let sleeps = 0;
   const errors: string[] = [];
   const broken = createStreamableHttp(
@@ -18,14 +18,13 @@ test.each([
       throw new Error('a bug');
     },
     {
-      now,
-      sleep: async (ms, signal) => (late && sleeps++ === 0 ? undefined : sleep(ms, signal)),
-      keepAliveMs,
+      clock: { ...clock, sleep: async (ms, signal) => (late && sleeps++ === 0 ? undefined : clock.sleep(ms, signal)) },
+      heartbeatMs,
       onError: () => {},
       onBug: (error, requestId) => errors.push(error.message, requestId),
     },
   );
-  const response = await broken(request(), message, { requestId: 'request-1' });
+  const response = await broken(request(), message, { requestId: 'request-1', principal: { id: 'p', name: 'p' } });
   expect(response.status).toBe(status);
   expect(await readAnswer(response)).toMatchObject({ error: { code: -32603, data: { request_id: 'request-1' } } });
   expect(errors).toContain('a bug');

@@ -15,7 +15,7 @@ function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSign
     organization: undefined,
     project: undefined,
     models,
-    elsewhere: {},
+    overrides: {},
     azure: undefined,
   };
   const { chat } = createUpstreams(settings, { ...testRuntime(), redact: (text) => text });

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html';
-import { SCRIPT, STYLE } from './home-assets.ts';
-import { clientSnippets, type Snippet } from './home-snippets.ts';
+import { SCRIPT, STYLE } from './assets.ts';
+import { clientSnippets, type Snippet } from './snippets.ts';
 
 /** What is told of the product; none of it depends on the request. */
 export type About = Readonly<{

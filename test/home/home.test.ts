@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { createApp, createMisconfiguredApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
+import { home } from '../../src/home/home.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
-import { home } from '../../src/http/home.ts';
 import { tools } from '../../src/tools/index.ts';
 import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
 

@@ -40,13 +40,19 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
       try {
         return { result: await run(args, context), outcome: 'ok' };
       } catch (error) {
-        const known = error instanceof GatewayError ? error.failure : undefined;
-        const sentence = known ? describeFailure(known) : 'Internal error.';
-        const text = `${mask(sentence)} (${known?.kind ?? 'internal'}, request ${context.requestId})`;
-        return { result: { isError: true, content: [{ type: 'text', text }] }, outcome: known?.kind ?? 'internal', error };
+        return toOutcome(error, context.requestId, mask);
       }
     },
   };
+}
+
+/** The error boundary: what a client and the log learn of a failure. */
+export function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
+  const known = error instanceof GatewayError ? error.failure : undefined;
+  const sentence = known ? mask(describeFailure(known)) : 'Internal error.';
+  const outcome = known?.kind ?? 'internal';
+  const text = `${sentence} (${outcome}, request ${requestId})`;
+  return { result: { isError: true, content: [{ type: 'text', text }] }, outcome, error };
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   type SseDelivery,
   type SseDeliveryOutcome,
   type SseSessions,
-} from '../mcp/sse-sessions.ts';
+} from './sse-sessions.ts';
 
 /** What is used of a Durable Object namespace. */
 export type SessionNamespace = Readonly<{

@@ -1,30 +1,29 @@
-import { createEventStream, encodeEvent, KEEP_ALIVE } from './event-stream.ts';
+import type { Clock } from '../ports.ts';
+import { createEventStream, encodeEvent, HEARTBEAT } from './event-stream.ts';
 
-export type BreakSilenceOptions = Readonly<{
-  /** Milliseconds since the epoch. */
-  now: () => number;
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+export type StreamIfSlowOptions = Readonly<{
+  clock: Clock;
   /** How long the connection may be silent. */
-  keepAliveMs: number;
+  heartbeatMs: number;
 }>;
 
 /**
  * The answer as it is when it comes soon, usually plain JSON. One that takes longer becomes an event stream of
  * keep-alive comments that ends with it, so that nothing between here and the client takes the connection for dead.
  */
-export async function breakSilence(answer: Promise<Response>, options: BreakSilenceOptions): Promise<Response> {
+export async function streamIfSlow(answer: Promise<Response>, options: StreamIfSlowOptions): Promise<Response> {
   const isAnswered = new AbortController();
-  const silence = options.sleep(options.keepAliveMs, isAnswered.signal).catch(() => undefined);
+  const silence = options.clock.sleep(options.heartbeatMs, isAnswered.signal).catch(() => undefined);
   const first = await Promise.race([answer, silence]).finally(() => isAnswered.abort());
   return first ?? streamUntil(answer, options);
 }
 
-function streamUntil(answer: Promise<Response>, { now, sleep, keepAliveMs }: BreakSilenceOptions): Response {
+function streamUntil(answer: Promise<Response>, { clock, heartbeatMs }: StreamIfSlowOptions): Response {
   let late: ReadableStreamDefaultReader<Uint8Array> | undefined;
   let isGone = false;
-  const stream = createEventStream({ now, sleep, onGone: leave });
-  stream.write(KEEP_ALIVE);
-  void stream.keepAlive(keepAliveMs, () => late === undefined);
+  const stream = createEventStream({ clock, onGone: leave });
+  stream.write(HEARTBEAT);
+  void stream.heartbeat(heartbeatMs, () => late === undefined);
 
   /** Work that has not been answered is stopped by the request's signal. */
   function leave(): void {

@@ -1,8 +1,8 @@
 import type { Context, Handler } from 'hono';
 import { accepts } from 'hono/accepts';
-import { type HttpEnv, httpError } from './errors.ts';
-import { SCRIPT, STYLE } from './home-assets.ts';
-import { type About, createHomePage, type HomeStatus } from './home-page.ts';
+import { type HttpEnv, httpError } from '../http/errors.ts';
+import { SCRIPT, STYLE } from './assets.ts';
+import { type About, createHomePage, type HomeStatus } from './page.ts';
 
 /** A host name or address, with or without a port, of which nothing means anything to HTML, JSON or a shell. */
 const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;

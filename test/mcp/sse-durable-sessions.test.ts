@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createDurableSessions, type SessionNamespace, serveDurableSession } from '../../src/runtime/durable-sessions.ts';
+import { createDurableSessions, type SessionNamespace, serveDurableSession } from '../../src/mcp/sse-durable-sessions.ts';
 import { createTestApp, testRuntime } from '../support.ts';
 
 /** Objects as the platform keeps them: one for each name, in which requests run side by side. */
@@ -27,9 +27,8 @@ async function idOf(response: Response | undefined): Promise<string> {
 
 const message = (sessionId: string, owner: string) => ({
   sessionId,
-  owner,
   message: { jsonrpc: '2.0', method: 'notifications/initialized' },
-  exchange: { requestId: 'r' },
+  exchange: { requestId: 'r', principal: { id: owner, name: owner } },
 });
 
 test('there are never more sessions than allowed, and a closed one makes room', async () => {

@@ -1,0 +1,23 @@
+import type { MiddlewareHandler } from 'hono';
+import type { VerifyToken } from '../auth/principal.ts';
+import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
+import { type HttpEnv, httpError } from './errors.ts';
+
+/**
+ * Rejects requests without `Authorization: Bearer` and a token of a principal (RFC 6750 section 2.1), before their body
+ * is read. Two such headers arrive joined by a comma and a space, and are rejected with everything else that is not one
+ * token.
+ */
+export function authenticate(verify: VerifyToken): MiddlewareHandler<HttpEnv> {
+  return async function authenticate(c, next) {
+    const header = c.req.header('authorization') ?? '';
+    const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
+    const principal = token === undefined ? undefined : await verify(token);
+    if (principal) {
+      c.set('principal', principal);
+      return next();
+    }
+    c.header('WWW-Authenticate', 'Bearer');
+    return httpError(c, 401, 'unauthorized', 'Send the header "Authorization: Bearer <MCP_SERVER_API_KEY>" with the key of this gateway.');
+  };
+}
