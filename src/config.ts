@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { parseConnectionString } from './azure/connection-string.ts';
-import type { StorageSettings } from './media/media-store.ts';
+import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
 import { trimEndSlashes } from './trim-slashes.ts';
 
@@ -28,6 +29,11 @@ export type Config = Readonly<{
   /** Every value in it that nobody else may see. */
   secrets: readonly string[];
 }>;
+
+/** Where media goes; or the variables that are not set. */
+export type StorageSettings =
+  | Readonly<{ configured: false; missing: readonly string[] }>
+  | Readonly<{ configured: true; azure: BlobStoreSettings; media: MediaSettings }>;
 
 /** One thing wrong with the environment: which variable, and what is expected. Never the value. */
 export type ConfigProblem = Readonly<{ variable: string; problem: string }>;
@@ -284,11 +290,11 @@ function storage(env: Environment): StorageSettings {
   }
   return {
     configured: true,
-    account,
-    container,
-    publicBaseUrl,
-    pathPrefix: env.AZURE_BLOB_PATH_PREFIX,
-    roots: { image: env.AZURE_BLOB_IMAGE_ROOT, audio: env.AZURE_BLOB_AUDIO_ROOT, video: env.AZURE_BLOB_VIDEO_ROOT },
-    readSasHours: env.AZURE_BLOB_READ_SAS_HOURS,
+    azure: { account, container, publicBaseUrl },
+    media: {
+      pathPrefix: env.AZURE_BLOB_PATH_PREFIX,
+      roots: { image: env.AZURE_BLOB_IMAGE_ROOT, audio: env.AZURE_BLOB_AUDIO_ROOT, video: env.AZURE_BLOB_VIDEO_ROOT },
+      readHours: env.AZURE_BLOB_READ_SAS_HOURS,
+    },
   };
 }

@@ -2,14 +2,15 @@ import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission } from './admission.ts';
 import type { VerifyToken } from './auth/principal.ts';
 import { verifySingleKey } from './auth/single-key.ts';
-import type { Config } from './config.ts';
+import { createBlobStore } from './azure/blob-store.ts';
+import type { Config, StorageSettings } from './config.ts';
 import type { Log } from './log.ts';
 import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
 import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
 import { readInputImage } from './media/input-image.ts';
-import { createMediaStore } from './media/media-store.ts';
+import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Runtime } from './ports.ts';
@@ -47,7 +48,7 @@ const INSTRUCTIONS =
 /** Wires the configuration to the parts; the only place that does. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
   const { waitUntil, log } = runtime;
-  const media = createMediaStore(config.storage, runtime);
+  const media = createMedia(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
@@ -84,6 +85,11 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     },
   });
   return serveMcp(factory, config.server, runtime);
+}
+
+function createMedia(storage: StorageSettings, runtime: Runtime): MediaStore {
+  if (!storage.configured) return createMissingMediaStore(storage.missing);
+  return createMediaStore(createBlobStore(storage.azure, runtime), storage.media, runtime);
 }
 
 /** So that the operator need not find out by a call. */

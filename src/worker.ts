@@ -4,8 +4,8 @@ import { createGateway } from './gateway.ts';
 import { createLog } from './log.ts';
 import { createDurableSessions } from './mcp/sse-durable-sessions.ts';
 import { createRedactor } from './redact.ts';
-import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './runtime/worker-entry.ts';
 import { createWorkersRuntime } from './runtime/workers.ts';
+import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './worker-entry.ts';
 
 const { worker, SseSessionObject } = createWorkerEntry(load);
 export default worker;

@@ -2,6 +2,7 @@ import { GatewayError } from '../errors.ts';
 import { isTransientStatus, retryAfterSeconds } from '../http-semantics.ts';
 import { STORAGE_ATTEMPT_TIMEOUT_MS } from '../limits.ts';
 import type { Clock, Runtime } from '../ports.ts';
+import { readBody } from '../streams/body.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { createRetryGate } from './retry-gate.ts';
@@ -13,7 +14,7 @@ export type BlobRuntime = Clock &
 
 /** One REST operation on a blob. */
 type BlobOperation = Readonly<{
-  method: 'PUT' | 'HEAD';
+  method: 'PUT' | 'HEAD' | 'GET' | 'DELETE';
   /** What its SAS must allow, in the order Azure wants. */
   permissions: string;
   /** Query parameters besides the SAS, such as `comp=block`. */
@@ -23,6 +24,8 @@ type BlobOperation = Readonly<{
   init?: () => RequestInit;
   /** How long it is tried again after transient faults; by default a few times. */
   retryForMs?: number;
+  /** Reads the body of a success, up to so many bytes; otherwise it is not read. */
+  maxBodyBytes?: number;
   /** How long one attempt may take. */
   timeoutMs?: number;
 }>;
@@ -34,6 +37,7 @@ export type BlobAnswer = Readonly<{
   /** Azure's error code, such as BlobAlreadyExists. */
   code?: string;
   headers?: Headers;
+  body?: Uint8Array<ArrayBuffer>;
   /** Whether the same operation may work a little later. */
   transient: boolean;
   retryAfterMs?: number | undefined;
@@ -88,13 +92,20 @@ export function createBlobRequests(account: StorageAccount, container: string, r
     try {
       return await withTimeLimit(runtime, operation.timeoutMs ?? STORAGE_ATTEMPT_TIMEOUT_MS, async (signal) => {
         const response = await fetchBlob(name, operation, signal);
+        const answer = toAnswer(response, operation.method);
+        if (answer.ok && operation.maxBodyBytes !== undefined) return { ...answer, body: await readBlob(response, operation.maxBodyBytes) };
         // Not awaited: a body that does not end must not hold what is known.
         response.body?.cancel().catch(() => {});
-        return toAnswer(response, operation.method);
+        return answer;
       });
     } catch (cause) {
       return { ok: false, transient: true, cause };
     }
+  }
+
+  function readBlob(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const toError = (problem: string, cause?: unknown) => new Error(problem, { cause });
+    return readBody(response, { clock: runtime, maxBytes, timeoutMs: STORAGE_ATTEMPT_TIMEOUT_MS, minBytesPerMinute: 0, toError });
   }
 
   async function fetchBlob(name: string, operation: BlobOperation, signal: AbortSignal): Promise<Response> {
@@ -153,7 +164,7 @@ function headersOf(init: RequestInit | undefined): Record<string, string> {
 
 /** Azure's own responses have this header; those of a proxy in between, which say nothing of a blob, do not. */
 const AZURE_HEADER = 'x-ms-request-id';
-const SUCCESS = { PUT: 201, HEAD: 200 } as const;
+const SUCCESS = { PUT: 201, HEAD: 200, GET: 200, DELETE: 202 } as const;
 
 function toAnswer({ status, headers }: Response, method: BlobOperation['method']): BlobAnswer {
   const seconds = retryAfterSeconds(headers);

@@ -1,12 +1,9 @@
 import { STORAGE_RETRY_MS } from '../limits.ts';
+import type { CreateOptions, CreateOutcome } from '../media/object-store.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
 import type { BlobAnswer, BlobRequests, BlobRuntime } from './requests.ts';
 
-/** `exists`: there was a blob of this name already, and it was left as it is. */
-export type PutOutcome = 'created' | 'exists';
-
-/** What became of a body, and how many bytes of it were read. */
-export type StreamOutcome = Readonly<{ outcome: PutOutcome; bytes: number }>;
+type Outcome = CreateOutcome['outcome'];
 
 const MIB = 1024 * 1024;
 /** A body's first blocks are small, so that its upload starts soon; the later ones keep the number of requests low. */
@@ -19,7 +16,7 @@ const BLOCK_SIZES = [
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
 /** What is to be stored, and how long that is tried: content that can be had again is not worth minutes. */
-export type Upload = Readonly<{ name: string; contentType: string; repeatable: boolean }>;
+type Upload = CreateOptions & Readonly<{ name: string }>;
 
 /** Put Blob with the whole body at hand, tried again after transient faults. */
 export async function putBytes(
@@ -27,7 +24,7 @@ export async function putBytes(
   { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
   { name, contentType, repeatable }: Upload,
   body: Uint8Array<ArrayBuffer>,
-): Promise<PutOutcome> {
+): Promise<Outcome> {
   const answer = await requests.send(name, {
     method: 'PUT',
     permissions: 'cw',
@@ -39,12 +36,32 @@ export async function putBytes(
   return outcomeOf(requests, answer, answer.attempts > 1);
 }
 
+/** Put Blob in place of the blob of this ETag. When only the response to a first attempt was lost, the blob's content tells. */
+export async function replaceBytes(
+  requests: BlobRequests,
+  { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
+  { name, contentType, etag }: Readonly<{ name: string; contentType: string; etag: string }>,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<'replaced' | 'changed'> {
+  const headers = { 'content-type': contentType, 'if-match': etag, 'x-ms-blob-type': 'BlockBlob', 'x-ms-blob-cache-control': 'no-store' };
+  const answer = await requests.send(name, { method: 'PUT', permissions: 'w', headers, init: () => bytesInit(body) });
+  if (answer.ok) return 'replaced';
+  if (answer.status !== 412 && answer.status !== 404) throw requests.toError(answer);
+  if (answer.attempts === 1) return 'changed';
+  const now = await requests.send(name, { method: 'GET', permissions: 'r', maxBodyBytes: body.byteLength });
+  return now.body && equal(now.body, body) ? 'replaced' : 'changed';
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+}
+
 function patience(repeatable: boolean): { retryForMs?: number } {
   return repeatable ? {} : { retryForMs: STORAGE_RETRY_MS };
 }
 
 /** Put Block for each piece, tried again by itself, then Put Block List. A body that fits into one piece is one Put Blob. */
-export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, upload: Upload, body: ByteReader): Promise<StreamOutcome> {
+export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, upload: Upload, body: ByteReader): Promise<CreateOutcome> {
   // Of this upload alone, so that two at the same moment do not mix their blocks.
   const prefix = runtime.randomUUID().slice(0, 8);
   const ids: string[] = [];
@@ -101,7 +118,7 @@ async function putBlock(
   return id;
 }
 
-async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<PutOutcome> {
+async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<Outcome> {
   const body = `<?xml version="1.0" encoding="utf-8"?><BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`;
   const headers = { 'if-none-match': '*', 'x-ms-blob-content-type': contentType, 'x-ms-blob-cache-control': CACHE_CONTROL };
   const operation = { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) } as const;
@@ -123,7 +140,7 @@ function putBlobHeaders(contentType: string): Record<string, string> {
   };
 }
 
-function outcomeOf(requests: BlobRequests, answer: BlobAnswer, isOwn: boolean): PutOutcome {
+function outcomeOf(requests: BlobRequests, answer: BlobAnswer, isOwn: boolean): Outcome {
   if (answer.ok) return 'created';
   if (answer.code === 'BlobAlreadyExists' || answer.status === 412) return isOwn ? 'created' : 'exists';
   throw requests.toError(answer);

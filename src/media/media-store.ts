@@ -1,26 +1,26 @@
-import { type BlobSource, createBlobClient } from '../azure/blob.ts';
-import type { StorageAccount } from '../azure/connection-string.ts';
-import type { BlobRuntime } from '../azure/requests.ts';
 import { GatewayError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Clock, Runtime } from '../ports.ts';
+import type { ByteReader } from '../streams/byte-reader.ts';
 import type { MediaFormat } from './formats.ts';
+import type { ObjectStore } from './object-store.ts';
 import { createReadCheck } from './read-check.ts';
 
 type MediaKind = 'image' | 'audio' | 'video';
 
-export type StorageSettings =
-  | Readonly<{ configured: false; missing: readonly string[] }>
-  | (Readonly<{ configured: true }> & ConfiguredStorage);
-
-type ConfiguredStorage = Readonly<{
-  account: StorageAccount;
-  container: string;
-  /** The URL at which the container's root is reached, without a trailing slash. */
-  publicBaseUrl: string;
+/** How media is named, and how it is read. */
+export type MediaSettings = Readonly<{
   pathPrefix: string | undefined;
   roots: Readonly<Record<MediaKind, string>>;
-  /** How long a read SAS lasts; `undefined` for public containers. */
-  readSasHours: number | undefined;
+  /** How long a link lasts; `undefined` for public containers. */
+  readHours: number | undefined;
+}>;
+
+/** A body to be stored as it arrives. */
+export type MediaSource = Readonly<{
+  body: ByteReader;
+  /** Whether the caller can open the same body again. */
+  repeatable: boolean;
 }>;
 
 export type SavedMedia = Readonly<{
@@ -47,24 +47,20 @@ export type MediaStore = Readonly<{
   /** Stores bytes that are at hand. What is stored under that name already stays, and counts as stored. */
   save(name: string, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat): Promise<SavedMedia>;
   /** Stores a body as it arrives; the same holds. */
-  saveStream(name: string, source: BlobSource, format: MediaFormat): Promise<SavedMedia>;
+  saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
   /** What is stored under that name, or `undefined`. */
   find(name: string): Promise<SavedMedia | undefined>;
 }>;
 
-type MediaRuntime = BlobRuntime & Readonly<{ randomUUID: () => string; log: Pick<Log, 'warn'> }>;
+type MediaRuntime = Clock & Pick<Runtime, 'fetch' | 'randomUUID'> & Readonly<{ log: Pick<Log, 'warn'> }>;
 
 const HOUR_MS = 3_600_000;
 
-export function createMediaStore(settings: StorageSettings, runtime: MediaRuntime): MediaStore {
-  return settings.configured ? createConfiguredStore(settings, runtime) : createMissingStore(settings.missing);
-}
-
-function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntime): MediaStore {
-  const { account, container, publicBaseUrl, pathPrefix, roots, readSasHours } = settings;
-  const blobs = createBlobClient(account, container, runtime);
-  const readCheck = createReadCheck({ fetch: runtime.fetch, clock: runtime, log: runtime.log, isSigned: readSasHours !== undefined });
-  const assertReady = createReadyCheck(() => blobs.assertUsable(jobName('image', runtime.now(), runtime.randomUUID())), blobs.isDown);
+/** Media in an object store. */
+export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHours }: MediaSettings, runtime: MediaRuntime): MediaStore {
+  const { fetch, log, now, randomUUID } = runtime;
+  const readCheck = createReadCheck({ fetch, clock: runtime, log, remedy: store.linkRemedy, isSigned: readHours !== undefined });
+  const assertReady = createReadyCheck(() => store.assertUsable(jobName('image', now(), randomUUID())), store.isDown);
 
   /** Names are made here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
@@ -73,30 +69,28 @@ function createConfiguredStore(settings: ConfiguredStorage, runtime: MediaRuntim
   }
 
   async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
-    const url = `${publicBaseUrl}/${name}`;
-    if (readSasHours === undefined) return { url, contentType, bytes, ...(await readCheck(url, bytes)) };
-    const expiresOn = new Date(Math.floor((runtime.now() + readSasHours * HOUR_MS) / 1000) * 1000);
-    const signed = `${url}?${await blobs.readSas(name, expiresOn)}`;
-    return { url: signed, contentType, bytes, expiresAt: expiresOn.toISOString(), ...(await readCheck(signed, bytes)) };
+    const expiresOn = readHours === undefined ? undefined : new Date(Math.floor((now() + readHours * HOUR_MS) / 1000) * 1000);
+    const url = await store.link(name, expiresOn);
+    return { url, contentType, bytes, ...(expiresOn && { expiresAt: expiresOn.toISOString() }), ...(await readCheck(url, bytes)) };
   }
 
   async function find(name: string): Promise<SavedMedia | undefined> {
-    const found = await blobs.head(name);
+    const found = await store.head(name);
     return found && toSaved(name, found.contentType, found.bytes);
   }
 
   return {
     missing: [],
-    publicHost: new URL(publicBaseUrl).host,
+    publicHost: store.linkHost,
     assertReady,
-    newName: (kind, { extension }) => jobName(kind, runtime.now(), `${runtime.randomUUID()}.${extension}`),
+    newName: (kind, { extension }) => jobName(kind, now(), `${randomUUID()}.${extension}`),
     jobName,
     async save(name, bytes, { contentType }) {
-      const outcome = await blobs.put(name, bytes, contentType);
+      const { outcome } = await store.create(name, bytes, { contentType, repeatable: false });
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes.byteLength);
     },
-    async saveStream(name, source, { contentType }) {
-      const { outcome, bytes } = await blobs.putStream(name, source, contentType);
+    async saveStream(name, { body, repeatable }, { contentType }) {
+      const { outcome, bytes } = await store.create(name, body, { contentType, repeatable });
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
     },
     find,
@@ -116,7 +110,8 @@ function createReadyCheck(assertUsable: () => Promise<void>, isDown: () => boole
   };
 }
 
-function createMissingStore(missing: readonly string[]): MediaStore {
+/** What stands in for it while the operator has not set these variables. */
+export function createMissingMediaStore(missing: readonly string[]): MediaStore {
   const refuse = (): never => {
     throw new GatewayError({ kind: 'not_configured', what: 'Storage for media', variables: missing });
   };

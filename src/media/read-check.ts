@@ -1,25 +1,23 @@
-import type { BlobRuntime } from '../azure/requests.ts';
 import { isTransientStatus } from '../http-semantics.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from '../ports.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
+import type { ObjectStore } from './object-store.ts';
 
 export type ReadCheckOptions = Readonly<{
-  fetch: BlobRuntime['fetch'];
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
   clock: Clock;
   log: Pick<Log, 'warn'>;
-  /** Whether the URLs carry a SAS, for a private container. */
+  /** Whether the URLs carry a signature, for a private container. */
   isSigned: boolean;
+  /** What the operator has to correct. */
+  remedy: ObjectStore['linkRemedy'];
 }>;
 
 /** The warning that belongs to a file of this URL and size, if its URL cannot be read. */
 export type ReadCheck = (url: string, bytes: number) => Promise<{ warning?: string }>;
 
 const TIMEOUT_MS = 3_000;
-const REMEDY =
-  "The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL: the gateway's operator must correct that, or set AZURE_BLOB_READ_SAS_HOURS.";
-const REMEDY_SIGNED =
-  "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or what is there drops the query: the gateway's operator must correct that.";
 /** Then the gateway has no way to the URL, and files need not wait for it. */
 const MAX_UNREACHABLE = 3;
 /** Servers that know no HEAD. */
@@ -29,7 +27,8 @@ const NO_HEAD = new Set([405, 501]);
  * Reads what was just stored as anybody would, until that has worked once: a private container and a wrong base URL are
  * seen only by those who open a URL, and then too late.
  */
-export function createReadCheck({ fetch, clock, log, isSigned }: ReadCheckOptions): ReadCheck {
+export function createReadCheck({ fetch, clock, log, remedy, isSigned }: ReadCheckOptions): ReadCheck {
+  const refused = isSigned ? remedy.signedRefused : remedy.refused;
   let isSettled = false;
   let isLogged = false;
   let unreachable = 0;
@@ -40,7 +39,7 @@ export function createReadCheck({ fetch, clock, log, isSigned }: ReadCheckOption
     if (!answer) unreachable++;
     isSettled = unreachable === MAX_UNREACHABLE || (problem === undefined && !isTransientStatus(answer?.status ?? 0));
     if (problem === undefined || (isLogged && !answer)) return {};
-    const warning = `The file is stored, but ${problem}. ${answer ? (isSigned ? REMEDY_SIGNED : REMEDY) : 'The operator should check AZURE_BLOB_PUBLIC_BASE_URL.'}`;
+    const warning = `The file is stored, but ${problem}. ${answer ? refused : remedy.unreachable}`;
     if (!isLogged) log.warn('media_unreadable', { warning });
     isLogged = true;
     return { warning };

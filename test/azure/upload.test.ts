@@ -1,8 +1,9 @@
 import { describe, expect, inject, test } from 'vitest';
-import { createBlobClient } from '../../src/azure/blob.ts';
+import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
 import type { BlobRuntime } from '../../src/azure/requests.ts';
-import { readerOf } from '../../src/streams/byte-reader.ts';
+import type { ObjectStore } from '../../src/media/object-store.ts';
+import { type ByteReader, readerOf } from '../../src/streams/byte-reader.ts';
 import { testRuntime } from '../support.ts';
 
 const MIB = 1024 * 1024;
@@ -24,7 +25,10 @@ function setUp(failures: Partial<Record<Sent['kind'], Outcome[]>> = {}, read: ()
     return (failures[kind]?.shift() ?? runtime.fetch)(url, init);
   };
   return {
-    client: createBlobClient(parsed.account, inject('storage').container, { ...runtime, fetch }),
+    client: createBlobStore(
+      { account: parsed.account, container: inject('storage').container, publicBaseUrl: inject('storage').containerUrl },
+      { ...runtime, fetch },
+    ),
     sent,
     kinds: () => sent.map(({ kind }) => kind),
   };
@@ -64,6 +68,10 @@ function pattern(offset: number, size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(size).map((_, index) => ((offset + index) * 31 + ((offset + index) >> 12)) & 0xff);
 }
 
+type Source = { body: ByteReader; repeatable: boolean };
+const put = (client: ObjectStore, name: string, { body, repeatable }: Source) =>
+  client.create(name, body, { contentType: 'video/mp4', repeatable });
+
 const newName = () => `videos/${crypto.randomUUID()}.mp4`;
 
 async function digestOf(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<string> {
@@ -90,7 +98,7 @@ describe('a stream', () => {
     const source = unknown(4 * MIB + 5);
     const { client, sent, kinds } = setUp({}, () => source.counter.read);
     const name = newName();
-    expect(await client.putStream(name, source, 'video/mp4')).toEqual({ outcome: 'created', bytes: 4 * MIB + 5 });
+    expect(await put(client, name, source)).toEqual({ outcome: 'created', bytes: 4 * MIB + 5 });
     expect(kinds()).toEqual([...Array(8).fill('block'), 'commit']);
     expect(sent[0]?.atRead).toBeLessThan(MIB / 2);
     await expectStored(name, 4 * MIB + 5);
@@ -99,7 +107,7 @@ describe('a stream', () => {
   test.each([1, MIB / 4 - 1])('%i bytes are one PUT', async (totalBytes) => {
     const { client, kinds } = setUp();
     const name = newName();
-    await client.putStream(name, unknown(totalBytes), 'video/mp4');
+    await put(client, name, unknown(totalBytes));
     expect(kinds()).toEqual(['put']);
     await expectStored(name, totalBytes);
   });
@@ -107,7 +115,7 @@ describe('a stream', () => {
   test('exactly one block', async () => {
     const { client, kinds } = setUp();
     const name = newName();
-    await client.putStream(name, unknown(MIB / 4), 'video/mp4');
+    await put(client, name, unknown(MIB / 4));
     expect(kinds()).toEqual(['block', 'commit']);
     await expectStored(name, MIB / 4);
   });
@@ -115,7 +123,7 @@ describe('a stream', () => {
   test('a block and the commit are tried again by themselves', async () => {
     const { client, kinds } = setUp({ block: [status(503), lostAnswer], commit: [status(500), lostAnswer] });
     const name = newName();
-    expect(await client.putStream(name, unknown(2 * MIB), 'video/mp4')).toMatchObject({ outcome: 'created' });
+    expect(await put(client, name, unknown(2 * MIB))).toMatchObject({ outcome: 'created' });
     expect(kinds()).toEqual([...Array(7).fill('block'), 'commit', 'commit', 'commit']);
     await expectStored(name, 2 * MIB);
   });
@@ -123,7 +131,7 @@ describe('a stream', () => {
   test('when the source breaks, nothing is committed, and its error is thrown', async () => {
     const { client, kinds } = setUp();
     const name = newName();
-    await expect(client.putStream(name, unknown(3 * MIB, 2 * MIB), 'video/mp4')).rejects.toThrow('the source broke');
+    await expect(put(client, name, unknown(3 * MIB, 2 * MIB))).rejects.toThrow('the source broke');
     expect(kinds()).not.toContain('commit');
     await expectMissing(name);
   });
@@ -131,7 +139,7 @@ describe('a stream', () => {
   test('when the storage refuses, the source is let go', async () => {
     const { client } = setUp({ block: [status(403)] });
     const source = unknown(3 * MIB);
-    await expect(client.putStream(newName(), source, 'video/mp4')).rejects.toMatchObject({
+    await expect(put(client, newName(), source)).rejects.toMatchObject({
       failure: { kind: 'storage', retryable: false },
     });
     expect(source.counter.cancelled).toBe(true);
@@ -149,14 +157,14 @@ describe('what cannot be had again', () => {
   ] satisfies [string, Outcome][])('survives a store that %s', async (_, failure) => {
     const { client, kinds } = setUp({ put: Array(9).fill(failure) });
     const name = newName();
-    await client.put(name, pattern(0, 1234), 'video/mp4');
+    await client.create(name, pattern(0, 1234), { contentType: 'video/mp4', repeatable: false });
     expect(kinds()).toEqual(Array(10).fill('put'));
     await expectStored(name, 1234);
   });
 
   test('is tried for minutes, and given up then', async () => {
     const { client, sent } = setUp({ put: Array(1000).fill(status(503)) }, undefined, 2_000);
-    await expect(client.putStream(newName(), paid(1234), 'video/mp4')).rejects.toMatchObject({
+    await expect(put(client, newName(), paid(1234))).rejects.toMatchObject({
       failure: { kind: 'storage', retryable: true },
     });
     expect(sent.length).toBeGreaterThan(15);
@@ -166,7 +174,7 @@ describe('what cannot be had again', () => {
   test('what can be had again is left to the caller sooner', async () => {
     const { client, sent } = setUp({ put: Array(1000).fill(status(503)) });
     const source = { body: stream(1234).body, repeatable: true };
-    await expect(client.putStream(newName(), source, 'video/mp4')).rejects.toMatchObject({ failure: { kind: 'storage', retryable: true } });
+    await expect(put(client, newName(), source)).rejects.toMatchObject({ failure: { kind: 'storage', retryable: true } });
     expect(sent.length).toBeLessThan(7);
   });
 
@@ -176,7 +184,7 @@ describe('what cannot be had again', () => {
     const down: Outcome = (url, init) => (now() < backAtMs ? status(503)(url, init) : fetch(url, init));
     const { client, sent } = setUp({ put: Array(1000).fill(down) });
     const names = Array.from({ length: 100 }, newName);
-    await Promise.all(names.map((name) => client.put(name, pattern(0, 10), 'video/mp4')));
+    await Promise.all(names.map((name) => client.create(name, pattern(0, 10), { contentType: 'video/mp4', repeatable: false })));
     // One failure and one success each, and a probe a second in between.
     expect(sent.length).toBeLessThan(200 + 70);
   });
@@ -188,21 +196,21 @@ describe('a name that is taken', () => {
     ['in blocks', MIB],
   ])('is left as it is: %s', async (_, totalBytes) => {
     const name = newName();
-    await setUp().client.putStream(name, { body: stream(totalBytes).body, repeatable: true }, 'video/mp4');
+    await put(setUp().client, name, { body: stream(totalBytes).body, repeatable: true });
     const other = new ReadableStream({
       start(controller) {
         controller.enqueue(new Uint8Array(totalBytes));
         controller.close();
       },
     });
-    const second = await setUp().client.putStream(name, { body: readerOf(other), repeatable: true }, 'video/mp4');
+    const second = await put(setUp().client, name, { body: readerOf(other), repeatable: true });
     expect(second.outcome).toBe('exists');
     await expectStored(name, totalBytes);
   });
 
   test('two uploads at the same moment both end well, with one whole copy', async () => {
     const name = newName();
-    const upload = () => setUp().client.putStream(name, { body: stream(3 * MIB).body, repeatable: true }, 'video/mp4');
+    const upload = () => put(setUp().client, name, { body: stream(3 * MIB).body, repeatable: true });
     const outcomes = await Promise.all([upload(), upload(), upload()]);
     expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['created', 'exists', 'exists']);
     await expectStored(name, 3 * MIB);
@@ -214,7 +222,7 @@ describe('head', () => {
     const { client } = setUp();
     const name = newName();
     expect(await client.head(name)).toBeUndefined();
-    await client.put(name, pattern(0, 1234), 'video/mp4');
-    expect(await client.head(name)).toEqual({ bytes: 1234, contentType: 'video/mp4' });
+    await client.create(name, pattern(0, 1234), { contentType: 'video/mp4', repeatable: false });
+    expect(await client.head(name)).toMatchObject({ bytes: 1234, contentType: 'video/mp4' });
   });
 });

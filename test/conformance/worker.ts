@@ -2,8 +2,8 @@
 import { createLog } from '../../src/log.ts';
 import { createDurableSessions } from '../../src/mcp/sse-durable-sessions.ts';
 import { createRedactor } from '../../src/redact.ts';
-import { createWorkerEntry } from '../../src/runtime/worker-entry.ts';
 import { createWorkersRuntime } from '../../src/runtime/workers.ts';
+import { createWorkerEntry } from '../../src/worker-entry.ts';
 import { createFixtureApp, createFixtureGateway } from './fixture-app.ts';
 
 const { worker, SseSessionObject } = createWorkerEntry((env) => {

@@ -1,6 +1,7 @@
 /** The gateways of the matrix on Workers, put together as src/worker.ts puts the product together. */
-import { createWorkerEntry } from '../../src/runtime/worker-entry.ts';
+
 import { createWorkersRuntime } from '../../src/runtime/workers.ts';
+import { createWorkerEntry } from '../../src/worker-entry.ts';
 import { createFaultsHandler } from './fault-app.ts';
 
 const { worker, SseSessionObject } = createWorkerEntry(() => ({

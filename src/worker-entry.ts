@@ -1,5 +1,5 @@
-import { type SessionNamespace, serveDurableSession } from '../mcp/sse-durable-sessions.ts';
-import type { OpenSseSession } from '../mcp/sse-sessions.ts';
+import { type SessionNamespace, serveDurableSession } from './mcp/sse-durable-sessions.ts';
+import type { OpenSseSession } from './mcp/sse-sessions.ts';
 
 export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace }>;
 type Handler = (request: Request) => Response | Promise<Response>;

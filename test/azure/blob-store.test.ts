@@ -1,5 +1,5 @@
 import { expect, inject, test } from 'vitest';
-import { createBlobClient } from '../../src/azure/blob.ts';
+import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString, type StorageAccount } from '../../src/azure/connection-string.ts';
 import type { BlobRuntime } from '../../src/azure/requests.ts';
 import { testRuntime } from '../support.ts';
@@ -28,20 +28,23 @@ function setUp({
   const urls: URL[] = [];
   const sleeps: number[] = [];
   const runtime = testRuntime({}, 1_000);
-  const client = createBlobClient(of, container, {
-    ...runtime,
-    now,
-    // Time limits can be ended; the waits between attempts cannot.
-    sleep: (ms, signal) => {
-      if (!signal) sleeps.push(ms);
-      return runtime.sleep(ms, signal);
+  const client = createBlobStore(
+    { account: of, container, publicBaseUrl: 'https://media.example.com' },
+    {
+      ...runtime,
+      now,
+      // Time limits can be ended; the waits between attempts cannot.
+      sleep: (ms, signal) => {
+        if (!signal) sleeps.push(ms);
+        return runtime.sleep(ms, signal);
+      },
+      random: () => 1,
+      fetch: (url, init) => {
+        urls.push(new URL(url));
+        return wrapped(url, init);
+      },
     },
-    random: () => 1,
-    fetch: (url, init) => {
-      urls.push(new URL(url));
-      return wrapped(url, init);
-    },
-  });
+  );
   return { client, urls, sleeps };
 }
 
@@ -64,7 +67,7 @@ const lostAnswer = async (url: string, init: RequestInit): Promise<Response> => 
 
 test('a blob is stored with its type and may be cached for ever', async () => {
   const name = newName();
-  await setUp().client.put(name, BYTES, 'image/png');
+  await setUp().client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
   const response = await read(name);
   expect(response.headers.get('content-type')).toBe('image/png');
   expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
@@ -75,7 +78,7 @@ test('a connection string with a SAS needs no key, and the SAS is sent as it is'
   const { sasConnectionString } = inject('storage');
   const { client, urls } = setUp({ account: account(sasConnectionString) });
   const name = newName();
-  await client.put(name, BYTES, 'image/png');
+  await client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
   expect(await text(name)).toBe('what is stored');
   expect(sasConnectionString).toContain(urls[0]?.search.slice(1));
 });
@@ -87,7 +90,7 @@ test('transient faults are retried, with longer and longer waits and a new signa
     fetch: failing(status(500), status(503), async () => Promise.reject(new TypeError('reset'))),
   });
   const name = newName();
-  await client.put(name, BYTES, 'image/png');
+  await client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
   expect(await text(name)).toBe('what is stored');
   expect(sleeps).toEqual([250, 500, 1000]);
   expect(new Set(urls.map((url) => url.searchParams.get('sig'))).size).toBe(4);
@@ -95,7 +98,7 @@ test('transient faults are retried, with longer and longer waits and a new signa
 
 test('the wait that Azure asks for is kept', async () => {
   const { client, sleeps } = setUp({ fetch: failing(status(503, { 'retry-after': '7' })) });
-  await client.put(newName(), BYTES, 'image/png');
+  await client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false });
   expect(sleeps).toEqual([7000]);
 });
 
@@ -103,7 +106,7 @@ test('after minutes the failure is told, as a transient one', async () => {
   let clock = Date.now();
   const now = () => (clock += 2_000);
   const { client } = setUp({ now, fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
-  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({
+  await expect(client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false })).rejects.toMatchObject({
     failure: { kind: 'storage', problem: 'Azure Blob Storage answered 503 (ServerBusy)', retryable: true },
   });
 });
@@ -124,21 +127,23 @@ test.each([200, 404])('a proxy that responds to everything with %i is no store',
 test('when only the answer was lost, the blob counts as stored', async () => {
   const { client, urls } = setUp({ fetch: failing(lostAnswer) });
   const name = newName();
-  expect(await client.put(name, BYTES, 'image/png')).toBe('created');
+  expect(await client.create(name, BYTES, { contentType: 'image/png', repeatable: false })).toMatchObject({ outcome: 'created' });
   expect(urls).toHaveLength(2);
   expect(await text(name)).toBe('what is stored');
 });
 
 test('a blob that is there already is never overwritten', async () => {
   const name = newName();
-  await setUp().client.put(name, BYTES, 'image/png');
-  expect(await setUp().client.put(name, new Uint8Array(3), 'image/png')).toBe('exists');
+  await setUp().client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
+  expect(await setUp().client.create(name, new Uint8Array(3), { contentType: 'image/png', repeatable: false })).toMatchObject({
+    outcome: 'exists',
+  });
   expect(await text(name)).toBe('what is stored');
 });
 
 test('a missing container is told at once, with the variable to correct', async () => {
   const { client, urls } = setUp({ container: 'no-such-container' });
-  await expect(client.put(newName(), BYTES, 'image/png')).rejects.toMatchObject({
+  await expect(client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false })).rejects.toMatchObject({
     failure: { retryable: false, problem: expect.stringContaining('AZURE_BLOB_CONTAINER') },
   });
   expect(urls).toHaveLength(1);
@@ -148,7 +153,7 @@ test('a wrong key is told at once, with the variable to correct and no signature
   const { accountName, blobEndpoint } = account();
   const wrong = account(`AccountName=${accountName};AccountKey=${btoa('wrong')};BlobEndpoint=${blobEndpoint}`);
   const { client, urls } = setUp({ account: wrong });
-  const error = await client.put(newName(), BYTES, 'image/png').catch((thrown: Error) => thrown);
+  const error = await client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false }).catch((thrown: Error) => thrown);
   expect(String(error)).toContain('AZURE_STORAGE_CONNECTION_STRING');
   expect(String(error)).not.toContain(urls[0]?.searchParams.get('sig'));
   expect(urls).toHaveLength(1);
@@ -156,7 +161,7 @@ test('a wrong key is told at once, with the variable to correct and no signature
 
 test('uploads over https are signed for https alone', async () => {
   const { client, urls } = setUp({ account: account(`AccountName=acme;AccountKey=${btoa('key')}`), fetch: status(403) });
-  await client.put('a/b c.png', BYTES, 'image/png').catch(() => {});
+  await client.create('a/b c.png', BYTES, { contentType: 'image/png', repeatable: false }).catch(() => {});
   expect(urls[0]?.origin).toBe('https://acme.blob.core.windows.net');
   expect(urls[0]?.pathname).toBe('/media/a/b%20c.png');
   expect(urls[0]?.searchParams.get('spr')).toBe('https');

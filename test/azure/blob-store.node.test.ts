@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, inject, test } from 'vitest';
-import { createBlobClient } from '../../src/azure/blob.ts';
+import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
 import { testRuntime } from '../support.ts';
 
@@ -10,7 +10,14 @@ test("Microsoft's library reads what was written, with its type, its cache heade
   if (!parsed.ok) throw new Error(parsed.problem);
   const name = `images/${crypto.randomUUID()}.webp`;
   const bytes = crypto.getRandomValues(new Uint8Array(50_000));
-  await createBlobClient(parsed.account, container, testRuntime()).put(name, bytes, 'image/webp');
+  await createBlobStore({ account: parsed.account, container, publicBaseUrl: 'https://media.example.com' }, testRuntime()).create(
+    name,
+    bytes,
+    {
+      contentType: 'image/webp',
+      repeatable: false,
+    },
+  );
 
   const blob = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container).getBlockBlobClient(name);
   expect(new Uint8Array(await blob.downloadToBuffer())).toEqual(bytes);

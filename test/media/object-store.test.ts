@@ -1,0 +1,123 @@
+import { describe, expect, inject, test } from 'vitest';
+import { createBlobStore } from '../../src/azure/blob-store.ts';
+import { parseConnectionString } from '../../src/azure/connection-string.ts';
+import type { ObjectStore } from '../../src/media/object-store.ts';
+import { readerOf } from '../../src/streams/byte-reader.ts';
+import { testRuntime } from '../support.ts';
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Each kind of store, behind a fetch that can be made to fail. */
+const STORES: Record<string, (wrap: (fetch: Fetch) => Fetch) => ObjectStore> = {
+  'Azure Blob Storage': (wrap) => {
+    const { connectionString, container, containerUrl } = inject('storage');
+    const parsed = parseConnectionString(connectionString);
+    if (!parsed.ok) throw new Error(parsed.problem);
+    const runtime = testRuntime();
+    return createBlobStore({ account: parsed.account, container, publicBaseUrl: containerUrl }, { ...runtime, fetch: wrap(runtime.fetch) });
+  },
+};
+
+const newName = () => `jobs/${crypto.randomUUID()}.json`;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const JSON_ONCE = { contentType: 'application/json', repeatable: true };
+
+/** The request is received, and its response lost. */
+const loseResponse =
+  (method: string) =>
+  (fetch: Fetch): Fetch => {
+    let isLost = false;
+    return async (url, init) => {
+      const response = await fetch(url, init);
+      if (init.method !== method || isLost) return response;
+      isLost = true;
+      await response.body?.cancel();
+      throw new TypeError('connection lost');
+    };
+  };
+
+describe.each(Object.entries(STORES))('%s', (_, create) => {
+  const store = create((fetch) => fetch);
+  const textOf = async (name: string) => {
+    const found = await store.read(name, 1_000);
+    return found && new TextDecoder().decode(found.body);
+  };
+
+  test('what is created can be read, looked at and linked', async () => {
+    const name = newName();
+    expect(await store.create(name, bytes('{"a":1}'), JSON_ONCE)).toEqual({ outcome: 'created', bytes: 7 });
+    const read = await store.read(name, 1_000);
+    expect(read).toMatchObject({ bytes: 7, contentType: 'application/json', etag: expect.stringMatching(/./) });
+    expect(await store.head(name)).toEqual({ bytes: 7, contentType: 'application/json', etag: read?.etag });
+    const url = await store.link(name, undefined);
+    expect(new URL(url).host).toBe(store.linkHost);
+    expect(await (await fetch(url)).json()).toEqual({ a: 1 });
+  });
+
+  test('a stream is stored like bytes', async () => {
+    const name = newName();
+    await store.create(name, readerOf(new Blob(['streamed']).stream()), JSON_ONCE);
+    expect(await textOf(name)).toBe('streamed');
+  });
+
+  test('a name that is taken is left as it is; of many at once one is created', async () => {
+    const name = newName();
+    const outcomes = await Promise.all(['a', 'b', 'c', 'd'].map((text) => store.create(name, bytes(text), JSON_ONCE)));
+    expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['created', 'exists', 'exists', 'exists']);
+  });
+
+  test('it is replaced if it is unchanged; of many at once one is', async () => {
+    const name = newName();
+    await store.create(name, bytes('0'), JSON_ONCE);
+    const { etag = '' } = (await store.head(name)) ?? {};
+    const outcomes = await Promise.all(['a', 'b', 'c', 'd'].map((text) => store.replace(name, bytes(text), 'application/json', etag)));
+    expect(outcomes.sort()).toEqual(['changed', 'changed', 'changed', 'replaced']);
+    expect(await store.replace(name, bytes('x'), 'application/json', etag)).toBe('changed');
+    const { etag: next = '' } = (await store.head(name)) ?? {};
+    expect(await store.replace(name, bytes('y'), 'application/json', next)).toBe('replaced');
+    expect(await textOf(name)).toBe('y');
+  });
+
+  test('what is missing is undefined, changed, or deleted', async () => {
+    const name = newName();
+    expect(await store.read(name, 10)).toBeUndefined();
+    expect(await store.head(name)).toBeUndefined();
+    expect(await store.replace(name, bytes('x'), 'application/json', '"0x1"')).toBe('changed');
+    await store.delete(name);
+  });
+
+  test('what is deleted is gone', async () => {
+    const name = newName();
+    await store.create(name, bytes('x'), JSON_ONCE);
+    await store.delete(name);
+    expect(await store.head(name)).toBeUndefined();
+  });
+
+  test('what is larger than asked for is not read', async () => {
+    const name = newName();
+    await store.create(name, bytes('x'.repeat(100)), JSON_ONCE);
+    await expect(store.read(name, 99)).rejects.toMatchObject({ failure: { kind: 'storage' } });
+  });
+
+  test.each(['create', 'replace', 'delete'] as const)('%s whose first response is lost is told as what it was', async (operation) => {
+    const lossy = create(loseResponse(operation === 'delete' ? 'DELETE' : 'PUT'));
+    const name = newName();
+    if (operation === 'create') {
+      expect(await lossy.create(name, bytes('new'), JSON_ONCE)).toMatchObject({ outcome: 'created' });
+      return expect(await textOf(name)).toBe('new');
+    }
+    await store.create(name, bytes('old'), JSON_ONCE);
+    const { etag = '' } = (await store.head(name)) ?? {};
+    if (operation === 'replace') {
+      expect(await lossy.replace(name, bytes('new'), 'application/json', etag)).toBe('replaced');
+      return expect(await textOf(name)).toBe('new');
+    }
+    await lossy.delete(name);
+    expect(await store.head(name)).toBeUndefined();
+  });
+
+  test('it says that it is usable', async () => {
+    await expect(store.assertUsable(newName())).resolves.toBeUndefined();
+    expect(store.isDown()).toBe(false);
+  });
+});
