@@ -17,7 +17,7 @@ export type MediaSettings = Readonly<{
 }>;
 
 /** A body to be stored as it arrives. */
-export type MediaSource = Readonly<{
+type MediaSource = Readonly<{
   body: ByteReader;
   /** Whether the caller can open the same body again. */
   repeatable: boolean;

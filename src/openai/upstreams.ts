@@ -2,7 +2,7 @@ import { AzureOpenAI, OpenAI } from 'openai';
 import type { UpstreamVariables } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import type { Redact } from '../redact.ts';
-import { boundErrorBodies } from './read-response.ts';
+import { boundErrorBodies } from './bound-error-bodies.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
