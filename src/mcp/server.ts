@@ -23,22 +23,22 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   mask: Mask;
-  /** How many calls may run at once; further ones are told to come back. */
+  /** The concurrency limit for calls; further ones fail as `busy`. */
   maxCalls: number;
-  /** Told of every finished tool call; for the log. */
+  /** Called after every tool call, for the log. */
   onToolCall: (call: Exchange & { tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
 
 const BUSY = new GatewayError({ kind: 'busy', retryAfterSeconds: 5 });
 
-/** `protocolVersion`: the only revision that it speaks, when it is not to speak all. */
+/** `protocolVersion` restricts the server to one revision; by default it supports all. */
 export type CreateServer = (protocolVersion?: string) => Server;
 
-/** The MCP server, without a way in. */
+/** The MCP server, independent of any transport. */
 export type McpServerFactory = Readonly<{
-  /** A low-level server for one request or one session; all of them share the compiled tools. */
+  /** Creates a low-level server for one request or one session; all share the compiled tools. */
   createServer: CreateServer;
-  /** How many tool calls run, those included whose client has gone. */
+  /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
 }>;
 
@@ -48,16 +48,16 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
   const serverOptions: ServerOptions = {
     capabilities: { tools: {} },
     instructions: options.instructions,
-    // Made once: the default builds a schema compiler for each server. It is asked only for elicitation, which no tool uses.
+    // Shared: the default builds a schema compiler per server. The SDK uses it only for elicitation, which no tool needs.
     jsonSchemaValidator: {
       getValidator: () => {
-        throw new Error('This server elicits nothing.');
+        throw new Error('This server does not use elicitation.');
       },
     },
     cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
   };
   let callsInFlight = 0;
-  // The call that asks is one of them.
+  // The current call is already counted.
   const isFull = () => callsInFlight > options.maxCalls;
 
   async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
@@ -83,7 +83,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       if (!tool)
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
-          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; known: ${[...compiled.keys()].join(', ')}`,
+          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; available: ${[...compiled.keys()].join(', ')}`,
         );
       callsInFlight++;
       return callTool(tool, params.arguments, context).finally(() => callsInFlight--);

@@ -12,7 +12,7 @@ test('a comment comes when nothing was written for that long, whenever the last 
     }
     nowMs += ms;
   };
-  const stream = createEventStream({ clock: { now: () => nowMs, sleep, timeLimit: sleep }, onGone: () => {} });
+  const stream = createEventStream({ clock: { now: () => nowMs, sleep, timeLimit: sleep }, onDisconnect: () => {} });
   await stream.heartbeat(15_000, () => slept.length < 3);
   expect(slept).toEqual([15_000, 1_500, 15_000]);
   stream.end();
@@ -21,7 +21,10 @@ test('a comment comes when nothing was written for that long, whenever the last 
 
 test('nothing is written once it has ended, or its client has gone', async () => {
   let gone = 0;
-  const stream = createEventStream({ clock: { now: () => 0, sleep: async () => {}, timeLimit: async () => {} }, onGone: () => gone++ });
+  const stream = createEventStream({
+    clock: { now: () => 0, sleep: async () => {}, timeLimit: async () => {} },
+    onDisconnect: () => gone++,
+  });
   await stream.response.body?.cancel();
   stream.write(encodeEvent('message', '{}'));
   stream.end();

@@ -45,7 +45,7 @@ describe('2025-era requests', () => {
 
   test('a call without the name of a tool is told so', async () => {
     const answer = await createTestApp().rpc('tools/call', { arguments: {} });
-    expect(answer.error).toEqual({ code: -32602, message: 'Invalid tools/call request: params.name must be the name of a tool.' });
+    expect(answer.error).toEqual({ code: -32602, message: expect.stringContaining('params.name') });
   });
 
   test('answers go to the request they belong to, also when many run at once', async () => {
