@@ -17,7 +17,7 @@ export function home(about: About, statusOf: () => HomeStatus): Handler<HttpEnv>
   const policy = contentSecurityPolicy();
   return async function home(c) {
     const origin = originOf(c);
-    if (!origin) return httpError(c, 403, 'forbidden_host', 'The Host header is not a valid host name.');
+    if (!origin) return httpError(c, 403, 'forbidden_host', 'The Host header is malformed.');
     const status = statusOf();
     const code = status.status === 'ready' ? 200 : 503;
     c.header('Vary', 'Accept');

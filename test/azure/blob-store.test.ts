@@ -107,7 +107,7 @@ test('after minutes the failure is told, as a transient one', async () => {
   const now = () => (clock += 2_000);
   const { client } = setUp({ now, fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
   await expect(client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false })).rejects.toMatchObject({
-    failure: { kind: 'storage', problem: 'Azure Blob Storage answered 503 (ServerBusy)', retryable: true },
+    failure: { kind: 'storage', problem: expect.stringContaining('503 (ServerBusy)'), retryable: true },
   });
 });
 

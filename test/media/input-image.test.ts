@@ -34,7 +34,7 @@ describe('addresses that are refused even when their host is allowed', () => {
     'https://１６９.２５４.１６９.２５４/',
     'https://169.254.169.254./',
   ])('%s', (url) => {
-    expect(checkUrl(url, anyHost(url))).toEqual({ problem: 'is at a private address' });
+    expect(checkUrl(url, anyHost(url))).toEqual({ problem: expect.stringContaining('private address') });
   });
 });
 
@@ -119,7 +119,7 @@ describe('reading', () => {
     ['https://evil.example/x.png', /not allowed/],
     ['http://images.example.com/x.png', /must be an https URL/],
     ['https://169.254.169.254/', /not allowed/],
-    ['https://[', /redirects to something that is no URL/],
+    ['https://[', /redirects to an invalid URL/],
   ])('a redirect to %s is refused, and not asked', async (location, expected) => {
     const asked: string[] = [];
     const reading = read(async (url) => {
