@@ -125,10 +125,8 @@ test('names that are the same in capitals are taken', () => {
 test('storage is configured when its three variables are set, with slashes at the ends made even', () => {
   expect(load({ ...STORAGE, AZURE_BLOB_PATH_PREFIX: '/team/a/' }).storage).toMatchObject({
     configured: true,
-    container: 'media',
-    publicBaseUrl: 'https://cdn.example.com/media',
-    pathPrefix: 'team/a',
-    roots: { image: 'images', audio: 'audio', video: 'videos' },
+    azure: { account: { accountName: 'devstoreaccount1' }, container: 'media', publicBaseUrl: 'https://cdn.example.com/media' },
+    media: { pathPrefix: 'team/a', roots: { image: 'images', audio: 'audio', video: 'videos' }, readHours: undefined },
   });
 });
 

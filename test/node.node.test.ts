@@ -21,16 +21,15 @@ describe('a start that cannot work ends with exit code 1 and says why', () => {
   test('wrong configuration: a list of all variables, without their values', async () => {
     const { code, stderr } = await runToEnd({ PORT: 'secret', LOG_LEVEL: 'loud', OPENAI_API_KEY: 'secret key' });
     expect(code).toBe(1);
-    expect(stderr).toBe(
-      [
-        'The gateway cannot start. Correct these variables (environment or .dev.vars):',
-        '  MCP_SERVER_API_KEY is required',
-        '  PORT must be a whole number from 0 to 65535',
-        '  LOG_LEVEL must be one of debug, info, warn, error',
-        '  OPENAI_API_KEY must be an API key: visible ASCII characters without spaces',
-        '',
-      ].join('\n'),
-    );
+    expect(stderr).toContain('.dev.vars');
+    expect([...stderr.matchAll(/^ {2}([A-Z_]+) \S/gm)].map(([, variable]) => variable)).toEqual([
+      'MCP_SERVER_API_KEY',
+      'PORT',
+      'LOG_LEVEL',
+      'OPENAI_API_KEY',
+    ]);
+    expect(stderr).toMatch(/PORT .*0 to 65535\n.*debug, info, warn, error\n/);
+    expect(stderr).not.toMatch(/secret|loud/);
   });
 
   test('a port that is taken', async () => {
@@ -40,13 +39,13 @@ describe('a start that cannot work ends with exit code 1 and says why', () => {
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '127.0.0.1', PORT: String(port) });
     other.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`Port ${port} is taken; set PORT to another one.\n`);
+    expect(stderr).toMatch(new RegExp(`^Port ${port} .*PORT.*\\n$`));
   });
 
   test('an address that is not of this machine', async () => {
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '192.0.2.1', PORT: '0' });
     expect(code).toBe(1);
-    expect(stderr).toBe('Cannot listen on 192.0.2.1:0 (EADDRNOTAVAIL); set HOST to an address of this machine, such as 0.0.0.0.\n');
+    expect(stderr).toMatch(/^.*192\.0\.2\.1:0 \(EADDRNOTAVAIL\).* HOST .*\n$/);
   });
 
   test('a Node that lacks what is needed', async () => {
@@ -55,7 +54,7 @@ describe('a start that cannot work ends with exit code 1 and says why', () => {
     let stderr = '';
     child.stderr.on('data', (chunk) => (stderr += chunk));
     expect(await once(child, 'close')).toEqual([1, null]);
-    expect(stderr).toMatch(/^This needs Node 26, and this is [\d.]+: "npm start" brings its own\.\n$/);
+    expect(stderr).toMatch(/^Node 26 .* [\d.]+.*"npm start".*\n$/);
   });
 });
 
