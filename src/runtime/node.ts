@@ -52,7 +52,7 @@ function fetchThrough(dispatcher: Agent): typeof fetch {
 const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const isAllowed = hostname === 'localhost' || addresses?.every(({ address }) => isPublicAddress(address));
-    const rejection = isAllowed ? null : Object.assign(new Error(`${hostname} is at a private address`), { code: 'EPRIVATE' });
+    const rejection = isAllowed ? null : Object.assign(new Error(`${hostname} resolves to a private address`), { code: 'EPRIVATE' });
     const [first] = addresses ?? [];
     if (options.all || !first) callback(error ?? rejection, addresses ?? []);
     else callback(error ?? rejection, first.address, first.family);
