@@ -22,7 +22,7 @@ async function statusOf(url: string, method = 'GET'): Promise<number> {
 test.each([
   ['generate_image', { prompt: 'a lamp', size: '64x64' }],
   ['synthesize_speech', { input: 'Hello' }],
-])('%s returns a URL that can be read, says until when, and can do nothing else', async (tool, args) => {
+])('%s returns a read-only URL and its expiry', async (tool, args) => {
   const { structuredContent, content } = await createTestApp(privateEnvironment()).call(tool, args);
   const file = structuredContent.images?.[0] ?? structuredContent;
   const url = new URL(file.url);
@@ -39,7 +39,7 @@ test.each([
   expect(content.find(({ type }) => type === 'resource_link')).toMatchObject({ uri: file.url, name: expect.not.stringContaining('?') });
 });
 
-test('a later call with the video_id gives a fresh URL for every file', async () => {
+test('a later call with the video_id returns a fresh URL for every file', async () => {
   const runtime = testRuntime();
   let later = 0;
   const app = createTestApp(privateEnvironment(), { ...runtime, now: () => runtime.now() + later });
@@ -62,7 +62,7 @@ test("read SAS need the account's key: the operator's own SAS may write, and is 
 test.each([
   ['generate_image', { prompt: 'a lamp', size: '64x64' }],
   ['synthesize_speech', { input: 'Hello' }],
-])('that nobody may read the container is told with every result of %s, and logged once', async (tool, args) => {
+])('an unreadable container is reported with every result of %s, and logged once', async (tool, args) => {
   const { AZURE_BLOB_READ_SAS_HOURS: _, ...env } = privateEnvironment();
   const app = createTestApp(env);
   for (let call = 1; call <= 2; call++) {
@@ -77,18 +77,18 @@ test.each([
 test.each([
   [{ AZURE_BLOB_PUBLIC_BASE_URL: 'http://127.0.0.1:9/media' }, /the gateway itself cannot reach its URL/],
   [{ AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` }, /\b404\b.*AZURE_BLOB_PUBLIC_BASE_URL/],
-])('a wrong public base URL is told: %o', async (overrides, expected) => {
+])('a wrong public base URL is reported: %o', async (overrides, expected) => {
   const { structuredContent } = await createTestApp(testEnvironment(overrides)).call('synthesize_speech', { input: 'Hello' });
   expect(structuredContent.warning).toMatch(expected);
 });
 
-test('where URLs are signed, the remedy is another', async () => {
+test('signed URLs have a different remedy', async () => {
   const env = { ...privateEnvironment(), AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` };
   const { structuredContent } = await createTestApp(env).call('synthesize_speech', { input: 'Hello' });
   expect(structuredContent.warning).toMatch(/AZURE_BLOB_PUBLIC_BASE_URL.*drops the query/);
 });
 
-test('a container that everybody may read is not told of', async () => {
+test('a public container causes no warning', async () => {
   const { structuredContent } = await createTestApp().call('synthesize_speech', { input: 'Hello' });
   expect(structuredContent).not.toHaveProperty('warning');
 });

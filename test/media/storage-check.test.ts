@@ -16,8 +16,8 @@ test.each([
     { AZURE_STORAGE_CONNECTION_STRING: wrongKey, AZURE_BLOB_CONTAINER: privateContainer },
     /403 .*AZURE_STORAGE_CONNECTION_STRING/,
   ],
-  ['a storage that cannot be reached', { AZURE_STORAGE_CONNECTION_STRING: unreachable }, /unreachable.*AZURE_STORAGE_CONNECTION_STRING/],
-])('%s is found out before anything is paid for', async (_, overrides, expected) => {
+  ['an unreachable storage account', { AZURE_STORAGE_CONNECTION_STRING: unreachable }, /unreachable.*AZURE_STORAGE_CONNECTION_STRING/],
+])('%s is detected before any billed request', async (_, overrides, expected) => {
   const app = createTestApp(testEnvironment(overrides));
   for (const [tool, args] of [
     ['generate_image', { prompt: 'a lamp' }],
@@ -32,7 +32,7 @@ test.each([
   expect(await app.requests()).toEqual([]);
 });
 
-test('a storage that has answered once is not asked again', async () => {
+test('a storage account that was checked once is not checked again', async () => {
   const runtime = testRuntime();
   const looks: string[] = [];
   const fetch: typeof runtime.fetch = (input, init) => {
@@ -45,7 +45,7 @@ test('a storage that has answered once is not asked again', async () => {
   expect(looks).toHaveLength(2);
 });
 
-test('a video that has begun is asked for, whatever the storage does', async () => {
+test('a running video job is polled whatever the state of storage', async () => {
   const env = testEnvironment();
   const begun = createTestApp(env);
   await begun.setVideos({ jobSeconds: 600 });
