@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Gateway, VERSION } from './gateway.ts';
 import { home } from './home/home.ts';
+import { admit } from './http/admit.ts';
 import { authenticate } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
@@ -22,7 +23,7 @@ export type AppOptions = Readonly<{
 
 /** The routes and the middleware, in order. */
 export function createApp(
-  { server, runtime, verifyToken, streamableHttp }: Gateway,
+  { server, runtime, verifyToken, streamableHttp, callsInFlight }: Gateway,
   { sessions, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime);
@@ -37,6 +38,7 @@ export function createApp(
   app.use(checkHost, origin(server.allowedOrigins), authenticate(verifyToken));
 
   app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
+  app.post('*', admit(runtime.maxCalls, callsInFlight));
 
   const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);

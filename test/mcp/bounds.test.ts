@@ -98,9 +98,12 @@ test.each([
 test('more calls at once than there is memory for are told to come back, and nothing is sent for them', async () => {
   const app = createTestApp(testEnvironment(), testRuntime({ maxCalls: 2 }));
   await app.fail({ delayMs: 300 }, { delayMs: 300 });
-  const results = await Promise.all([1, 2, 3, 4].map(() => app.call('chat_completion', { prompt: 'Hello' })));
-  expect(results.filter(({ isError }) => isError).map(({ content }) => content[0]?.text)).toEqual(
-    Array(2).fill(expect.stringMatching(/ in \d+ s\. \(busy, /)),
-  );
+  const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'chat_completion', arguments: { prompt: 'Hello' } } };
+  const responses = await Promise.all([1, 2, 3, 4].map(() => app.post(message)));
+  expect(responses.map(({ status }) => status).sort()).toEqual([200, 200, 503, 503]);
+  const refused = responses.find(({ status }) => status === 503);
+  expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await refused?.json()).toMatchObject({ error: { code: 'busy' } });
   expect(await app.requests()).toHaveLength(2);
+  expect((await app.post(message)).status).toBe(200);
 });
