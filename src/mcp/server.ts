@@ -6,7 +6,7 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
-import { MAX_NAME_CHARACTERS } from '../limits.ts';
+import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import type { Tool, ToolContext, ToolServices } from '../tools/tool.ts';
 import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './compile-tool.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
@@ -61,7 +61,8 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock: options.services.clock });
     const log: ToolContext['log'] = (event, fields) =>
       options.services.logInfo(event, { request_id: requestId, principal: principal.name, ...fields });
-    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
+    const report = (message: string) => progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS));
+    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: report };
     const { result, ...outcome } = await tool.call(args, context);
     progress.end();
     options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: options.services.clock.now() - startMs, ...outcome });
