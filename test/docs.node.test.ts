@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -16,10 +17,19 @@ import { createTestApp } from './support.ts';
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const names = Object.keys(environmentSchema.shape);
 
-/** The rows of the README's table under this heading, each as its cells. */
-function table(heading: string): string[][] {
-  const section = read('README.md').split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  const rows = section.split('\n').filter((line) => line.startsWith('| `'));
+const pages = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: new URL('..', import.meta.url) }).sort()];
+
+/** What stands under this heading, up to the next one of the same level. */
+function section(path: string, heading: string): string {
+  const level = heading.split(' ', 1)[0];
+  return read(path).split(`\n${heading}\n`)[1]?.split(`\n${level} `)[0] ?? '';
+}
+
+/** The rows under this heading that begin with code, each as its cells. */
+function table(path: string, heading: string): string[][] {
+  const rows = section(path, heading)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
   return rows.map((row) =>
     row
       .split('|')
@@ -29,7 +39,7 @@ function table(heading: string): string[][] {
 }
 
 test("the README's configuration table has exactly the variables of the schema, with their defaults", () => {
-  const rows = table('Configuration');
+  const rows = table('README.md', '## Configuration');
   expect(rows.map(([name]) => name)).toEqual(names.map((name) => `\`${name}\``));
   const defaults = environmentSchema.partial().parse({});
   for (const [name = '', fallback] of rows) {
@@ -56,8 +66,10 @@ test('the defaults that .dev.vars.example shows are the true ones', () => {
 });
 
 test("SECURITY.md's limits are exactly those of the code", () => {
-  const section = read('SECURITY.md').split('\n## Limits\n')[1]?.split('\n## ')[0] ?? '';
-  const rows = [...section.matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [name, bound]);
+  const rows = [...section('SECURITY.md', '## Limits').matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [
+    name,
+    bound,
+  ]);
   expect(rows).toEqual(Object.entries(limits).map(([name, value]) => [name, withUnit(name, value)]));
 });
 
@@ -82,19 +94,19 @@ function withUnit(name: string, value: number): string {
   return unit === ' min' ? `${value / 60_000}${unit}` : `${value / 1_000}${unit}`;
 }
 
-describe("the README's tools", () => {
-  test('are exactly the tools, each with what its result holds', () => {
-    const rows = table('Tools').slice(0, tools.length);
+describe('the documented tools', () => {
+  test("of the README are exactly the gateway's, each with the fields of its result", () => {
+    const rows = table('README.md', '## Tools');
     expect(rows.map(([name]) => name)).toEqual(tools.map(({ name }) => `\`${name}\``));
     tools.forEach((tool, index) => {
       const fields = Object.keys(tool.output.shape).filter((field) => !(field in storedFile.shape));
       for (const field of fields) expect(rows[index]?.[2], tool.name).toContain(`\`${field}\``);
     });
-    for (const field of Object.keys(storedFile.shape)) expect(read('README.md').split('\nA file is ')[1]).toContain(`\`${field}\``);
+    for (const field of Object.keys(storedFile.shape)) expect(section('docs/tools.md', '## Results')).toContain(`\`${field}\``);
   });
 
-  test('are described with every argument, as in their schemas (node test/readme.ts)', () => {
-    expect(read('README.md')).toBe(withTables(read('README.md')));
+  test('of docs/tools.md have every argument, as in their schemas (npx node test/readme.ts)', () => {
+    expect(read('docs/tools.md')).toBe(withTables(read('docs/tools.md')));
   });
 });
 
@@ -107,32 +119,73 @@ test("the README's secrets are exactly the variables that hold one", () => {
   expect([...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(secrets);
 });
 
-test("the README's troubleshooting quotes the true sentences", () => {
-  const sources = globSync('src/**/*.ts', { cwd: new URL('..', import.meta.url) }).map(read);
-  const all = [...sources, read('package.json').replaceAll("' + v + '", '')].join('\n').replaceAll('\\"', '"');
-  const quoted = table('Troubleshooting').map(([sentence = '']) => /^`(.+)`$/.exec(sentence)?.[1]);
-  expect(quoted.length).toBeGreaterThan(15);
-  for (const sentence of quoted) if (sentence) expect(all.includes(sentence), sentence).toBe(true);
+/** The string literals of one exported union, such as the kinds of `Failure`. */
+function literals(path: string, union: string, pattern: RegExp): string[] {
+  const declaration = read(path).split(`export type ${union} =`)[1]?.split(/;\n\n/)[0] ?? '';
+  return [...new Set([...declaration.matchAll(pattern)].map(([, literal = '']) => literal))].sort();
+}
+
+describe('the troubleshooting', () => {
+  const documented = (heading: string) =>
+    table('docs/operations.md', heading)
+      .map(([code = '']) => code.slice(1, -1))
+      .sort();
+
+  test('has exactly the kinds of failure of src/errors.ts, and unexpected errors', () => {
+    const kinds = literals('src/errors.ts', 'Failure', /kind: '(\w+)'/g);
+    expect(kinds.length).toBeGreaterThan(15);
+    expect(documented('### Tool errors')).toEqual([...kinds, 'internal'].sort());
+  });
+
+  test('has exactly the HTTP error codes of src/http/errors.ts', () => {
+    const codes = literals('src/http/errors.ts', 'HttpErrorCode', /'(\w+)'/g);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(documented('### HTTP errors')).toEqual(codes);
+  });
 });
 
-test("the README's dependencies are exactly those of package.json, whose versions are exact", () => {
+test('every documented log event is one of the code', () => {
+  const sources = globSync('src/**/*.ts', { cwd: new URL('..', import.meta.url) }).map(read);
+  const events = table('docs/operations.md', '## Logs').map(([event = '']) => event.slice(1, -1));
+  expect(events.length).toBeGreaterThan(5);
+  for (const event of events)
+    expect(
+      sources.some((source) => source.includes(`('${event}'`)),
+      event,
+    ).toBe(true);
+});
+
+test('every variable that the documentation names is one of the schema', () => {
+  for (const path of pages) {
+    const variables = [...read(path).matchAll(/(?<![\w$])(?:AZURE|MCP|OPENAI)(?:_[A-Z]+)+(?![\w*])/g)].map(([name]) => name);
+    for (const name of variables) expect(names, path).toContain(name);
+  }
+});
+
+test('the documented dependencies are exactly those of package.json, whose versions are exact', () => {
   const { dependencies, devDependencies } = packageJson;
   const versions: Record<string, string> = { ...dependencies, ...devDependencies };
-  const section = read('README.md').split('\n### Dependencies\n')[1] ?? '';
-  expect([...section.matchAll(/^\| `(.+?)` \| \w.+ \|$/gm)].map(([, name]) => name)).toEqual(Object.keys(versions));
+  const rows = table('docs/architecture.md', '## Dependencies');
+  expect(rows.map(([name = '']) => name.slice(1, -1))).toEqual(Object.keys(versions));
+  for (const [name, why] of rows) expect(why, name).toMatch(/\w/);
   for (const [name, version] of Object.entries(versions)) expect(version, name).toMatch(/^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
 });
 
-describe("the README's commands", () => {
-  const blocks = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+describe('the documented commands', () => {
+  const blocks = pages.flatMap((path) => codeBlocks(path, 'sh'));
 
-  test('name scripts and files that exist', () => {
-    const text = blocks.join('\n');
-    for (const [, script = ''] of text.matchAll(/npm run ([\w-]+)/g)) expect(packageJson.scripts).toHaveProperty(script);
-    for (const [, file = ''] of text.matchAll(/node (\S+\.ts)/g)) expect(() => read(file), file).not.toThrow();
+  test('name scripts that exist', () => {
+    const text = pages.map(read).join('\n');
+    for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) expect(Object.keys(packageJson.scripts)).toContain(script);
   });
 
-  test.each(blocks.filter((block) => /^(export .*\n)?(curl|npx @modelcontextprotocol)/.test(block)))('%s', async (block) => {
+  const requests = blocks.filter((block) => /^(export .*\n)?(curl|npx @modelcontextprotocol)/.test(block));
+
+  test('include those that a test runs', () => {
+    expect(requests).toHaveLength(3);
+  });
+
+  test.each(requests)('%s', async (block) => {
     const gateway = await startNodeGateway({ MCP_SERVER_API_KEY: 'key-of-the-readme' });
     const command = block
       .replace('MCP_SERVER_API_KEY=…', 'MCP_SERVER_API_KEY=key-of-the-readme')
@@ -158,44 +211,99 @@ describe("the README's commands", () => {
   });
 });
 
-test("the README's HTTP table has exactly the routes", () => {
-  const documented = table('HTTP').flatMap(([path = '', methods = '']) =>
+test('the HTTP table has exactly the routes', () => {
+  const documented = table('docs/operations.md', '## HTTP').flatMap(([path = '', methods = '']) =>
     methods.split(', ').map((method) => `${method} ${path.slice(1, -1)}`),
   );
   const routes = createTestApp().app.routes.filter(({ method }) => method !== 'ALL');
   expect(documented.toSorted()).toEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted());
 });
 
-test("the README's settings of clients are those of the gateway's own page", () => {
+test("the documented client settings are those of the gateway's own page", () => {
   for (const { client, text } of clientSnippets('http://localhost:8000')) {
-    if (client === 'Older clients') expect(read('README.md')).toContain(text);
-    else expect(read('README.md').split(`\n### ${client}\n`)[1]?.split('\n### ')[0], client).toContain(text);
+    const heading = client === 'Older clients' ? '## Other clients' : `## ${client}`;
+    expect(section('docs/clients.md', heading), client).toContain(text);
   }
 });
 
-test("the README's table of clients links to a section for each", () => {
-  const sections = [...read('README.md').matchAll(/^### (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));
-  const linked = [...read('README.md').matchAll(/^\| [^|]+ \|[^|]+\| \[[^\]]+\]\(#([^)]+)\) \|$/gm)].map(([, anchor]) => anchor);
+test("the table of clients links to each client's section", () => {
+  const linked = [...read('docs/clients.md').matchAll(/^\| [^|]+ \|[^|]+\| \[[^\]]+\]\(#([^)]+)\) \|$/gm)].map(([, anchor]) => anchor);
   expect(linked).toHaveLength(8);
-  for (const anchor of linked) expect(sections).toContain(anchor);
+  for (const anchor of linked) expect(anchors('docs/clients.md')).toContain(anchor);
 });
 
-test("the README's JSON is valid", () => {
-  const blocks = [...read('README.md').matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+test("the README's client settings are those of docs/clients.md", () => {
+  const blocks = codeBlocks('README.md', 'json');
+  expect(blocks).toHaveLength(2);
+  for (const block of blocks) expect(codeBlocks('docs/clients.md', 'json')).toContain(block);
+});
+
+test('the documented JSON is valid', () => {
+  const blocks = pages.flatMap((path) => codeBlocks(path, 'json'));
   expect(blocks.length).toBeGreaterThan(6);
   for (const block of blocks) expect(() => JSON.parse(block), block).not.toThrow();
 });
 
-test('links inside the README lead to its sections', () => {
-  const anchors = [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+test("CONTRIBUTING.md's examples are quoted from the code", () => {
+  const sources = globSync('src/**/*.ts', { cwd: new URL('..', import.meta.url) }).map(read);
+  const examples = codeBlocks('CONTRIBUTING.md', 'ts');
+  expect(examples).toHaveLength(3);
+  for (const example of examples)
+    expect(
+      sources.some((source) => source.includes(example)),
+      example,
+    ).toBe(true);
+});
+
+test('docs/architecture.md names every folder of src/', () => {
+  const folders = readdirSync(new URL('../src', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.length).toBeGreaterThan(5);
+  const layout = section('docs/architecture.md', '## Layout');
+  const diagram = codeBlocks('docs/architecture.md', 'mermaid').join('\n');
+  for (const { name } of folders) {
+    expect(layout, name).toContain(`\`${name}/\``);
+    expect(diagram, name).toContain(`${name}/`);
+  }
+});
+
+test('every file and folder of src/ and test/ that the documentation names exists', () => {
+  for (const path of pages)
+    for (const [name] of read(path).matchAll(/(?<![\w./-])(?:src|test)\/[\w/.-]*\w/g))
+      expect(existsSync(new URL(`../${name}`, import.meta.url)), `${path}: ${name}`).toBe(true);
+});
+
+test('the README stays under 250 lines', () => {
+  expect(read('README.md').split('\n').length).toBeLessThan(250);
+});
+
+describe('relative links lead to a file and a heading:', () => {
+  const links = [...pages, 'CHANGELOG.md'].flatMap((path) =>
+    [...read(path).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].map(([, target = '', anchor = '']) => ({
+      path,
+      target,
+      anchor,
+    })),
+  );
+
+  test.each(links)('$path -> $target#$anchor', ({ path, target, anchor }) => {
+    const file = target === '' ? path : posix.join(posix.dirname(path), target);
+    expect(() => read(file)).not.toThrow();
+    if (anchor !== '') expect(anchors(file)).toContain(anchor);
+  });
+});
+
+/** The code blocks in this language. */
+function codeBlocks(path: string, language: string): string[] {
+  return [...read(path).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, text = '']) => text);
+}
+
+/** The anchors that GitHub gives to a page's headings. */
+function anchors(path: string): string[] {
+  const prose = read(path).replace(/^```[\s\S]*?^```/gm, '');
+  return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
       .toLowerCase()
       .replaceAll(/[^\w -]/g, '')
       .replaceAll(' ', '-'),
   );
-  for (const [, anchor] of read('README.md').matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
-});
-
-test('links to files of the repository are not dead', () => {
-  for (const [, target = ''] of read('README.md').matchAll(/\]\((?!https?:|#)([^)#]+)/g)) expect(() => read(target), target).not.toThrow();
-});
+}
