@@ -8,8 +8,9 @@ test('the README stays under 250 lines', () => {
   expect(read('README.md').split('\n').length).toBeLessThan(250);
 });
 
-test('docs/architecture.md names every folder of src/', () => {
-  const folders = readdirSync(new URL('../src', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+test('docs/architecture.md names every folder and every file at the top of src/', () => {
+  const entries = readdirSync(new URL('../src', import.meta.url), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory());
   expect(folders.length).toBeGreaterThan(5);
   const layout = section('docs/architecture.md', '## Layout');
   const diagram = codeBlocks('docs/architecture.md', 'mermaid').join('\n');
@@ -17,6 +18,7 @@ test('docs/architecture.md names every folder of src/', () => {
     expect(layout, name).toContain(`\`${name}/\``);
     expect(diagram, name).toContain(`${name}/`);
   }
+  for (const { name } of entries.filter((entry) => entry.isFile())) expect(layout).toContain(`\`${name}\``);
 });
 
 test("CONTRIBUTING.md's examples are quoted from the code", () => {
