@@ -35,10 +35,12 @@ export function createApp(
     home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
-  app.use(checkHost, origin(server.allowedOrigins), authenticate(verifyToken));
+  app.use(checkHost, origin(server.allowedOrigins));
+  // Before anything is awaited, so that a flood of calls holds no memory.
+  app.use(admit(runtime.maxCalls, callsInFlight));
+  app.use(authenticate(verifyToken));
 
   app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
-  app.post('*', admit(runtime.maxCalls, callsInFlight));
 
   const answer = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);

@@ -20,7 +20,7 @@ export function createNodeRuntime(log: Log): Runtime {
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
     // With the heap that the container allows, 2,600 calls at once have ended the process.
-    maxCalls: 2_100,
+    maxCalls: 2_050,
     mediaMemoryBytes: 256 * MIB,
     // A process goes on with its work, whoever has gone.
     waitUntil: () => {},
