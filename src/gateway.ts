@@ -58,7 +58,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
   const services = {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     media,
-    admission: createAdmission(runtime.mediaMemoryBytes),
+    admission: createAdmission(runtime.mediaMemoryBytes, runtime.lingerMs, runtime),
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),

@@ -30,6 +30,8 @@ export type Runtime = Clock &
     maxCalls: number;
     /** What media in flight may take of the memory. */
     mediaMemoryBytes: number;
+    /** How long work may go on after its client has gone. */
+    lingerMs: number;
     /** Keeps the work of a request going after its client has gone. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;

@@ -22,6 +22,7 @@ export function createNodeRuntime(log: Log): Runtime {
     // With the heap that the container allows, 2,600 calls at once have ended the process.
     maxCalls: 2_050,
     mediaMemoryBytes: 256 * MIB,
+    lingerMs: Number.POSITIVE_INFINITY,
     // A process goes on with its work, whoever has gone.
     waitUntil: () => {},
   };
