@@ -19,7 +19,7 @@ COPY package.json LICENSE ./
 COPY src src
 
 # Without these limits, Node uses twice the memory under load.
-ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=192 --max-semi-space-size=8"
+ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=8"
 USER node
 EXPOSE 8000
 STOPSIGNAL SIGTERM

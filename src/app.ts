@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Gateway, VERSION } from './gateway.ts';
 import { home } from './home/home.ts';
+import { admit } from './http/admit.ts';
 import { authenticate } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
@@ -22,7 +23,7 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, verifyToken, streamableHttp }: Gateway,
+  { server, runtime, verifyToken, streamableHttp, callsInFlight }: Gateway,
   { sessions, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime);
@@ -34,7 +35,10 @@ export function createApp(
     home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
-  app.use(checkHost, origin(server.allowedOrigins), authenticate(verifyToken));
+  app.use(checkHost, origin(server.allowedOrigins));
+  // Before anything is awaited, so that a flood of calls holds no memory.
+  app.use(admit(runtime.maxCalls, callsInFlight));
+  app.use(authenticate(verifyToken));
 
   app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
 

@@ -58,7 +58,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
   const services = {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     media,
-    admission: createAdmission(runtime.mediaMemoryBytes),
+    admission: createAdmission(runtime.mediaMemoryBytes, runtime.lingerMs, runtime),
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
@@ -76,7 +76,6 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     tools,
     services,
     mask: createMask(config.secrets),
-    maxCalls: runtime.maxCalls,
     onToolCall: ({ requestId, principal, tool, durationMs, outcome, error }) => {
       const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs };
       if (outcome === 'ok') log.info('tool_call', fields);

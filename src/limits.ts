@@ -10,6 +10,8 @@ export const MAX_REQUEST_BYTES = 4 * MIB;
 export const REQUEST_BODY_TIMEOUT_MS = MINUTE_MS;
 /** The Authorization header; longer ones are refused unread. */
 export const MAX_AUTHORIZATION_CHARACTERS = 4 * KIB;
+/** The method, id and progress token of a message, which responses and notifications repeat. */
+export const MAX_IDENTIFIER_CHARACTERS = KIB;
 /** How deep arrays and objects may stand in each other: in requests, in the JSON of a model's text, and in `usage`. */
 export const MAX_NESTING = 64;
 /** The arguments of one call: items of an array, names of an object, and values altogether. */
@@ -23,6 +25,8 @@ export const MAX_PROBLEM_CHARACTERS = 300;
 export const MAX_NAME_CHARACTERS = 64;
 /** A path from outside, where it is repeated. */
 export const MAX_PATH_CHARACTERS = 256;
+/** The end of a model's text so far, in one progress message. */
+export const MAX_PROGRESS_CHARACTERS = 1_000;
 /** Any other text from outside, in results and in the log. */
 export const MAX_OUTSIDE_TEXT_CHARACTERS = 8_000;
 

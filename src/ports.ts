@@ -30,6 +30,8 @@ export type Runtime = Clock &
     maxCalls: number;
     /** The memory budget for media in flight. */
     mediaMemoryBytes: number;
+    /** How long work may continue after its client disconnects. */
+    lingerMs: number;
     /** Keeps a request's work running after its client disconnects. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;

@@ -46,9 +46,14 @@ function maskAll(value: unknown[], masked: unknown[]): unknown[] {
   return masked.every((item, index) => item === value[index]) ? value : masked;
 }
 
-/** As they are, and as they stand in URLs; the longest first, as one may hold another. */
+/** As they are, as they stand in URLs and in JSON; the longest first, as one may hold another. */
 function spellingsOf(secrets: readonly string[], minCharacters: number): string[] {
-  const all = secrets.filter(({ length }) => length >= minCharacters).flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  const all = secrets
+    .filter(({ length }) => length >= minCharacters)
+    .flatMap((secret) => {
+      const encoded = encodeURIComponent(secret);
+      return [secret, encoded, encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()), JSON.stringify(secret).slice(1, -1)];
+    });
   return [...new Set(all)].sort((a, b) => b.length - a.length);
 }
 

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -10,26 +9,14 @@ import * as limits from '../src/limits.ts';
 import { tools } from '../src/tools/index.ts';
 import { storedFile } from '../src/tools/stored-file.ts';
 import { startNodeGateway } from './gateways.ts';
+import { codeBlocks, pages, read, section, sources, table } from './pages.ts';
 import { withTables } from './readme.ts';
 import { createTestApp } from './support.ts';
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const names = Object.keys(environmentSchema.shape);
 
-/** The rows of the README's table under this heading, each as its cells. */
-function table(heading: string): string[][] {
-  const section = read('README.md').split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  const rows = section.split('\n').filter((line) => line.startsWith('| `'));
-  return rows.map((row) =>
-    row
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
-
 test("the README's configuration table has exactly the variables of the schema, with their defaults", () => {
-  const rows = table('Configuration');
+  const rows = table('README.md', '## Configuration');
   expect(rows.map(([name]) => name)).toEqual(names.map((name) => `\`${name}\``));
   const defaults = environmentSchema.partial().parse({});
   for (const [name = '', fallback] of rows) {
@@ -43,7 +30,7 @@ test('.dev.vars.example names every variable, in the same order', () => {
   expect(found).toEqual(names);
 });
 
-test('.dev.vars.example starts the gateway once the key of the clients is filled in, and not before', () => {
+test('.dev.vars.example starts the gateway once the client key is filled in, and not before', () => {
   const env = parseEnv(read('.dev.vars.example'));
   expect(loadConfig(env)).toEqual({ ok: false, problems: [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] });
   expect(loadConfig({ ...env, MCP_SERVER_API_KEY: 'filled-in' })).toMatchObject({ ok: true });
@@ -56,8 +43,10 @@ test('the defaults that .dev.vars.example shows are the true ones', () => {
 });
 
 test("SECURITY.md's limits are exactly those of the code", () => {
-  const section = read('SECURITY.md').split('\n## Limits\n')[1]?.split('\n## ')[0] ?? '';
-  const rows = [...section.matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [name, bound]);
+  const rows = [...section('SECURITY.md', '## Limits').matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [
+    name,
+    bound,
+  ]);
   expect(rows).toEqual(Object.entries(limits).map(([name, value]) => [name, withUnit(name, value)]));
 });
 
@@ -82,19 +71,19 @@ function withUnit(name: string, value: number): string {
   return unit === ' min' ? `${value / 60_000}${unit}` : `${value / 1_000}${unit}`;
 }
 
-describe("the README's tools", () => {
-  test('are exactly the tools, each with what its result holds', () => {
-    const rows = table('Tools').slice(0, tools.length);
+describe('the documented tools', () => {
+  test("of the README are exactly the gateway's, each with the fields of its result", () => {
+    const rows = table('README.md', '## Tools');
     expect(rows.map(([name]) => name)).toEqual(tools.map(({ name }) => `\`${name}\``));
     tools.forEach((tool, index) => {
       const fields = Object.keys(tool.output.shape).filter((field) => !(field in storedFile.shape));
       for (const field of fields) expect(rows[index]?.[2], tool.name).toContain(`\`${field}\``);
     });
-    for (const field of Object.keys(storedFile.shape)) expect(read('README.md').split('\nA file is ')[1]).toContain(`\`${field}\``);
+    for (const field of Object.keys(storedFile.shape)) expect(section('docs/tools.md', '## Results')).toContain(`\`${field}\``);
   });
 
-  test('are described with every argument, as in their schemas (node test/readme.ts)', () => {
-    expect(read('README.md')).toBe(withTables(read('README.md')));
+  test('of docs/tools.md have every argument, as in their schemas (npx node test/readme.ts)', () => {
+    expect(read('docs/tools.md')).toBe(withTables(read('docs/tools.md')));
   });
 });
 
@@ -107,32 +96,65 @@ test("the README's secrets are exactly the variables that hold one", () => {
   expect([...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(secrets);
 });
 
-test("the README's troubleshooting quotes the true sentences", () => {
-  const sources = globSync('src/**/*.ts', { cwd: new URL('..', import.meta.url) }).map(read);
-  const all = [...sources, read('package.json').replaceAll("' + v + '", '')].join('\n').replaceAll('\\"', '"');
-  const quoted = table('Troubleshooting').map(([sentence = '']) => /^`(.+)`$/.exec(sentence)?.[1]);
-  expect(quoted.length).toBeGreaterThan(15);
-  for (const sentence of quoted) if (sentence) expect(all.includes(sentence), sentence).toBe(true);
+/** The string literals of one exported union, such as the kinds of `Failure`. */
+function literals(path: string, union: string, pattern: RegExp): string[] {
+  const declaration = read(path).split(`export type ${union} =`)[1]?.split(/;\n\n/)[0] ?? '';
+  return [...new Set([...declaration.matchAll(pattern)].map(([, literal = '']) => literal))].sort();
+}
+
+describe('the troubleshooting', () => {
+  const documented = (heading: string) =>
+    table('docs/operations.md', heading)
+      .map(([code = '']) => code.slice(1, -1))
+      .sort();
+
+  test('has exactly the kinds of failure of src/errors.ts, and unexpected errors', () => {
+    const kinds = literals('src/errors.ts', 'Failure', /kind: '(\w+)'/g);
+    expect(kinds.length).toBeGreaterThan(15);
+    expect(documented('### Tool errors')).toEqual([...kinds, 'internal'].sort());
+  });
+
+  test('has exactly the HTTP error codes of src/http/errors.ts', () => {
+    const codes = literals('src/http/errors.ts', 'HttpErrorCode', /'(\w+)'/g);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(documented('### HTTP errors')).toEqual(codes);
+  });
 });
 
-test("the README's dependencies are exactly those of package.json, whose versions are exact", () => {
+test('every documented log event is one of the code', () => {
+  const events = table('docs/operations.md', '## Logs').map(([event = '']) => event.slice(1, -1));
+  expect(events.length).toBeGreaterThan(5);
+  for (const event of events)
+    expect(
+      sources().some((source) => source.includes(`('${event}'`)),
+      event,
+    ).toBe(true);
+});
+
+test('the documented dependencies are exactly those of package.json, whose versions are exact', () => {
   const { dependencies, devDependencies } = packageJson;
   const versions: Record<string, string> = { ...dependencies, ...devDependencies };
-  const section = read('README.md').split('\n### Dependencies\n')[1] ?? '';
-  expect([...section.matchAll(/^\| `(.+?)` \| \w.+ \|$/gm)].map(([, name]) => name)).toEqual(Object.keys(versions));
+  const rows = table('docs/architecture.md', '## Dependencies');
+  expect(rows.map(([name = '']) => name.slice(1, -1))).toEqual(Object.keys(versions));
+  for (const [name, why] of rows) expect(why, name).toMatch(/\w/);
   for (const [name, version] of Object.entries(versions)) expect(version, name).toMatch(/^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
 });
 
-describe("the README's commands", () => {
-  const blocks = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+describe('the documented commands', () => {
+  const blocks = pages.flatMap((path) => codeBlocks(path, 'sh'));
 
-  test('name scripts and files that exist', () => {
-    const text = blocks.join('\n');
-    for (const [, script = ''] of text.matchAll(/npm run ([\w-]+)/g)) expect(packageJson.scripts).toHaveProperty(script);
-    for (const [, file = ''] of text.matchAll(/node (\S+\.ts)/g)) expect(() => read(file), file).not.toThrow();
+  test('name scripts that exist', () => {
+    const text = pages.map(read).join('\n');
+    for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) expect(Object.keys(packageJson.scripts)).toContain(script);
   });
 
-  test.each(blocks.filter((block) => /^(export .*\n)?(curl|npx @modelcontextprotocol)/.test(block)))('%s', async (block) => {
+  const requests = blocks.filter((block) => /^(export .*\n)?(curl|npx @modelcontextprotocol)/.test(block));
+
+  test('include those that a test runs', () => {
+    expect(requests).toHaveLength(3);
+  });
+
+  test.each(requests)('%s', async (block) => {
     const gateway = await startNodeGateway({ MCP_SERVER_API_KEY: 'key-of-the-readme' });
     const command = block
       .replace('MCP_SERVER_API_KEY=…', 'MCP_SERVER_API_KEY=key-of-the-readme')
@@ -145,8 +167,8 @@ describe("the README's commands", () => {
     expect(stdout).toMatch(/list_supported_models|"capability":\s*"chat"/);
   });
 
-  test('a Node that is too old is told', async () => {
-    // npm runs the script with the Node that it has just installed, and tells of its own.
+  test('reject a Node that is too old', async () => {
+    // npm runs the script with the Node it has just installed, and reports its own.
     const run = (version: string) =>
       promisify(execFile)('bash', ['-c', packageJson.scripts.preinstall], {
         env: { ...process.env, npm_config_user_agent: `npm/10.9.9 node/v${version} linux x64 workspaces/false` },
@@ -158,44 +180,23 @@ describe("the README's commands", () => {
   });
 });
 
-test("the README's HTTP table has exactly the routes", () => {
-  const documented = table('HTTP').flatMap(([path = '', methods = '']) =>
+test('the HTTP table has exactly the routes', () => {
+  const documented = table('docs/operations.md', '## HTTP').flatMap(([path = '', methods = '']) =>
     methods.split(', ').map((method) => `${method} ${path.slice(1, -1)}`),
   );
   const routes = createTestApp().app.routes.filter(({ method }) => method !== 'ALL');
   expect(documented.toSorted()).toEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted());
 });
 
-test("the README's settings of clients are those of the gateway's own page", () => {
+test("the documented client settings are those of the gateway's own page", () => {
   for (const { client, text } of clientSnippets('http://localhost:8000')) {
-    if (client === 'Older clients') expect(read('README.md')).toContain(text);
-    else expect(read('README.md').split(`\n### ${client}\n`)[1]?.split('\n### ')[0], client).toContain(text);
+    const heading = client === 'Older clients' ? '## Other clients' : `## ${client}`;
+    expect(section('docs/clients.md', heading), client).toContain(text);
   }
 });
 
-test("the README's table of clients links to a section for each", () => {
-  const sections = [...read('README.md').matchAll(/^### (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));
-  const linked = [...read('README.md').matchAll(/^\| [^|]+ \|[^|]+\| \[[^\]]+\]\(#([^)]+)\) \|$/gm)].map(([, anchor]) => anchor);
-  expect(linked).toHaveLength(8);
-  for (const anchor of linked) expect(sections).toContain(anchor);
-});
-
-test("the README's JSON is valid", () => {
-  const blocks = [...read('README.md').matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
-  expect(blocks.length).toBeGreaterThan(6);
-  for (const block of blocks) expect(() => JSON.parse(block), block).not.toThrow();
-});
-
-test('links inside the README lead to its sections', () => {
-  const anchors = [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  );
-  for (const [, anchor] of read('README.md').matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
-});
-
-test('links to files of the repository are not dead', () => {
-  for (const [, target = ''] of read('README.md').matchAll(/\]\((?!https?:|#)([^)#]+)/g)) expect(() => read(target), target).not.toThrow();
+test("the README's client settings are those of docs/clients.md", () => {
+  const blocks = codeBlocks('README.md', 'json');
+  expect(blocks).toHaveLength(2);
+  for (const block of blocks) expect(codeBlocks('docs/clients.md', 'json')).toContain(block);
 });

@@ -1,6 +1,6 @@
 /**
- * The part of the README that describes every argument of every tool. `node test/readme.ts` writes it anew; a test holds
- * the README against it.
+ * The part of docs/tools.md that describes every argument of every tool. `npx node test/readme.ts` regenerates it; a
+ * test compares the file with it.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { compileTool } from '../src/mcp/compile-tool.ts';
@@ -14,11 +14,11 @@ type Schema = {
   description?: string;
 };
 
-const README = new URL('../README.md', import.meta.url);
+const TOOLS_PAGE = new URL('../docs/tools.md', import.meta.url);
 const BEGIN = '<!-- The tables are written by test/readme.ts. -->\n\n';
 const END = '\n\n<!-- End of the tables. -->';
 
-/** The section of the tools, as it ought to be. */
+/** The generated section, from the tools' schemas. */
 function toolTables(): string {
   return tools.map((tool) => table(tool as unknown as Tool)).join('\n\n');
 }
@@ -31,7 +31,7 @@ function table(tool: Tool): string {
     const meaning = [required.has(argument) ? '**Required.**' : '', schema.description ?? ''].filter(Boolean).join(' ');
     return `| \`${argument}\` | ${typeOf(schema)} | ${meaning} |`;
   });
-  return [`### \`${name}\``, '', description, '', '| argument | type | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+  return [`## \`${name}\``, '', description, '', '| argument | type | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 function typeOf(schema: Schema): string {
@@ -40,10 +40,10 @@ function typeOf(schema: Schema): string {
   return schema.type ?? 'any';
 }
 
-/** The README with these tables in it. */
-export function withTables(readme: string): string {
-  const [before, after] = [readme.indexOf(BEGIN) + BEGIN.length, readme.lastIndexOf(END)];
-  return `${readme.slice(0, before)}${toolTables()}${readme.slice(after)}`;
+/** The page with up-to-date tables. */
+export function withTables(page: string): string {
+  const [before, after] = [page.indexOf(BEGIN) + BEGIN.length, page.lastIndexOf(END)];
+  return `${page.slice(0, before)}${toolTables()}${page.slice(after)}`;
 }
 
-if (import.meta.main) writeFileSync(README, withTables(readFileSync(README, 'utf8')));
+if (import.meta.main) writeFileSync(TOOLS_PAGE, withTables(readFileSync(TOOLS_PAGE, 'utf8')));

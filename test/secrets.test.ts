@@ -50,6 +50,18 @@ describe('a key that an upstream sends back reaches neither the client nor the l
     expect(app.logged.join()).not.toContain(key.slice(0, 30));
   });
 
+  test('progress messages', async () => {
+    const env = testEnvironment();
+    const key = env.OPENAI_API_KEY ?? '';
+    const app = createTestApp(env);
+    await app.fail({ eventDelayMs: 20 });
+    const params = { name: 'chat_completion', arguments: { prompt: `${key} and some more words to stream` }, _meta: { progressToken: 1 } };
+    const text = await (await app.post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })).text();
+    expect(text).toContain('notifications/progress');
+    expect(text).toContain('[key] and');
+    expect(text).not.toContain(key);
+  });
+
   test('nested so deep that it cannot be written again', async () => {
     const app = createTestApp();
     const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
@@ -62,11 +74,13 @@ describe('the redactor', () => {
   test.each([
     ['as it is', `the ${SECRET} is`],
     ['in a URL', `https://x/?k=${encodeURIComponent('a/b+canary==')}`],
+    ['in a URL, in lower case', `https://x/?k=${encodeURIComponent('a/b+canary==').replaceAll(/%../g, (code) => code.toLowerCase())}`],
+    ['in JSON', JSON.stringify({ key: 'quoted"canary' })],
     ['many times', `${SECRET}${SECRET} `.repeat(50)],
     ['cut in two by the bound', `${'x'.repeat(90)}${SECRET}`],
     ['moved to the bound by others before it', `${SECRET} `.repeat(20)],
   ])('takes a secret out: %s', (_, text) => {
-    const redact = createRedactor([SECRET, 'a/b+canary==', 'short']);
+    const redact = createRedactor([SECRET, 'a/b+canary==', 'quoted"canary', 'short']);
     for (const max of [20, 95, 100, 110, 8_000]) expect(redact(text, max)).not.toMatch(/canar|canary%3D|y-that/);
   });
 

@@ -10,6 +10,7 @@ export type HttpErrorCode =
   | 'unknown_session'
   | 'too_many_sessions'
   | 'draining'
+  | 'busy'
   | 'method_not_allowed'
   | 'payload_too_large'
   | 'request_timeout'

@@ -1,59 +1,83 @@
 import type { Context } from 'hono';
-import { MAX_NAME_CHARACTERS, MAX_NESTING, MAX_REQUEST_BYTES, REQUEST_BODY_TIMEOUT_MS } from '../limits.ts';
-import { isNestedDeeper } from '../nesting.ts';
+import { MAX_IDENTIFIER_CHARACTERS, MAX_NESTING, MAX_REQUEST_BYTES, REQUEST_BODY_TIMEOUT_MS } from '../limits.ts';
+import { isTextNestedDeeper, outline } from '../nesting.ts';
 import type { Clock } from '../ports.ts';
-import { readBody } from '../streams/body.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
 /**
  * Reads the JSON-RPC message in the body of a POST, or returns the error response: another content type (415), more than
- * 4 MiB (413), a body that is too slow (408), or invalid JSON, excessive nesting or a batch (400; batches were removed
- * from MCP in 2025-06-18).
+ * 4 MiB (413), a body that is too slow (408), or invalid JSON, excessive nesting, overlong identifiers or a batch (400;
+ * batches were removed from MCP in 2025-06-18).
  */
 export async function readJsonRpcBody(c: Context<HttpEnv>, clock: Clock): Promise<{ message: object } | Response> {
   const contentType = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (contentType !== 'application/json') return httpError(c, 415, 'unsupported_media_type', 'The Content-Type must be application/json.');
   const text = await readText(c.req.raw, clock);
   if (text === 'too large') return httpError(c, 413, 'payload_too_large', `The body must be at most ${MAX_REQUEST_BYTES} bytes.`);
-  if (text === 'too slow') return httpError(c, 408, 'request_timeout', `The body must arrive within ${REQUEST_BODY_TIMEOUT_MS / 1000} s.`);
+  if (text === 'too slow') {
+    // The rest of the body must not be parsed as another request (RFC 9110 section 15.5.9).
+    c.header('Connection', 'close');
+    return httpError(c, 408, 'request_timeout', `The body must arrive within ${REQUEST_BODY_TIMEOUT_MS / 1000} s.`);
+  }
   if (text === 'broken') return jsonRpcError(c, -32700, 'Parse error: the body is incomplete.');
-  const message = parseJson(text.json);
+  return readMessage(c, text.json);
+}
+
+function readMessage(c: Context<HttpEnv>, json: string): { message: object } | Response {
+  // Checked before parsing: two million arrays would take a hundred megabytes.
+  if (isTextNestedDeeper(json, MAX_NESTING)) {
+    const sentence = `Invalid request: arrays and objects may be nested at most ${MAX_NESTING} levels deep.`;
+    return jsonRpcError(c, -32600, sentence, idOf(parseJson(outline(json))));
+  }
+  const message = parseJson(json);
   if (message === undefined) return jsonRpcError(c, -32700, 'Parse error: the body is not valid JSON.');
   if (Array.isArray(message)) return jsonRpcError(c, -32600, 'Invalid request: batches are not supported; send one message per request.');
   if (typeof message !== 'object' || message === null)
     return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC object.');
-  if (isNestedDeeper(message, MAX_NESTING)) {
-    const sentence = `Invalid request: arrays and objects may be nested at most ${MAX_NESTING} levels deep.`;
-    return jsonRpcError(c, -32600, sentence, idOf(message));
-  }
+  const tooLong = longIdentifier(message);
+  if (tooLong)
+    return jsonRpcError(c, -32600, `Invalid request: ${tooLong} is longer than ${MAX_IDENTIFIER_CHARACTERS} characters.`, idOf(message));
   return { message };
+}
+
+/** Finds an overlong identifier among those that responses or progress notifications echo. */
+function longIdentifier(message: { id?: unknown; method?: unknown; params?: { _meta?: { progressToken?: unknown } | null } | null }) {
+  const { id, method, params } = message;
+  const identifiers = Object.entries({ id, method, progressToken: params?._meta?.progressToken });
+  return identifiers.find(([, value]) => typeof value === 'string' && value.length > MAX_IDENTIFIER_CHARACTERS)?.[0];
 }
 
 type Text = { json: string } | 'too large' | 'too slow' | 'broken';
 
-/** The runtime enforces a declared length, so only other bodies are counted. */
+/** Reads the whole body, or returns why it failed and cancels the rest. */
 async function readText(request: Request, clock: Clock): Promise<Text> {
-  const declared = request.headers.get('content-length');
-  if (declared !== null && !(Number(declared) <= MAX_REQUEST_BYTES)) return 'too large';
-  const read = declared === null ? readStream(request, clock) : request.text().then((json) => ({ json }));
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_REQUEST_BYTES) return 'too large';
+  const reader = request.body?.getReader();
+  if (!reader) return { json: '' };
   const finished = new AbortController();
-  const late = clock.timeLimit(REQUEST_BODY_TIMEOUT_MS, finished.signal).then(() => 'too slow' as const);
-  const broken = () => 'broken' as const;
-  return Promise.race([read.catch(broken), late.catch(broken)]).finally(() => finished.abort());
+  const late = clock.timeLimit(REQUEST_BODY_TIMEOUT_MS, finished.signal).then(
+    () => 'too slow' as const,
+    () => 'broken' as const,
+  );
+  const text = await Promise.race([collect(reader), late]);
+  finished.abort();
+  if (typeof text === 'string') reader.cancel().catch(() => {});
+  return text;
 }
 
-async function readStream({ body }: Request, clock: Clock): Promise<Text> {
-  let outcome: Text = 'broken';
-  const toError = (problem: string) => {
-    if (problem.includes('larger than')) outcome = 'too large';
-    if (problem.includes('took longer')) outcome = 'too slow';
-    return new Error(problem);
-  };
+async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Text> {
+  const decoder = new TextDecoder();
+  let json = '';
+  let total = 0;
   try {
-    const limits = { clock, maxBytes: MAX_REQUEST_BYTES, timeoutMs: REQUEST_BODY_TIMEOUT_MS, minBytesPerMinute: 0 };
-    return { json: new TextDecoder().decode(await readBody(new Response(body), { ...limits, toError })) };
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      total += chunk.value.byteLength;
+      if (total > MAX_REQUEST_BYTES) return 'too large';
+      json += decoder.decode(chunk.value, { stream: true });
+    }
+    return { json: json + decoder.decode() };
   } catch {
-    return outcome;
+    return 'broken';
   }
 }
 
@@ -65,7 +89,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function idOf(message: object): string | number | null {
-  const id = 'id' in message ? message.id : null;
-  return typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_NAME_CHARACTERS) ? id : null;
+function idOf(message: unknown): string | number | null {
+  const id = typeof message === 'object' && message !== null && 'id' in message ? message.id : null;
+  return typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_IDENTIFIER_CHARACTERS) ? id : null;
 }

@@ -11,10 +11,11 @@ export function findOversize(args: unknown): string | undefined {
     const { value, path } = entry;
     if (++values > MAX_ARGUMENT_VALUES) return `arguments: more than ${MAX_ARGUMENT_VALUES} values`;
     if (typeof value !== 'object' || value === null) continue;
-    const names = Object.keys(value);
-    const max = Array.isArray(value) ? MAX_ARRAY_ITEMS : MAX_OBJECT_NAMES;
-    if (names.length > max)
-      return `${path || 'arguments'}: has ${names.length} ${Array.isArray(value) ? 'items' : 'names'}; at most ${max} are allowed`;
+    // Object.keys of a long array would allocate one string per item.
+    const [count, max, what] = Array.isArray(value)
+      ? ([value.length, MAX_ARRAY_ITEMS, 'items'] as const)
+      : ([Object.keys(value).length, MAX_OBJECT_NAMES, 'names'] as const);
+    if (count > max) return `${path || 'arguments'}: has ${count} ${what}; at most ${max} are allowed`;
     for (const [name, child] of Object.entries(value)) pending.push({ value: child, path: pathOf(path, name) });
   }
   return undefined;

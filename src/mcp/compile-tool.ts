@@ -47,7 +47,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
 }
 
 /** The error boundary: converts a thrown error into what the client and the log may see. */
-export function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
+function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
   const known = error instanceof GatewayError ? error.failure : undefined;
   const sentence = known ? mask(describeFailure(known)) : 'Internal error.';
   const outcome = known?.kind ?? 'internal';

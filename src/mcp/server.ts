@@ -6,10 +6,9 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
-import { GatewayError } from '../errors.ts';
-import { MAX_NAME_CHARACTERS } from '../limits.ts';
+import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import type { Tool, ToolContext, ToolServices } from '../tools/tool.ts';
-import { type CompiledTool, compileTool, type Mask, type ToolOutcome, toOutcome } from './compile-tool.ts';
+import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './compile-tool.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
 import { startProgress } from './progress.ts';
@@ -23,13 +22,9 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   mask: Mask;
-  /** The concurrency limit for calls; further ones fail as `busy`. */
-  maxCalls: number;
   /** Called after every tool call, for the log. */
   onToolCall: (call: Exchange & { tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
-
-const BUSY = new GatewayError({ kind: 'busy', retryAfterSeconds: 5 });
 
 /** `protocolVersion` restricts the server to one revision; by default it supports all. */
 export type CreateServer = (protocolVersion?: string) => Server;
@@ -57,8 +52,6 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
   };
   let callsInFlight = 0;
-  // The current call is already counted.
-  const isFull = () => callsInFlight > options.maxCalls;
 
   async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
     const exchange = exchangeOf(serverContext);
@@ -68,8 +61,9 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock: options.services.clock });
     const log: ToolContext['log'] = (event, fields) =>
       options.services.logInfo(event, { request_id: requestId, principal: principal.name, ...fields });
-    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: progress.report };
-    const { result, ...outcome } = isFull() ? toOutcome(BUSY, requestId, options.mask) : await tool.call(args, context);
+    const report = (message: string) => progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS));
+    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const { result, ...outcome } = await tool.call(args, context);
     progress.end();
     options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: options.services.clock.now() - startMs, ...outcome });
     return result;

@@ -20,8 +20,9 @@ export function createNodeRuntime(log: Log): Runtime {
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
     // With the container's heap limit, 2,600 concurrent calls crash the process.
-    maxCalls: 2_200,
+    maxCalls: 2_050,
     mediaMemoryBytes: 256 * MIB,
+    lingerMs: Number.POSITIVE_INFINITY,
     // A Node process keeps working after a client disconnects.
     waitUntil: () => {},
   };

@@ -12,7 +12,10 @@ export function createWorkersRuntime(log: Log): Runtime {
     heartbeatMs: 500,
     waitUntil,
     bytesInit: (body) => ({ body }),
-    maxCalls: 1_000,
+    // The platform itself bounds them. They could not be counted either: a call whose client has gone may end unseen.
+    maxCalls: Number.POSITIVE_INFINITY,
+    // The 30 s of waitUntil, and some more.
+    lingerMs: 35_000,
     mediaMemoryBytes: MEDIA_MEMORY_BYTES,
   };
 }

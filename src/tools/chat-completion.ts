@@ -1,6 +1,6 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
-import { MAX_NESTING } from '../limits.ts';
+import { MAX_NESTING, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
@@ -10,9 +10,6 @@ import { defineTool, omitUndefined } from './tool.ts';
 type ChatInput = z.output<typeof chatInput>;
 
 const FENCE = '```';
-
-/** The end of a long text is what is new in it. */
-const MAX_PROGRESS_CHARACTERS = 1_000;
 
 const chatOutput = z.object({
   text: z.string(),
@@ -37,7 +34,8 @@ export const chatCompletion = defineTool({
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'chat');
     const request = toRequest(input, upstream.model);
-    const onText = (text: string) => context.progress(text.slice(-MAX_PROGRESS_CHARACTERS));
+    // Twice what is told, so that a secret at its start is found whole.
+    const onText = (text: string) => context.progress(text.slice(-2 * MAX_PROGRESS_CHARACTERS));
     const response = await createChat(upstream, request, { signal: context.signal, ...(context.wantsProgress && { onText }) });
     return toOutput(response, request);
   },

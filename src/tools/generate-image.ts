@@ -73,7 +73,7 @@ export const generateImage = defineTool({
     }
     const request: ImageRequest = { ...omitUndefined(input), model: input.model ?? upstream.model, prompt: input.prompt };
     const count = input.n ?? 1;
-    const admitted = context.admission.admit(count * expectedBytes(input.size));
+    const admitted = context.admission.admit(count * expectedBytes(input.size), context.signal);
     const work = generateAndStore(upstream, request, count, admitted.bytes, context).finally(admitted.release);
     return { ...(await context.finish(work)), model: request.model as string };
   },

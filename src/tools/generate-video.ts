@@ -188,7 +188,7 @@ async function finish(
   withSpritesheet: boolean,
 ): Promise<z.input<typeof videoOutput>> {
   const { seconds, size, model } = job;
-  const admitted = context.admission.admit(UPLOAD_BYTES);
+  const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
   const work = storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
   const files = await context.finish(work);
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };

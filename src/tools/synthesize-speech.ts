@@ -73,7 +73,7 @@ export const synthesizeSpeech = defineTool({
     }
     const voice = input.voice ?? DEFAULT_VOICE;
     const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
-    const admitted = context.admission.admit(UPLOAD_BYTES);
+    const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
     const work = createAndStore(upstream, request, context).finally(admitted.release);
     const { format, file } = await context.finish(work);
     return {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { tools } from '../../src/tools/index.ts';
 import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
 
@@ -47,6 +47,22 @@ describe('excessive nesting is rejected before the call, with its id', () => {
     expect(await response.json()).toMatchObject({ id: 7, error: { code: -32600, message: expect.stringContaining('64') } });
   });
 
+  test.each([
+    ['two million levels that are never closed', '['.repeat(2_000_000), null],
+    ['deep objects, with the id after them', `{"params":${'{"a":'.repeat(65)}1${'}'.repeat(65)},"id":"late"}`, 'late'],
+    ['brackets after a string that ends in a backslash', `{"id":3,"a":"[[\\\\","b":${deep(70)}}`, 3],
+  ])('%s', async (_, body, id) => {
+    const response = await createTestApp().post(body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ id, error: { code: -32600 } });
+  });
+
+  test('brackets in strings are none', async () => {
+    const args = JSON.stringify({ prompt: `${'[{'.repeat(1_000)} \\" ${'['.repeat(100)} "` });
+    const body = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"chat_completion","arguments":${args}}}`;
+    expect((await createTestApp().post(body)).status).toBe(200);
+  });
+
   test('59 levels in arguments are fine', async () => {
     expect((await createTestApp().post(message(deep(59)))).status).toBe(200);
   });
@@ -59,15 +75,31 @@ describe('excessive nesting is rejected before the call, with its id', () => {
   });
 });
 
+describe('identifiers, which responses repeat, are bounded', () => {
+  const long = 'x'.repeat(1_025);
+  test.each<[string, object, unknown]>([
+    ['method', { id: 5, method: long }, 5],
+    ['id', { id: long, method: 'ping' }, null],
+    ['progressToken', { id: 5, method: 'ping', params: { _meta: { progressToken: long } } }, 5],
+  ])('%s', async (name, message, id) => {
+    const response = await createTestApp().post({ jsonrpc: '2.0', ...message });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ id, error: { code: -32600, message: expect.stringContaining(`${name} is longer`) } });
+  });
+});
+
 describe('bodies', () => {
-  test('a body that does not arrive in time is rejected', async () => {
+  test.each([{}, { 'content-length': '1000' }])('a body that does not arrive in time is rejected and cancelled: %j', async (declared) => {
     const app = createTestApp(testEnvironment(), testRuntime({ timeLimit: async () => {} }));
-    const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"json')) });
-    const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
+    const cancel = vi.fn();
+    const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"json')), cancel });
+    const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json', ...declared };
     const response = await app.app.request(
       new Request('http://localhost/mcp', { method: 'POST', headers, body, duplex: 'half' } as RequestInit),
     );
     expect(response.status).toBe(408);
+    expect(response.headers.get('connection')).toBe('close');
+    await vi.waitUntil(() => cancel.mock.calls.length > 0);
   });
 });
 
@@ -98,9 +130,13 @@ test.each([
 test('calls over the concurrency limit fail as busy and are not forwarded', async () => {
   const app = createTestApp(testEnvironment(), testRuntime({ maxCalls: 2 }));
   await app.fail({ delayMs: 300 }, { delayMs: 300 });
-  const results = await Promise.all([1, 2, 3, 4].map(() => app.call('chat_completion', { prompt: 'Hello' })));
-  expect(results.filter(({ isError }) => isError).map(({ content }) => content[0]?.text)).toEqual(
-    Array(2).fill(expect.stringMatching(/ in \d+ s\. \(busy, /)),
-  );
+  const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'chat_completion', arguments: { prompt: 'Hello' } } };
+  const responses = await Promise.all([1, 2, 3, 4].map(() => app.post(message)));
+  expect(responses.map(({ status }) => status).sort()).toEqual([200, 200, 503, 503]);
+  const refused = responses.find(({ status }) => status === 503);
+  expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await refused?.json()).toMatchObject({ error: { code: 'busy' } });
+  await Promise.all(responses.filter(({ status }) => status === 200).map((response) => response.text()));
   expect(await app.requests()).toHaveLength(2);
+  expect((await app.post(message)).status).toBe(200);
 });
