@@ -36,7 +36,7 @@ export function createApp(
   );
 
   app.use(checkHost, origin(server.allowedOrigins));
-  // Before anything is awaited, so that a flood of calls holds no memory.
+  // Before the first await, so that a flood of calls uses no memory.
   app.use(admit(runtime.maxCalls, callsInFlight));
   app.use(authenticate(verifyToken));
 

@@ -4,8 +4,8 @@ import { type HttpEnv, httpError } from './errors.ts';
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Refuses POSTs beyond `maxCalls` at once before their body is read, since each takes some memory whatever it asks
- * for. `callsInFlight` counts the calls whose response has begun, or whose client has gone, as well.
+ * Rejects POSTs beyond `maxCalls` concurrent calls before reading their body, since each call uses memory whatever it
+ * does. `callsInFlight` includes calls whose response has started or whose client has disconnected.
  */
 export function admit(maxCalls: number, callsInFlight: () => number): MiddlewareHandler<HttpEnv> {
   let open = 0;
@@ -13,7 +13,7 @@ export function admit(maxCalls: number, callsInFlight: () => number): Middleware
     if (c.req.method !== 'POST') return next();
     if (Math.max(open, callsInFlight()) >= maxCalls) {
       c.header('Retry-After', String(RETRY_AFTER_SECONDS));
-      return httpError(c, 503, 'busy', `The gateway is busy; the call was not forwarded. Try again in ${RETRY_AFTER_SECONDS} s.`);
+      return httpError(c, 503, 'busy', `The gateway is busy; the call was not forwarded. Retry in ${RETRY_AFTER_SECONDS} s.`);
     }
     open++;
     try {

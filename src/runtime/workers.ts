@@ -12,9 +12,9 @@ export function createWorkersRuntime(log: Log): Runtime {
     heartbeatMs: 500,
     waitUntil,
     bytesInit: (body) => ({ body }),
-    // The platform itself bounds them. They could not be counted either: a call whose client has gone may end unseen.
+    // The platform limits them, and they cannot be counted here: a call whose client has disconnected may end unobserved.
     maxCalls: Number.POSITIVE_INFINITY,
-    // The 30 s of waitUntil, and some more.
+    // The 30 s of waitUntil, plus a margin.
     lingerMs: 35_000,
     mediaMemoryBytes: MEDIA_MEMORY_BYTES,
   };
