@@ -1,28 +1,28 @@
 import { GatewayError } from './errors.ts';
 
-/** Memory for media in flight, given out before anything is paid for. */
+/** Memory for media in flight, reserved before anything is billed. */
 export type Admission = Readonly<{
-  /** Reserves `bytes`, or all there is if that is less; throws `busy` when so much is not free now. */
+  /** Reserves `bytes`, or the whole capacity if that is less. Throws `busy` when too little is free. */
   admit: (bytes: number) => Admitted;
 }>;
 
 type Admitted = Readonly<{ bytes: number; release: () => void }>;
 
-/** About as long as an image takes. */
+/** Roughly the time an image takes. */
 const RETRY_AFTER_SECONDS = 20;
 
 export function createAdmission(capacityBytes: number): Admission {
-  let used = 0;
+  let usedBytes = 0;
   return {
-    admit(wanted) {
-      const bytes = Math.min(wanted, capacityBytes);
-      if (used + bytes > capacityBytes) throw new GatewayError({ kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS });
-      used += bytes;
+    admit(requestedBytes) {
+      const bytes = Math.min(requestedBytes, capacityBytes);
+      if (usedBytes + bytes > capacityBytes) throw new GatewayError({ kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS });
+      usedBytes += bytes;
       let isHeld = true;
       return {
         bytes,
         release() {
-          if (isHeld) used -= bytes;
+          if (isHeld) usedBytes -= bytes;
           isHeld = false;
         },
       };
