@@ -88,7 +88,7 @@ function describe(failure: Failure): string {
     case 'quota_exhausted':
       return `${failure.service} returned 429: the account's quota is exhausted. Retrying will not help until the operator adds credit or raises the limit.`;
     case 'upstream_timeout':
-      return `The request to ${failure.service} timed out. ${retryAdvice(failure.paid)}`;
+      return `${failure.service} timed out. ${retryAdvice(failure.paid)}`;
     case 'upstream_unreachable':
       return describeUnreachable(failure);
     case 'upstream_answer':
