@@ -1,33 +1,33 @@
-# The gateway on Node, which runs the TypeScript sources as they are: there is no build step.
+# The gateway on Node, which runs the TypeScript sources directly: there is no build step.
 #   docker build -t openai-mcp-gateway .
 #   docker run --env-file .dev.vars -p 8000:8000 openai-mcp-gateway
 
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# More than half of the bytes are for compilers, debuggers and readers; the licences stay.
+# Type definitions, source maps and Markdown are more than half of the size and unused at run time; licenses stay.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && find node_modules -type f ! -iname 'licen[cs]e*' \
     \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete
 
 FROM node:26-slim
-# Nothing is installed at run time, and what is not there needs no security updates.
+# Nothing is installed at run time, and removed tools need no security updates.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY src src
 
-# Without these limits Node holds twice the memory under load.
+# Without these limits, Node uses twice the memory under load.
 ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=8"
 USER node
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# An --env-file may quote the port.
+# The port may be quoted in an --env-file.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["node", "-e", "fetch(`http://127.0.0.1:${(process.env.PORT || '8000').replace(/\\D/g, '')}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/node.ts"]
 
-# Last, because a new revision would otherwise make every layer anew.
+# Last, because a new revision would otherwise invalidate every layer.
 ARG VERSION=0.1.0
 ARG REVISION=
 ARG SOURCE=

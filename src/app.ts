@@ -17,11 +17,11 @@ import type { Runtime } from './ports.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
-  /** While true, `/ready` asks for no more traffic, and new calls are refused. */
+  /** While true, `/ready` returns 503 and new calls are rejected. */
   isDraining?: () => boolean;
 }>;
 
-/** The routes and the middleware, in order. */
+/** The middleware and routes, in order. */
 export function createApp(
   { server, runtime, verifyToken, streamableHttp, callsInFlight }: Gateway,
   { sessions, isDraining = () => false }: AppOptions,
@@ -40,39 +40,39 @@ export function createApp(
   app.use(admit(runtime.maxCalls, callsInFlight));
   app.use(authenticate(verifyToken));
 
-  app.use('/mcp', refuseWhile(isDraining)).use('/sse', refuseWhile(isDraining));
+  app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
 
-  const answer = async (c: Context<HttpEnv>) => {
+  const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
     return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, exchangeOf(c));
   };
-  // Some clients send POSTs even to the URL of a legacy stream, and open the stream only when that fails.
-  app.post('/mcp', answer).get((c) => (asksForLegacyStream(c.req.raw) ? openStream(c, sessions) : refuseMethod(c, 'POST')));
-  app.post('/sse', answer).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : refuseMethod(c, 'GET, POST')));
+  // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
+  app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));
+  app.post('/sse', handlePost).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : methodNotAllowed(c, 'GET, POST')));
   app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining));
-  app.all('/mcp', (c) => refuseMethod(c, 'POST'));
-  app.all('/sse', (c) => refuseMethod(c, 'GET, POST'));
-  app.all('/messages', (c) => refuseMethod(c, 'POST'));
+  app.all('/mcp', (c) => methodNotAllowed(c, 'POST'));
+  app.all('/sse', (c) => methodNotAllowed(c, 'GET, POST'));
+  app.all('/messages', (c) => methodNotAllowed(c, 'POST'));
   return app;
 }
 
-/** Clients and load balancers try again elsewhere. */
-function refuseWhile(isDraining: () => boolean): MiddlewareHandler<HttpEnv> {
-  return async function refuseWhileDraining(c, next) {
-    return isDraining() ? refuseNewCall(c) : next();
+/** Lets clients and load balancers retry on another instance. */
+function rejectWhile(isDraining: () => boolean): MiddlewareHandler<HttpEnv> {
+  return async function rejectWhileDraining(c, next) {
+    return isDraining() ? rejectNewCall(c) : next();
   };
 }
 
-function refuseNewCall(c: Context<HttpEnv>): Response {
+function rejectNewCall(c: Context<HttpEnv>): Response {
   c.header('Retry-After', '1');
-  return httpError(c, 503, 'draining', 'The gateway is being stopped, and takes no new calls; nothing was sent.');
+  return httpError(c, 503, 'draining', 'The gateway is shutting down; the call was not forwarded.');
 }
 
 /**
- * Whether a GET of the MCP endpoint is for the stream of HTTP+SSE (specification 2024-11-05), whose clients know no
- * sessions in headers, and not for that of a Streamable HTTP session, of which there are none here.
+ * Whether a GET of the MCP endpoint opens an HTTP+SSE stream (specification 2024-11-05), whose clients send no session
+ * header, rather than the stream of a Streamable HTTP session, which this server does not offer.
  */
-function asksForLegacyStream({ method, headers }: Request): boolean {
+function isLegacyStreamRequest({ method, headers }: Request): boolean {
   const version = headers.get('mcp-protocol-version') ?? SSE_PROTOCOL_VERSION;
   const isLegacy = version === SSE_PROTOCOL_VERSION && !headers.has('mcp-session-id');
   return method === 'GET' && isLegacy && (headers.get('accept') ?? '').includes('text/event-stream');
@@ -82,23 +82,23 @@ async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<R
   const opened = await sessions.open(c.get('principal').id);
   if (opened) return opened;
   c.header('Retry-After', '60');
-  return httpError(c, 503, 'too_many_sessions', 'Too many streams are open; try again later.');
+  return httpError(c, 503, 'too_many_sessions', 'Too many open streams; retry later.');
 }
 
-/** The inbox of a legacy stream: what a message leads to is sent to the stream. */
+/** Accepts messages for a legacy stream; responses go to the stream. */
 async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessions, isDraining: () => boolean): Promise<Response> {
   const body = await readJsonRpcBody(c, runtime);
   if (body instanceof Response) return body;
-  // Cancellations still have something to say.
-  if (isDraining() && 'method' in body.message && 'id' in body.message) return refuseNewCall(c);
+  // Notifications such as cancellations still get through.
+  if (isDraining() && 'method' in body.message && 'id' in body.message) return rejectNewCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
   switch (await sessions.deliver({ sessionId, message: body.message, exchange: exchangeOf(c) })) {
     case 'accepted':
       return c.text('Accepted', 202);
     case 'invalid':
-      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message, with an id that is not in use.');
+      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message whose id is not in use.');
     case 'unknown':
-      return httpError(c, 404, 'unknown_session', 'There is no such session (any more); open a new stream with GET /sse.');
+      return httpError(c, 404, 'unknown_session', 'Session not found or expired; open a new stream with GET /sse.');
   }
 }
 
@@ -106,17 +106,17 @@ function exchangeOf(c: Context<HttpEnv>): Exchange {
   return { requestId: c.get('requestId'), principal: c.get('principal') };
 }
 
-function refuseMethod(c: Context<HttpEnv>, allowed: string): Response {
+function methodNotAllowed(c: Context<HttpEnv>, allowed: string): Response {
   c.header('Allow', allowed);
   return httpError(
     c,
     405,
     'method_not_allowed',
-    `${c.req.method.slice(0, MAX_NAME_CHARACTERS)} is not for ${c.req.path}; allowed: ${allowed}.`,
+    `${c.req.method.slice(0, MAX_NAME_CHARACTERS)} is not allowed on ${c.req.path}; allowed: ${allowed}.`,
   );
 }
 
-/** What is served while the configuration is wrong: every request is told which variables to correct, never a value. */
+/** Serves while misconfigured: every request fails with the variables to correct, never their values. */
 export function createMisconfiguredApp(problems: readonly ConfigProblem[], runtime: Runtime): Hono<HttpEnv> {
   const app = createBase(runtime);
   const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}. Its operator must set them (npx wrangler secret put NAME, or .dev.vars for wrangler dev).`;
@@ -134,10 +134,10 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
   app.use(requestLog({ now, randomUUID, log: (entry) => log.info('request', entry) }));
   app.get('/health', (c) => c.json({ status: 'ok', version: VERSION }));
   app.notFound((c) =>
-    httpError(c, 404, 'not_found', `There is nothing at ${c.req.path.slice(0, MAX_PATH_CHARACTERS)}; the MCP endpoint is POST /mcp.`),
+    httpError(c, 404, 'not_found', `No route for ${c.req.path.slice(0, MAX_PATH_CHARACTERS)}; the MCP endpoint is POST /mcp.`),
   );
   app.onError((error, c) => {
-    // A client that breaks off its request is no fault of ours, and does not read the answer.
+    // A client that aborts its request is not a server error, and does not read the response.
     if (c.req.raw.signal.aborted) return c.body(null, 400);
     log.error('request_failed', { request_id: c.get('requestId'), error: error.stack });
     return httpError(c, 500, 'internal_error', 'Internal error.');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { trimEndSlashes } from './trim-slashes.ts';
 
-/** The kinds of values that variables have. Messages complete "NAME …", and never quote the value. */
+/** Schemas for the values of variables. Messages complete "NAME …" and never quote the value. */
 
 export const token = (what: string) => z.string().regex(/^[\x21-\x7e]+$/, `must be ${what}: visible ASCII characters without spaces`);
 export const name = () => z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be a name of at most 200 visible ASCII characters without spaces');
@@ -13,10 +13,10 @@ const list = () =>
       .filter((item) => item !== ''),
   );
 
-/** Hosts as they stand in URLs: in lower case. */
+/** Hosts as they appear in URLs: lowercase. */
 export const hostList = () => list().transform((hosts) => hosts.map((host) => host.toLowerCase()));
 
-/** Origins as browsers send them: without a path, in lower case, without the default port. */
+/** Origins as browsers send them: lowercase, without path or default port. */
 export const originList = () =>
   list().transform((origins, context) => {
     const isOrigin = (text: string) => URL.canParse(text) && /^[a-z-]+:\/\/[^/?#@\s]+\/?$/i.test(text);
@@ -34,7 +34,7 @@ export const httpUrl = () =>
     return z.NEVER;
   });
 
-/** People paste the URL of the API, or of one call, where the resource's is wanted: what begins with /openai is cut off. */
+/** Accepts the URL of the API or of one operation in place of the resource's: drops everything from /openai on. */
 export const azureResource = () =>
   z
     .string()

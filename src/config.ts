@@ -8,39 +8,39 @@ import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/ups
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Everything the gateway takes from its environment, parsed once. */
+/** All settings from the environment, parsed once. */
 export type Config = Readonly<{
   server: Readonly<{
     apiKey: string;
     host: string;
     port: number;
-    /** `undefined`: the default, loopback origins. */
+    /** `undefined`: loopback origins. */
     allowedOrigins: readonly string[] | undefined;
-    /** `undefined`: the default, loopback names when listening on loopback. */
+    /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
-  /** Hosts, besides the storage's own, from which images that callers name may be read. */
+  /** Hosts, besides the storage account's, from which caller-supplied image URLs may be read. */
   inputHosts: readonly string[];
-  /** Hosts, at private addresses too, from which images that an upstream names may be read, besides the upstream's own. */
+  /** Hosts, besides the upstream's own, from which upstream image URLs may be read even at private addresses. */
   downloadHosts: readonly string[];
-  /** Every value in it that nobody else may see. */
+  /** All secret values, for redaction. */
   secrets: readonly string[];
 }>;
 
-/** Where media goes; or the variables that are not set. */
+/** Where media is stored, or the variables that are missing. */
 export type StorageSettings =
   | Readonly<{ configured: false; missing: readonly string[] }>
   | Readonly<{ configured: true; azure: BlobStoreSettings; media: MediaSettings }>;
 
-/** One thing wrong with the environment: which variable, and what is expected. Never the value. */
+/** One problem in the environment: the variable and what is expected. Never the value. */
 export type ConfigProblem = Readonly<{ variable: string; problem: string }>;
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: readonly ConfigProblem[] };
 
-/** Every variable the gateway reads. The README's table and `.dev.vars.example` are held against these names. */
+/** Every variable the gateway reads. Tests check the documentation and `.dev.vars.example` against these names. */
 export const environmentSchema = z.object({
   MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters'),
   HOST: z.string().default('0.0.0.0'),
@@ -94,10 +94,7 @@ export const environmentSchema = z.object({
     .optional(),
   AZURE_BLOB_CONTAINER: z
     .string()
-    .regex(
-      /^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/,
-      'must be a container name: 3 to 63 lower-case letters, digits and single hyphens',
-    )
+    .regex(/^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'must be a container name: 3 to 63 lowercase letters, digits and single hyphens')
     .optional(),
   AZURE_BLOB_PUBLIC_BASE_URL: httpUrl().optional(),
   AZURE_BLOB_PATH_PREFIX: pathSegments().optional(),
@@ -110,12 +107,12 @@ export const environmentSchema = z.object({
 type Environment = z.output<typeof environmentSchema>;
 
 /**
- * Parses the environment of either runtime. Unset, empty and blank mean the same, and one pair of quotes around a
- * value is dropped, because `docker run --env-file` keeps what a `.env` reader would remove. Names the gateway does
- * not know, and bindings that are not strings, are ignored.
+ * Parses the environment of either runtime. Empty and blank values count as unset, and one pair of quotes around a value
+ * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Unknown names and bindings that
+ * are not strings are ignored.
  */
 export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult {
-  const given: Record<string, string> = {};
+  const values: Record<string, string> = {};
   for (const variable of Object.keys(environmentSchema.shape)) {
     const value = env[variable];
     const text =
@@ -125,22 +122,22 @@ export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult
             .replace(/^(["'])(.*)\1$/s, '$2')
             .trim()
         : '';
-    if (text !== '') given[variable] = text;
+    if (text !== '') values[variable] = text;
   }
-  const parsed = environmentSchema.safeParse(given);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, given));
-  problems.push(...checkCombinations(given));
+  const parsed = environmentSchema.safeParse(values);
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, values));
+  problems.push(...checkCombinations(values));
   if (parsed.success) problems.push(...checkReadSas(parsed.data));
   return parsed.success && problems.length === 0 ? { ok: true, config: toConfig(parsed.data) } : { ok: false, problems };
 }
 
-function toProblem(issue: z.core.$ZodIssue, given: Readonly<Record<string, string>>): ConfigProblem {
+function toProblem(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): ConfigProblem {
   const variable = String(issue.path[0]);
-  return { variable, problem: given[variable] === undefined ? 'is required' : issue.message };
+  return { variable, problem: values[variable] === undefined ? 'is required' : issue.message };
 }
 
-/** What one variable asks of another. A key is never sent to a server it was not given for, so a lone one is wrong. */
-function checkCombinations(given: Readonly<Record<string, string>>): ConfigProblem[] {
+/** Variables that require another. A key is never sent to a server it was not issued for, so a key without its server is an error. */
+function checkCombinations(values: Readonly<Record<string, string>>): ConfigProblem[] {
   const pairs = [
     ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
     ...CAPABILITIES.map(
@@ -148,15 +145,15 @@ function checkCombinations(given: Readonly<Record<string, string>>): ConfigProbl
     ),
   ] as const;
   return pairs
-    .filter(([set, needed]) => given[set] !== undefined && given[needed] === undefined)
+    .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
     .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` }));
 }
 
-/** A SAS can be made with the account's key alone; the operator's own may write, and is not to be handed out. */
+/** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
 function checkReadSas(env: Environment): ConfigProblem[] {
   const withoutKey = env.AZURE_STORAGE_CONNECTION_STRING?.credential.kind === 'sas';
   if (!withoutKey || env.AZURE_BLOB_READ_SAS_HOURS === undefined) return [];
-  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must have an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
+  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
 }
 
 function toConfig(env: Environment): Config {
@@ -228,7 +225,7 @@ function azureOpenAI(env: Environment): OpenAISettings['azure'] {
   };
 }
 
-/** Storage is optional: chat works without it, and a media tool names what is missing. */
+/** Storage is optional: chat works without it, and media tools report what is missing. */
 function storage(env: Environment): StorageSettings {
   const { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl } = env;
   if (!account || !container || !publicBaseUrl) {

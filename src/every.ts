@@ -2,22 +2,22 @@ import type { Clock } from './ports.ts';
 
 export type EveryOptions = Readonly<{
   ms: number;
-  /** Since when the time counts; each act moves it on. */
+  /** The start of the current interval; each action advances it. */
   sinceMs: () => number;
   signal: AbortSignal;
-  /** Asked before each act and each wait. */
+  /** Checked before each action and each wait. */
   isNeeded?: () => boolean;
 }>;
 
 /**
- * Acts whenever `ms` have passed, until the signal is aborted or it is not needed any more. Survives a clock that is set
- * back. Never rejects.
+ * Runs `act` every `ms`, until the signal aborts or it is no longer needed. Tolerates a clock that is set back. Never
+ * rejects.
  */
 export async function every(clock: Clock, { ms, sinceMs, signal, isNeeded = () => true }: EveryOptions, act: () => void): Promise<void> {
   while (!signal.aborted && isNeeded()) {
-    const leftMs = sinceMs() + ms - clock.now();
-    // More than `ms` is left when the clock has been set back.
-    if (leftMs > 0 && leftMs <= ms) await clock.sleep(leftMs, signal).catch(() => {});
+    const remainingMs = sinceMs() + ms - clock.now();
+    // More than `ms` remains when the clock has been set back.
+    if (remainingMs > 0 && remainingMs <= ms) await clock.sleep(remainingMs, signal).catch(() => {});
     else act();
   }
 }

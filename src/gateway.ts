@@ -17,14 +17,14 @@ import type { Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { tools } from './tools/index.ts';
 
-/** The working parts behind the routes. */
+/** The components behind the routes. */
 export type Gateway = Readonly<{
   server: Config['server'];
   runtime: Runtime;
   verifyToken: VerifyToken;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
-  /** How many tool calls run, those included whose client has gone. */
+  /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
 }>;
 
@@ -32,7 +32,7 @@ export const VERSION = packageJson.version;
 
 const { name, description, homepage }: { name: string; description: string; homepage?: string } = packageJson;
 
-/** What anybody may know of the gateway. */
+/** The public description of the gateway. */
 export const ABOUT = {
   name,
   title: 'OpenAI MCP Gateway',
@@ -43,9 +43,9 @@ export const ABOUT = {
 };
 
 const INSTRUCTIONS =
-  'Tools of a gateway to OpenAI models. Media is stored and returned as URLs. Calls are charged to the team that runs the gateway: do not repeat one that may have succeeded. list_supported_models is free and tells what is available.';
+  'Tools for OpenAI models, through a gateway. Media is stored and returned as URLs. Calls are billed to the team that runs the gateway: do not repeat a call that may have succeeded. list_supported_models is free and lists what is available.';
 
-/** Wires the configuration to the parts; the only place that does. */
+/** The composition root: wires the components from the configuration. */
 export function createGateway(config: Config, runtime: Runtime): Gateway {
   const { waitUntil, log } = runtime;
   const media = createMedia(config.storage, runtime);
@@ -69,7 +69,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       return work;
     },
   };
-  logWhatIsMissing(services.upstreams, media.missing, log);
+  logUnavailable(services.upstreams, media.missing, log);
   const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
@@ -91,8 +91,8 @@ function createMedia(storage: StorageSettings, runtime: Runtime): MediaStore {
   return createMediaStore(createBlobStore(storage.azure, runtime), storage.media, runtime);
 }
 
-/** So that the operator need not find out by a call. */
-function logWhatIsMissing(upstreams: Upstreams, storageVariables: readonly string[], log: Log): void {
+/** Logs unavailable features at startup, so that the operator need not discover them through a failed call. */
+function logUnavailable(upstreams: Upstreams, storageVariables: readonly string[], log: Log): void {
   for (const capability of CAPABILITIES) {
     const upstream = upstreams[capability];
     if (!upstream.available) log.info('unavailable', { capability, reason: upstream.reason });
@@ -100,7 +100,7 @@ function logWhatIsMissing(upstreams: Upstreams, storageVariables: readonly strin
   if (storageVariables.length > 0) log.info('unavailable', { capability: 'storage', reason: `${storageVariables.join(', ')} not set` });
 }
 
-/** Puts the transports around an MCP server. */
+/** Exposes an MCP server through its transports. */
 export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
   const { heartbeatMs, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
@@ -120,8 +120,8 @@ function stackOf(error: unknown): string {
 }
 
 /**
- * What the client was told and, where the system gave one, the code of the first cause (ECONNREFUSED, …). The words of
- * a cause are left out: an upstream's may quote the key.
+ * The message sent to the client and, if available, the code of the root cause (ECONNREFUSED, …). Messages of causes are
+ * omitted: an upstream's may quote the API key.
  */
 function describeFailureForLog(error: unknown): { error: string; code?: string } {
   let cause = error;

@@ -3,7 +3,7 @@ import type { Redact } from './redact.ts';
 const LEVELS = { debug: 10, info: 20, warn: 30, error: 40 } as const;
 type Level = keyof typeof LEVELS;
 
-/** `log.info('tool_call', {…})`: one event with its fields. Never arguments, results, keys or URLs with a SAS. */
+/** `log.info('tool_call', {…})`: one event with its fields. Never log arguments, results, keys or URLs with a SAS. */
 export type Log = Readonly<Record<Level, (event: string, fields?: Record<string, unknown>) => void>>;
 
 export type LogOptions = Readonly<{
@@ -13,7 +13,7 @@ export type LogOptions = Readonly<{
   now: () => number;
 }>;
 
-/** One JSON object a line, which `docker logs` and Workers Logs both read; what looks like a secret is taken out. */
+/** Writes one JSON object per line, which `docker logs` and Workers Logs both support, with secrets redacted. */
 export function createLog(minimum: Level, { write, redact, now }: LogOptions): Log {
   const clean = (_: string, value: unknown) => (typeof value === 'string' ? redact(value) : value);
   const at =

@@ -13,20 +13,20 @@ import { createRedactor } from './redact.ts';
 import { createNodeRuntime } from './runtime/node.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
-/** Connections that wait to be accepted; Node's 511 overflow in a burst, and clients then try again only after seconds. */
+/** Pending connections; Node's default of 511 overflows in a burst, and clients then retry only after seconds. */
 const BACKLOG = 4096;
-/** Slow senders would otherwise hold their connections for minutes. */
+/** Otherwise, slow senders hold their connections for minutes. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
-/** Longer than the idle time of common load balancers, so that they and not we close first. */
+/** Longer than the idle timeout of common load balancers, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** Calls in flight are paid for, so they may finish and be stored; the platform's own grace period is usually shorter. */
+/** Calls in flight are billed, so they may finish and be stored; the platform's grace period is usually shorter. */
 const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 const IDLE_CHECK_MS = 100;
-/** For what clients have not read yet when the last call has ended. */
+/** Time for clients to read the rest of their responses after the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
-/** As Node's own; any other error is a bad request. */
+/** Node's defaults; any other error is a bad request. */
 const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -34,15 +34,16 @@ const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
 };
 
 function main(): void {
-  if (!('fromBase64' in Uint8Array)) stop(`This needs Node 26, and this is ${process.versions.node}: "npm start" brings its own.`);
+  if (!('fromBase64' in Uint8Array))
+    exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
   const loaded = loadConfig(readEnvironment());
   if (loaded.ok) serve(loaded.config);
-  else refuseToStart(loaded.problems);
+  else exitWithProblems(loaded.problems);
 }
 
-/** The process's variables, and for those that are unset or empty the file's. */
+/** The process environment, falling back to the file for unset and empty variables. */
 function readEnvironment(): Record<string, string | undefined> {
-  // Some editors put a byte order mark in front.
+  // Some editors write a byte order mark.
   const fromFile = existsSync(LOCAL_VARIABLES) ? parseEnv(readFileSync(LOCAL_VARIABLES, 'utf8').replace(/^\uFEFF/, '')) : {};
   const set = Object.entries(process.env).filter(([, value]) => value?.trim());
   return { ...fromFile, ...Object.fromEntries(set) };
@@ -80,20 +81,20 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
     connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
   };
-  // Without `createServer` it is node:http's server that is made.
+  // Without `createServer`, this creates a node:http server.
   return createAdaptorServer({ fetch, serverOptions }) as Server;
 }
 
 function listen(server: Server, { host, port }: Config['server'], log: Log): void {
   server.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EADDRINUSE') stop(`Port ${port} is taken; set PORT to another one.`);
-    const remedy = error.code === 'EACCES' ? 'set PORT to one above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
-    stop(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
+    if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT to another port.`);
+    const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
+    exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
   server.listen({ port, host, backlog: BACKLOG }, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
 }
 
-/** The responses that have not been sent to their last byte, streams included. */
+/** The responses, including streams, that have not been sent completely. */
 function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
   const open = new Set<ServerResponse>();
   server.on('request', (_, response) => {
@@ -104,35 +105,35 @@ function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
 }
 
 /**
- * Node's time limit for headers includes the time in which the event loop is busy: in a burst it would reset connections
- * whose request has arrived and waits to be read. The poll phase before `setImmediate` reads it. Only a connection that
- * was never read from is spared; with its first bytes Node's limit starts anew.
+ * Node's headers timeout includes time in which the event loop is blocked: in a burst, it would reset connections whose
+ * request has arrived but has not been read. The poll phase before `setImmediate` reads it. Only connections without a
+ * single byte read are spared; their first bytes restart Node's timeout.
  */
 function closeFailedConnections(server: Server, openResponses: ReadonlySet<ServerResponse>): void {
-  function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-    const hasBegun = [...openResponses].some((response) => response.socket === socket && response.headersSent);
+  function reject(error: NodeJS.ErrnoException, socket: Socket): void {
+    const hasStarted = [...openResponses].some((response) => response.socket === socket && response.headersSent);
     const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
-    if (socket.writable && !hasBegun) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    if (socket.writable && !hasStarted) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
     socket.destroy(error);
   }
 
   server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
     const socket = stream as Socket;
-    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT' || socket.bytesRead > 0) return refuse(error, socket);
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT' || socket.bytesRead > 0) return reject(error, socket);
     setImmediate(() => {
-      if (socket.bytesRead === 0) refuse(error, socket);
+      if (socket.bytesRead === 0) reject(error, socket);
     });
   });
 }
 
-/** Lets the calls in flight finish, what they store, and their answers; until then, new ones are told to go elsewhere. */
+/** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
 function drain(callsInFlight: () => number, openResponses: () => number, closeStreams: () => void): void {
   let idleSinceMs = Date.now();
   setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
     const idleMs = Date.now() - idleSinceMs;
     if (idleMs < IDLE_CHECK_MS) return;
-    // They would outlive their calls.
+    // Legacy streams would outlive their calls.
     closeStreams();
     if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
   }, IDLE_CHECK_MS);
@@ -143,12 +144,12 @@ function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['a
   return typeof address === 'object' && address ? address.port : fallback;
 }
 
-function refuseToStart(problems: readonly ConfigProblem[]): void {
+function exitWithProblems(problems: readonly ConfigProblem[]): void {
   const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}`);
-  stop(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
+  exitWithError(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
 }
 
-function stop(sentence: string): never {
+function exitWithError(sentence: string): never {
   process.stderr.write(`${sentence}\n`);
   process.exit(1);
 }

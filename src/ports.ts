@@ -1,38 +1,38 @@
 import type { Log } from './log.ts';
 
-/** Time, as the runtime or a test has it. */
+/** Time, provided by the runtime or a test. */
 export type Clock = Readonly<{
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Resolves after `ms`; rejects with the signal's reason when that is aborted first. */
+  /** Resolves after `ms`; rejects with the signal's reason if it aborts first. */
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** The same, for limits that end what hangs; tests whose clock is fast need not hurry the rest of the machine. */
+  /** Like `sleep`, but for timeouts: tests that speed up the clock can leave real I/O its time. */
   timeLimit: (ms: number, signal: AbortSignal) => Promise<void>;
 }>;
 
-/** What differs between the runtimes, or is replaced in tests. */
+/** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &
   Readonly<{
     fetch: typeof fetch;
-    /** As `fetch`, but does not connect to private addresses, where the runtime could. */
+    /** Like `fetch`, but refuses private addresses where the runtime could reach them. */
     fetchPublic: typeof fetch;
-    /** What makes fetch send bytes that are at hand, with a Content-Length and without copying them. */
+    /** Makes fetch send in-memory bytes with a Content-Length and without copying. */
     bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
     randomUUID: () => string;
-    /** From 0 up to 1. */
+    /** From 0 (inclusive) to 1 (exclusive). */
     random: () => number;
     /**
-     * How often a stream on which a call waits is written to. Node is told when a client closes its connection;
-     * workerd finds out by writing, unless the connection was reset.
+     * How often to write to a stream with a pending call. Node is notified when a client closes its connection; workerd
+     * finds out only by writing, unless the connection was reset.
      */
     heartbeatMs: number;
-    /** How many tool calls may run at once; each takes some memory, whatever it does. */
+    /** The concurrency limit for tool calls; each uses some memory, whatever it does. */
     maxCalls: number;
-    /** What media in flight may take of the memory. */
+    /** The memory budget for media in flight. */
     mediaMemoryBytes: number;
-    /** How long work may go on after its client has gone. */
+    /** How long work may continue after its client disconnects. */
     lingerMs: number;
-    /** Keeps the work of a request going after its client has gone. */
+    /** Keeps a request's work running after its client disconnects. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;
   }>;

@@ -1,4 +1,4 @@
-/** The text without slashes at its end; a pattern for them would take quadratic time. */
+/** Removes trailing slashes; a regular expression would take quadratic time. */
 export function trimEndSlashes(text: string): string {
   let end = text.length;
   while (text[end - 1] === '/') end--;

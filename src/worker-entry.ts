@@ -4,12 +4,12 @@ import type { OpenSseSession } from './mcp/sse-sessions.ts';
 export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace }>;
 type Handler = (request: Request) => Response | Promise<Response>;
 
-/** What answers requests, and what opens sessions, if anything can be opened. */
+/** The request handler, and the session opener unless the Worker is misconfigured. */
 export type LoadedWorker = Readonly<{ handle: Handler; openSseSession: OpenSseSession | undefined }>;
 
-/** What a Worker exports: its `fetch`, and the class of the Durable Object in which one legacy stream and its calls live. */
+/** The exports of a Worker: its `fetch`, and the Durable Object class that hosts one legacy stream and its calls. */
 export function createWorkerEntry(load: (env: WorkerEnv) => LoadedWorker) {
-  /** An isolate has one environment for its whole life, so everything is made with the first request. */
+  /** An isolate keeps one environment for life, so everything is created on the first request. */
   let loaded: LoadedWorker | undefined;
 
   function loadOnce(env: WorkerEnv): LoadedWorker {

@@ -28,9 +28,9 @@ function load(env: WorkerEnv): LoadedWorker {
   return { openSseSession: gateway.openSseSession, handle: createApp(gateway, { sessions }).fetch };
 }
 
-/** The configuration, and what the sessions need besides it. */
+/** Loads the configuration and checks the binding that sessions need. */
 function loadWorkerConfig(env: WorkerEnv): ConfigResult {
-  // Workers listen nowhere themselves.
+  // Workers do not listen on a port.
   const result = loadConfig({ ...env, HOST: undefined, PORT: undefined });
   if (env.SSE_SESSIONS) return result;
   const missing = { variable: 'SSE_SESSIONS', problem: 'must be bound to the Durable Object class SseSessionObject, as in wrangler.toml' };

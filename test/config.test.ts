@@ -37,7 +37,7 @@ test('one key is enough, and everything else has its documented default', () => 
   });
 });
 
-test('every problem is told at once, by name and never by value', () => {
+test('every problem is reported at once, by name and never by value', () => {
   const loaded = loadConfig({
     PORT: 'secret-port',
     LOG_LEVEL: 'secret-level',
@@ -67,11 +67,11 @@ test('a pair of quotes around a value is dropped', () => {
   });
 });
 
-test('bindings that are no strings are ignored', () => {
+test('bindings that are not strings are ignored', () => {
   expect(load({ PORT: {}, HOST: 5 })).toEqual(load({}));
 });
 
-describe('values that are refused', () => {
+describe('rejected values', () => {
   test.each([
     ['MCP_SERVER_API_KEY', 'two words'],
     ['MCP_SERVER_API_KEY', 'schlüssel'],
@@ -99,7 +99,7 @@ describe('values that are refused', () => {
   });
 });
 
-test('Azure, which its endpoint chooses, needs its key', () => {
+test('the Azure endpoint requires its key', () => {
   expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com' })).toEqual(['AZURE_OPENAI_API_KEY']);
 });
 
@@ -117,22 +117,20 @@ test.each([
   expect(load({ AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY: 'k' }).openai.azure?.endpoint).toBe('https://r.openai.azure.com');
 });
 
-test('names that are the same in capitals are taken', () => {
+test('enumerated values are case-insensitive', () => {
   expect(load({ LOG_LEVEL: 'INFO' })).toEqual(load({ LOG_LEVEL: 'info' }));
   expect(problems({ ...REQUIRED, AZURE_OPENAI_API_VERSION: 'V1' })).toEqual([]);
 });
 
-test('storage is configured when its three variables are set, with slashes at the ends made even', () => {
+test('storage is configured when its three variables are set, and trims slashes', () => {
   expect(load({ ...STORAGE, AZURE_BLOB_PATH_PREFIX: '/team/a/' }).storage).toMatchObject({
     configured: true,
-    container: 'media',
-    publicBaseUrl: 'https://cdn.example.com/media',
-    pathPrefix: 'team/a',
-    roots: { image: 'images', audio: 'audio', video: 'videos' },
+    azure: { account: { accountName: 'devstoreaccount1' }, container: 'media', publicBaseUrl: 'https://cdn.example.com/media' },
+    media: { pathPrefix: 'team/a', roots: { image: 'images', audio: 'audio', video: 'videos' }, readHours: undefined },
   });
 });
 
-test('storage that is set in part is not wrong, and names what is missing', () => {
+test('partial storage settings are valid and report what is missing', () => {
   expect(load({ AZURE_BLOB_CONTAINER: 'media' }).storage).toEqual({
     configured: false,
     missing: ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_BLOB_PUBLIC_BASE_URL'],

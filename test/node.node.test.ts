@@ -17,45 +17,44 @@ async function runToEnd(env: Record<string, string>): Promise<{ code: number; st
   return { code, stderr };
 }
 
-describe('a start that cannot work ends with exit code 1 and says why', () => {
+describe('a failed start exits with code 1 and says why', () => {
   test('wrong configuration: a list of all variables, without their values', async () => {
     const { code, stderr } = await runToEnd({ PORT: 'secret', LOG_LEVEL: 'loud', OPENAI_API_KEY: 'secret key' });
     expect(code).toBe(1);
-    expect(stderr).toBe(
-      [
-        'The gateway cannot start. Correct these variables (environment or .dev.vars):',
-        '  MCP_SERVER_API_KEY is required',
-        '  PORT must be a whole number from 0 to 65535',
-        '  LOG_LEVEL must be one of debug, info, warn, error',
-        '  OPENAI_API_KEY must be an API key: visible ASCII characters without spaces',
-        '',
-      ].join('\n'),
-    );
+    expect(stderr).toContain('.dev.vars');
+    expect([...stderr.matchAll(/^ {2}([A-Z_]+) \S/gm)].map(([, variable]) => variable)).toEqual([
+      'MCP_SERVER_API_KEY',
+      'PORT',
+      'LOG_LEVEL',
+      'OPENAI_API_KEY',
+    ]);
+    expect(stderr).toMatch(/PORT .*0 to 65535\n.*debug, info, warn, error\n/);
+    expect(stderr).not.toMatch(/secret|loud/);
   });
 
-  test('a port that is taken', async () => {
+  test('a port in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '127.0.0.1', PORT: String(port) });
     other.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`Port ${port} is taken; set PORT to another one.\n`);
+    expect(stderr).toMatch(new RegExp(`^Port ${port} .*PORT.*\\n$`));
   });
 
-  test('an address that is not of this machine', async () => {
+  test('an address of another machine', async () => {
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '192.0.2.1', PORT: '0' });
     expect(code).toBe(1);
-    expect(stderr).toBe('Cannot listen on 192.0.2.1:0 (EADDRNOTAVAIL); set HOST to an address of this machine, such as 0.0.0.0.\n');
+    expect(stderr).toMatch(/^.*192\.0\.2\.1:0 \(EADDRNOTAVAIL\).* HOST .*\n$/);
   });
 
-  test('a Node that lacks what is needed', async () => {
+  test('a Node version that is too old', async () => {
     const program = `delete Uint8Array.fromBase64; await import(${JSON.stringify(new URL('../src/node.ts', import.meta.url).href)});`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
     child.stderr.on('data', (chunk) => (stderr += chunk));
     expect(await once(child, 'close')).toEqual([1, null]);
-    expect(stderr).toMatch(/^This needs Node 26, and this is [\d.]+: "npm start" brings its own\.\n$/);
+    expect(stderr).toMatch(/^Node 26 .* [\d.]+.*"npm start".*\n$/);
   });
 });
 
@@ -81,7 +80,7 @@ describe('a running server', () => {
   });
   afterAll(() => gateway.close());
 
-  test('two Authorization headers are refused, even when both are right', async () => {
+  test('two Authorization headers are rejected, even when both are valid', async () => {
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     const header = `Authorization: Bearer ${CLIENT_KEY}\r\n`;
     socket.write(`GET /mcp HTTP/1.1\r\nHost: localhost\r\n${header}${header}Connection: close\r\n\r\n`);
@@ -90,7 +89,7 @@ describe('a running server', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  test('a chunked body over 4 MiB is answered with 413', async () => {
+  test('a chunked body over 4 MiB returns 413', async () => {
     const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(1_000_000).fill(32)) });
     const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
     const response = await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
@@ -115,7 +114,7 @@ describe('SIGTERM', () => {
     return { gateway, underWay: () => vi.waitUntil(async () => (await recordedRequests(account)).length > 0) };
   }
 
-  test('the call in flight is finished, no other is taken, then the server ends with exit code 0', async () => {
+  test('finishes the call in flight, rejects new ones, then exits with code 0', async () => {
     const { gateway, underWay } = await startSlow();
     const answer = fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
     await underWay();
@@ -127,7 +126,7 @@ describe('SIGTERM', () => {
     expect(await exited).toBe(0);
   });
 
-  test('the call on a legacy stream is finished, then all streams are closed', async () => {
+  test('finishes the call on a legacy stream, then closes all streams', async () => {
     const { gateway, underWay } = await startSlow();
     const [busy, idle] = [await fetch(`${gateway.url}/sse`, { headers }), await fetch(`${gateway.url}/sse`, { headers })];
     const reader = busy.body?.pipeThrough(new TextDecoderStream()).getReader();
@@ -144,7 +143,7 @@ describe('SIGTERM', () => {
     expect(await exited).toBe(0);
   });
 
-  test('a request that is still being sent is answered', async () => {
+  test('a request that is still being sent gets a response', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const request = httpRequest(`${gateway.url}/mcp`, { method: 'POST', headers });
     request.write(call.slice(0, 20));
@@ -158,7 +157,7 @@ describe('SIGTERM', () => {
     expect(await exited).toBe(0);
   });
 
-  test('an answer that is read slowly arrives whole', async () => {
+  test('a response that is read slowly arrives complete', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const prompt = 'a lot to read '.repeat(250_000);
     const params = { name: 'chat_completion', arguments: { prompt } };
@@ -173,7 +172,7 @@ describe('SIGTERM', () => {
     expect(await exited).toBe(0);
   });
 
-  test('a client that does not read its stream does not keep the server', async () => {
+  test('a client that does not read its stream does not delay shutdown', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.write(`GET /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${CLIENT_KEY}\r\n\r\n`);
@@ -189,7 +188,7 @@ describe('SIGTERM', () => {
     socket.destroy();
   });
 
-  test('a subscription of the 2026 era does not keep the server', async () => {
+  test('a subscription of the 2026 era does not delay shutdown', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const method = 'subscriptions/listen';
     const response = await fetch(`${gateway.url}/mcp`, {
@@ -201,7 +200,7 @@ describe('SIGTERM', () => {
     expect(await gateway.terminate()).toBe(0);
   });
 
-  test('after a thousand calls whose clients have gone nothing is left to wait for', async () => {
+  test('a thousand calls with disconnected clients do not delay shutdown', async () => {
     const gateway = await startNodeGateway(testEnvironment());
     const callAndLeave = async (afterMs: number) => {
       const signal = AbortSignal.timeout(afterMs);
@@ -212,7 +211,7 @@ describe('SIGTERM', () => {
     };
     for (let batch = 0; batch < 20; batch++) await Promise.all(Array.from({ length: 50 }, (_, index) => callAndLeave(1 + index)));
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
-    // An unhandled rejection would have ended it, and not with 0.
+    // An unhandled rejection would have exited with another code.
     expect(await gateway.terminate()).toBe(0);
   });
 });

@@ -1,10 +1,10 @@
-/** Who makes a call. */
+/** The authenticated caller. */
 export type Principal = Readonly<{
-  /** Stays the same when the key changes; owns sessions. */
+  /** Survives key rotation; identifies the owner of a session. */
   id: string;
   /** For the log. */
   name: string;
 }>;
 
-/** The principal that a bearer token belongs to; `undefined` when it is refused. */
+/** Resolves a bearer token to its principal; `undefined` if the token is invalid. */
 export type VerifyToken = (token: string) => Promise<Principal | undefined>;

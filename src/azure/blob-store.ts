@@ -1,12 +1,12 @@
 import type { ObjectInfo, ObjectStore } from '../media/object-store.ts';
 import type { StorageAccount } from './connection-string.ts';
-import { type BlobAnswer, type BlobRequests, type BlobRuntime, createBlobRequests } from './requests.ts';
+import { type BlobRequests, type BlobResponse, type BlobRuntime, createBlobRequests } from './requests.ts';
 import { putBlocks, putBytes, replaceBytes } from './upload.ts';
 
 export type BlobStoreSettings = Readonly<{
   account: StorageAccount;
   container: string;
-  /** The URL at which the container's root is reached, without a trailing slash. */
+  /** The public URL of the container's root, without a trailing slash. */
   publicBaseUrl: string;
 }>;
 
@@ -14,13 +14,13 @@ const USABLE_TIMEOUT_MS = 5_000;
 
 const REMEDY = {
   refused:
-    "The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL: the gateway's operator must correct that, or set AZURE_BLOB_READ_SAS_HOURS.",
+    'The container is private, or AZURE_BLOB_PUBLIC_BASE_URL is not its URL. The operator must correct this or set AZURE_BLOB_READ_SAS_HOURS.',
   signedRefused:
-    "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or what is there drops the query: the gateway's operator must correct that.",
+    "AZURE_BLOB_PUBLIC_BASE_URL is not the container's URL, or a CDN there drops the query string. The operator must correct this.",
   unreachable: 'The operator should check AZURE_BLOB_PUBLIC_BASE_URL.',
 };
 
-/** The blobs of one container of Azure Blob Storage, through SAS-signed REST calls. */
+/** The blobs of one Azure Blob Storage container, accessed through SAS-signed REST calls. */
 export function createBlobStore({ account, container, publicBaseUrl }: BlobStoreSettings, runtime: BlobRuntime): ObjectStore {
   const requests = createBlobRequests(account, container, runtime);
   const isSas = account.credential.kind === 'sas';
@@ -31,14 +31,14 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
     },
     replace: (name, body, contentType, etag) => replaceBytes(requests, runtime, { name, contentType, etag }, body),
     async read(name, maxBytes) {
-      const answer = await requests.send(name, { method: 'GET', permissions: 'r', maxBodyBytes: maxBytes });
-      const info = infoOf(answer, requests, isSas);
-      return info && answer.body && { ...info, bytes: answer.body.byteLength, body: answer.body };
+      const response = await requests.send(name, { method: 'GET', permissions: 'r', maxBodyBytes: maxBytes });
+      const info = infoOf(response, requests, isSas);
+      return info && response.body && { ...info, bytes: response.body.byteLength, body: response.body };
     },
     head: async (name) => infoOf(await requests.send(name, { method: 'HEAD', permissions: 'r' }), requests, isSas),
     async delete(name) {
-      const answer = await requests.send(name, { method: 'DELETE', permissions: 'd' });
-      if (!answer.ok && answer.status !== 404) throw requests.toError(answer);
+      const response = await requests.send(name, { method: 'DELETE', permissions: 'd' });
+      if (!response.ok && response.status !== 404) throw requests.toError(response);
     },
     async link(name, expiresOn) {
       const url = `${publicBaseUrl}/${name}`;
@@ -47,25 +47,25 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
     linkHost: new URL(publicBaseUrl).host,
     linkRemedy: REMEDY,
     async assertUsable(missingName) {
-      const look = () => requests.attempt(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
-      const first = await look();
-      const answer = first.transient ? await look() : first;
-      if (isUnusable(answer)) throw requests.toError(answer);
+      const probe = () => requests.attempt(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
+      const first = await probe();
+      const response = first.transient ? await probe() : first;
+      if (isUnusable(response)) throw requests.toError(response);
     },
     isDown: requests.isDown,
   };
 }
 
-/** A SAS that may only write is refused a look. */
-function infoOf(answer: BlobAnswer, requests: BlobRequests, isSas: boolean): ObjectInfo | undefined {
-  if (answer.status === 404 || (answer.status === 403 && isSas)) return undefined;
-  if (!answer.ok) throw requests.toError(answer);
-  const header = (name: string) => answer.headers?.get(name) ?? '';
+/** A write-only SAS cannot read properties: Azure returns 403. */
+function infoOf(response: BlobResponse, requests: BlobRequests, isSas: boolean): ObjectInfo | undefined {
+  if (response.status === 404 || (response.status === 403 && isSas)) return undefined;
+  if (!response.ok) throw requests.toError(response);
+  const header = (name: string) => response.headers?.get(name) ?? '';
   return { bytes: Number(header('content-length')), contentType: header('content-type'), etag: header('etag') };
 }
 
-/** Fails only on what is certain: storage of other makes may respond otherwise. A SAS that may only write is refused a look. */
-function isUnusable({ transient, status = 0, code = '' }: BlobAnswer): boolean {
-  const isNoContainer = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
-  return transient || isNoContainer || (status === 403 && code !== 'AuthorizationPermissionMismatch');
+/** Fails only on unambiguous errors, as compatible stores may respond differently. A write-only SAS cannot read properties. */
+function isUnusable({ transient, status = 0, code = '' }: BlobResponse): boolean {
+  const isMissingContainer = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
+  return transient || isMissingContainer || (status === 403 && code !== 'AuthorizationPermissionMismatch');
 }

@@ -1,11 +1,11 @@
 import { trimEndSlashes } from '../trim-slashes.ts';
 
-/** How requests to the account are authorised: by a key we sign with, or by a SAS made elsewhere. */
+/** How requests to the storage account are authorized: with an account key, or with an existing SAS. */
 type StorageCredential = { kind: 'key'; keyBase64: string } | { kind: 'sas'; query: string };
 
 export type StorageAccount = Readonly<{
   accountName: string;
-  /** Where the containers are, without a trailing slash; the emulator's has the account name as a path. */
+  /** The base URL of the containers, without a trailing slash; the emulator's has the account name as its path. */
   blobEndpoint: string;
   credential: StorageCredential;
 }>;
@@ -13,17 +13,16 @@ export type StorageAccount = Readonly<{
 export type ConnectionStringResult = { ok: true; account: StorageAccount } | { ok: false; problem: string };
 
 /**
- * The emulator's account and key are constants that Microsoft publishes for every installation of Azurite; they are
- * not secret and open nothing else.
+ * The emulator's account and key are public constants, the same for every installation of Azurite; they are not secret
+ * and grant no other access.
  * https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
  */
 const EMULATOR_ACCOUNT = 'devstoreaccount1';
 const EMULATOR_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 /**
- * Reads an Azure Storage connection string in each of its forms: `AccountKey` with `EndpointSuffix` or with
- * `BlobEndpoint`, `SharedAccessSignature` with `BlobEndpoint`, and `UseDevelopmentStorage=true`. Problems are told
- * without quoting the string.
+ * Parses an Azure Storage connection string in any of its forms: `AccountKey` with `EndpointSuffix` or `BlobEndpoint`,
+ * `SharedAccessSignature` with `BlobEndpoint`, and `UseDevelopmentStorage=true`. Problems never quote the string.
  * https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
  */
 export function parseConnectionString(text: string): ConnectionStringResult {
@@ -36,30 +35,30 @@ export function parseConnectionString(text: string): ConnectionStringResult {
   const sas = settings.get('sharedaccesssignature')?.replace(/^\?/, '');
   const keyBase64 = settings.get('accountkey');
   const explicit = settings.get('blobendpoint');
-  // With a SAS nothing is signed here, so the name does not matter.
+  // A SAS is already signed, so the account name does not matter.
   const accountName = settings.get('accountname') ?? (explicit && accountNameOf(explicit)) ?? (sas && !keyBase64 ? 'unnamed' : undefined);
   if (!accountName)
-    return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that names the account' };
+    return { ok: false, problem: 'must be a connection string with AccountName, or with a BlobEndpoint that contains the account name' };
   const endpoint =
     explicit ??
     `${settings.get('defaultendpointsprotocol') ?? 'https'}://${accountName}.blob.${settings.get('endpointsuffix')?.replace(/^\./, '') ?? 'core.windows.net'}`;
   if (keyBase64) {
-    if (!isBase64(keyBase64)) return { ok: false, problem: 'must have an AccountKey in base64' };
+    if (!isBase64(keyBase64)) return { ok: false, problem: 'must contain an AccountKey in base64' };
     return build(endpoint, accountName, { kind: 'key', keyBase64 });
   }
   if (sas) {
     const fields = new URLSearchParams(sas);
-    if (!fields.has('sig')) return { ok: false, problem: 'must have a SharedAccessSignature with a sig field' };
-    // One that follows a stored access policy does not say what it permits.
+    if (!fields.has('sig')) return { ok: false, problem: 'must contain a SharedAccessSignature with a sig field' };
+    // A SAS based on a stored access policy does not list its permissions.
     const permissions = fields.get('sp');
     if (permissions !== null && !permissions.includes('w'))
-      return { ok: false, problem: 'must have a SharedAccessSignature that may write (sp=rcw)' };
+      return { ok: false, problem: 'must contain a SharedAccessSignature with write permission (sp=rcw)' };
     return build(endpoint, accountName, { kind: 'sas', query: sas });
   }
   return { ok: false, problem: 'must be a connection string with AccountKey or SharedAccessSignature' };
 }
 
-/** `Name=Value` pairs separated by semicolons; values hold `=` themselves, so only the first one separates. */
+/** `Name=Value` pairs separated by semicolons; values may contain `=`, so only the first one separates. */
 function readSettings(text: string): Map<string, string> {
   const settings = new Map<string, string>();
   for (const pair of text.split(';')) {
@@ -73,12 +72,12 @@ function readSettings(text: string): Map<string, string> {
 function build(endpoint: string, accountName: string, credential: StorageCredential): ConnectionStringResult {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || /[?#]/.test(endpoint) || url.username)
-    return { ok: false, problem: 'must name an http or https blob endpoint' };
-  if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must have an AccountName of lower-case letters and digits' };
+    return { ok: false, problem: 'must contain an http or https blob endpoint' };
+  if (!/^[a-z0-9-]+$/.test(accountName)) return { ok: false, problem: 'must contain an AccountName of lowercase letters and digits' };
   return { ok: true, account: { accountName, blobEndpoint: trimEndSlashes(endpoint), credential } };
 }
 
-/** The emulator and other path-style endpoints have the account as first path segment, the cloud as first host label. */
+/** Path-style endpoints, such as the emulator's, have the account as first path segment; the cloud's, as first host label. */
 function accountNameOf(endpoint: string): string | undefined {
   if (!URL.canParse(endpoint)) return undefined;
   const url = new URL(endpoint);

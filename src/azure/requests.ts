@@ -15,30 +15,30 @@ export type BlobRuntime = Clock &
 /** One REST operation on a blob. */
 type BlobOperation = Readonly<{
   method: 'PUT' | 'HEAD' | 'GET' | 'DELETE';
-  /** What its SAS must allow, in the order Azure wants. */
+  /** The permissions its SAS needs, in the order Azure requires. */
   permissions: string;
   /** Query parameters besides the SAS, such as `comp=block`. */
   query?: string;
   headers?: Readonly<Record<string, string>>;
-  /** The body of one attempt, and how it is to be sent. */
+  /** The body of one attempt, and how to send it. */
   init?: () => RequestInit;
-  /** How long it is tried again after transient faults; by default a few times. */
+  /** How long to retry after transient faults; by default, a few attempts. */
   retryForMs?: number;
-  /** Reads the body of a success, up to so many bytes; otherwise it is not read. */
+  /** Reads the body of a success, up to this many bytes; by default, it is discarded. */
   maxBodyBytes?: number;
-  /** How long one attempt may take. */
+  /** The time limit for one attempt. */
   timeoutMs?: number;
 }>;
 
-/** How Azure answered: 2xx, or what stands against it. Without a status, the connection failed. */
-export type BlobAnswer = Readonly<{
+/** Azure's response, success or not. Without a status, the connection failed. */
+export type BlobResponse = Readonly<{
   ok: boolean;
   status?: number;
   /** Azure's error code, such as BlobAlreadyExists. */
   code?: string;
   headers?: Headers;
   body?: Uint8Array<ArrayBuffer>;
-  /** Whether the same operation may work a little later. */
+  /** Whether a retry may succeed. */
   transient: boolean;
   retryAfterMs?: number | undefined;
   cause?: unknown;
@@ -46,23 +46,23 @@ export type BlobAnswer = Readonly<{
 
 export type BlobRequests = Readonly<{
   /** Sends the operation once. Never throws. */
-  attempt(name: string, operation: BlobOperation): Promise<BlobAnswer>;
-  /** Sends it until it has a response that is not transient, or the time for that is over; with how many attempts it took. */
-  send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }>;
-  /** A SAS query that lets anyone read this blob until `expiresOn`. */
+  attempt(name: string, operation: BlobOperation): Promise<BlobResponse>;
+  /** Retries until the response is not transient or the retry time is up; also returns the number of attempts. */
+  send(name: string, operation: BlobOperation): Promise<BlobResponse & { attempts: number }>;
+  /** A SAS query that lets anyone read the blob until `expiresOn`. */
   readSas(name: string, expiresOn: Date): Promise<string>;
-  /** Whether the store has failed so often in a row that it counts as down. */
+  /** Whether the store counts as down after repeated consecutive failures. */
   isDown(): boolean;
-  /** The failure that an answer means for a client. */
-  toError(answer: BlobAnswer): GatewayError;
+  /** Converts a failed response into a failure for the client. */
+  toError(response: BlobResponse): GatewayError;
 }>;
 
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 15_000;
-/** For what can be done again at no cost. */
+/** For operations that the caller can repeat for free. */
 const MAX_BRIEF_ATTEMPTS = 4;
 const MAX_RETRY_AFTER_SECONDS = 30;
-/** Azure's clocks and ours may disagree by some minutes. */
+/** Tolerates clock skew of a few minutes between Azure and the gateway. */
 const SAS_STARTS_BEFORE_MS = 5 * 60_000;
 const SAS_LASTS_MS = 15 * 60_000;
 
@@ -70,12 +70,12 @@ const SAS_LASTS_MS = 15 * 60_000;
 export function createBlobRequests(account: StorageAccount, container: string, runtime: BlobRuntime): BlobRequests {
   const { credential } = account;
   const key = credential.kind === 'key' ? importAccountKey(credential.keyBase64) : undefined;
-  // The import is awaited at the first use; until then its failure must not count as unhandled.
+  // First use awaits the import; until then, its rejection must not count as unhandled.
   key?.catch(() => {});
   const gate = createRetryGate(runtime);
 
   async function sasQuery(name: string, permissions: string, expiresOn: Date): Promise<string> {
-    // A SAS from the operator is used as it is; with the account's key each request gets one of its own.
+    // The operator's SAS is used as is; with an account key, each request gets its own.
     if (credential.kind === 'sas') return credential.query;
     return blobSasQuery(await (key as Promise<CryptoKey>), {
       accountName: account.accountName,
@@ -88,15 +88,15 @@ export function createBlobRequests(account: StorageAccount, container: string, r
     });
   }
 
-  async function attempt(name: string, operation: BlobOperation): Promise<BlobAnswer> {
+  async function attempt(name: string, operation: BlobOperation): Promise<BlobResponse> {
     try {
       return await withTimeLimit(runtime, operation.timeoutMs ?? STORAGE_ATTEMPT_TIMEOUT_MS, async (signal) => {
         const response = await fetchBlob(name, operation, signal);
-        const answer = toAnswer(response, operation.method);
-        if (answer.ok && operation.maxBodyBytes !== undefined) return { ...answer, body: await readBlob(response, operation.maxBodyBytes) };
-        // Not awaited: a body that does not end must not hold what is known.
+        const result = toBlobResponse(response, operation.method);
+        if (result.ok && operation.maxBodyBytes !== undefined) return { ...result, body: await readBlob(response, operation.maxBodyBytes) };
+        // Not awaited: a body that never ends must not delay the result.
         response.body?.cancel().catch(() => {});
-        return answer;
+        return result;
       });
     } catch (cause) {
       return { ok: false, transient: true, cause };
@@ -122,28 +122,28 @@ export function createBlobRequests(account: StorageAccount, container: string, r
     });
   }
 
-  async function send(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
-    // What can be done again later does not wait for a store that is down.
+  async function send(name: string, operation: BlobOperation): Promise<BlobResponse & { attempts: number }> {
+    // An operation that the caller can repeat does not wait for a store that is down.
     if (operation.retryForMs === undefined && gate.isOpen()) return sendOnce(name, operation);
     const untilMs = runtime.now() + (operation.retryForMs ?? 0);
     for (let attempts = 1; ; attempts++) {
       const report = await gate.enter(attempts > 1);
-      const answer = await attempt(name, operation);
-      report(!answer.transient);
-      const waitMs = answer.retryAfterMs ?? backoffMs(attempts);
+      const response = await attempt(name, operation);
+      report(!response.transient);
+      const waitMs = response.retryAfterMs ?? backoffMs(attempts);
       const isLast = operation.retryForMs === undefined ? attempts === MAX_BRIEF_ATTEMPTS : runtime.now() + waitMs > untilMs;
-      if (!answer.transient || isLast) return { ...answer, attempts };
+      if (!response.transient || isLast) return { ...response, attempts };
       await runtime.sleep(waitMs);
     }
   }
 
-  async function sendOnce(name: string, operation: BlobOperation): Promise<BlobAnswer & { attempts: number }> {
-    const answer = await attempt(name, operation);
-    if (!answer.transient) gate.close();
-    return { ...answer, attempts: 1 };
+  async function sendOnce(name: string, operation: BlobOperation): Promise<BlobResponse & { attempts: number }> {
+    const response = await attempt(name, operation);
+    if (!response.transient) gate.close();
+    return { ...response, attempts: 1 };
   }
 
-  /** Half of it is chance, so that those who failed together do not come back together. */
+  /** Exponential backoff with 50% jitter, so that operations that failed together do not retry together. */
   function backoffMs(attempts: number): number {
     const ms = Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), MAX_BACKOFF_MS);
     return ms / 2 + (runtime.random() * ms) / 2;
@@ -154,7 +154,7 @@ export function createBlobRequests(account: StorageAccount, container: string, r
     send,
     isDown: gate.isOpen,
     readSas: (name, expiresOn) => sasQuery(name, 'r', expiresOn),
-    toError: (answer) => storageError(answer, container),
+    toError: (response) => storageError(response, container),
   };
 }
 
@@ -162,11 +162,11 @@ function headersOf(init: RequestInit | undefined): Record<string, string> {
   return Object.fromEntries(new Headers(init?.headers));
 }
 
-/** Azure's own responses have this header; those of a proxy in between, which say nothing of a blob, do not. */
+/** Azure always sends this header; a response without it comes from a proxy and says nothing about the blob. */
 const AZURE_HEADER = 'x-ms-request-id';
 const SUCCESS = { PUT: 201, HEAD: 200, GET: 200, DELETE: 202 } as const;
 
-function toAnswer({ status, headers }: Response, method: BlobOperation['method']): BlobAnswer {
+function toBlobResponse({ status, headers }: Response, method: BlobOperation['method']): BlobResponse {
   const seconds = retryAfterSeconds(headers);
   const ok = status === SUCCESS[method] && headers.has(AZURE_HEADER);
   return {
@@ -179,19 +179,20 @@ function toAnswer({ status, headers }: Response, method: BlobOperation['method']
   };
 }
 
-/** `code` is one of Azure's constants from a header; the body, which can quote the signature, is never told. */
-function storageError({ status, code, transient, cause }: BlobAnswer, container: string): GatewayError {
-  const answered = status === undefined ? 'Azure Blob Storage could not be reached' : `Azure Blob Storage answered ${status} (${code})`;
-  return new GatewayError({ kind: 'storage', problem: `${answered}${remedyOf(status, code, container)}`, retryable: transient }, { cause });
+/** `code` is an Azure constant from a header; the body may quote the signature and is never exposed. */
+function storageError({ status, code, transient, cause }: BlobResponse, container: string): GatewayError {
+  const happened = status === undefined ? 'Azure Blob Storage is unreachable' : `Azure Blob Storage returned ${status} (${code})`;
+  return new GatewayError({ kind: 'storage', problem: `${happened}${remedyOf(status, code, container)}`, retryable: transient }, { cause });
 }
 
 function remedyOf(status: number | undefined, code: string | undefined, container: string): string {
-  if (status === undefined) return '; if it never can, AZURE_STORAGE_CONNECTION_STRING or the network must be corrected';
-  if (status === 403) return ': it refused the signature or the permission; AZURE_STORAGE_CONNECTION_STRING must be corrected';
-  if (code === 'ContainerNotFound') return `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist and must be created`;
+  if (status === undefined) return '; if this persists, the operator must check AZURE_STORAGE_CONNECTION_STRING and the network';
+  if (status === 403) return ': the signature or permission was rejected; the operator must correct AZURE_STORAGE_CONNECTION_STRING';
+  if (code === 'ContainerNotFound')
+    return `: the container "${container}" (AZURE_BLOB_CONTAINER) does not exist; the operator must create it`;
   if (code === 'ResourceNotFound')
-    return ': the account or the container does not exist; AZURE_STORAGE_CONNECTION_STRING and AZURE_BLOB_CONTAINER must be checked';
-  if (status < 300) return ': that is not a response of a blob endpoint; a proxy may stand in between';
-  if (status <= 401 || status === 404) return ': that is no blob endpoint; AZURE_STORAGE_CONNECTION_STRING must be corrected';
+    return ': the storage account or container does not exist; the operator must check AZURE_STORAGE_CONNECTION_STRING and AZURE_BLOB_CONTAINER';
+  if (status < 300) return ': not a response from a blob endpoint; a proxy may be intercepting requests';
+  if (status <= 401 || status === 404) return ': not a blob endpoint; the operator must correct AZURE_STORAGE_CONNECTION_STRING';
   return '';
 }

@@ -1,36 +1,36 @@
 import type { Clock } from '../ports.ts';
 
-/** Keeps the retries of all operations on one store from becoming a storm. */
+/** A circuit breaker and retry budget that keep operations on one store from causing a retry storm. */
 export type RetryGate = Readonly<{
-  /** Whether the store has failed so often in a row that it counts as down. */
+  /** Whether the store counts as down after repeated consecutive failures. */
   isOpen: () => boolean;
-  /** Some other attempt has succeeded. */
+  /** Reports that an attempt outside the gate succeeded. */
   close: () => void;
-  /** Resolves when an attempt may be made; its outcome must be reported to what it resolves with. */
+  /** Resolves when an attempt is allowed, with the callback that must receive its outcome. */
   enter: (isRetry: boolean) => Promise<(succeeded: boolean) => void>;
 }>;
 
-/** So many failures in a row, and the store counts as down: then one attempt at a time finds out when it is back. */
+/** After this many consecutive failures, the store counts as down and is probed one attempt at a time. */
 const OPEN_AFTER_FAILURES = 5;
 const PROBE_INTERVAL_MS = 1_000;
-/** The budget of retries while the store fails now and then. */
-const MAX_SAVED_RETRIES = 20;
-const RETRY_EVERY_MS = 500;
+/** The retry budget for occasional failures. */
+const MAX_RETRY_TOKENS = 20;
+const TOKEN_REFILL_MS = 500;
 
 export function createRetryGate({ now, sleep }: Clock): RetryGate {
   let failuresInARow = 0;
   let probe: Promise<void> | undefined;
-  let savedRetries = MAX_SAVED_RETRIES;
-  let savedAtMs = now();
+  let tokens = MAX_RETRY_TOKENS;
+  let refilledAtMs = now();
   const isOpen = () => failuresInARow >= OPEN_AFTER_FAILURES;
 
-  /** Takes one retry out of the budget, or waits for one to come in. */
+  /** Takes a token from the bucket, or waits for the next. */
   async function spendRetry(): Promise<void> {
     const ms = now();
-    savedRetries = Math.min(MAX_SAVED_RETRIES, savedRetries + Math.max(0, ms - savedAtMs) / RETRY_EVERY_MS);
-    savedAtMs = ms;
-    savedRetries--;
-    if (savedRetries < 0) await sleep(-savedRetries * RETRY_EVERY_MS);
+    tokens = Math.min(MAX_RETRY_TOKENS, tokens + Math.max(0, ms - refilledAtMs) / TOKEN_REFILL_MS);
+    refilledAtMs = ms;
+    tokens--;
+    if (tokens < 0) await sleep(-tokens * TOKEN_REFILL_MS);
   }
 
   function report(succeeded: boolean): void {

@@ -3,22 +3,22 @@
  * https://learn.microsoft.com/rest/api/storageservices/create-service-sas (version 2020-12-06 and later)
  */
 
-/** The service version whose string to sign is followed here; sent as `sv` and `x-ms-version`. */
+/** The service version whose string-to-sign format this file implements; sent as `sv` and `x-ms-version`. */
 export const STORAGE_VERSION = '2021-12-02';
 
 export type BlobSasFields = Readonly<{
   accountName: string;
   container: string;
-  /** The blob's name as it is, not percent-encoded. */
+  /** The blob's name, not percent-encoded. */
   blob: string;
-  /** In the order Azure wants: r, a, c, w, d, … */
+  /** In the order Azure requires: r, a, c, w, d, … */
   permissions: string;
   startsOn: Date;
   expiresOn: Date;
   httpsOnly: boolean;
 }>;
 
-/** The sixteen lines that are signed. Empty ones: identifier, IP, snapshot, encryption scope, response headers. */
+/** The sixteen signed lines. The empty ones: identifier, IP, snapshot, encryption scope, response headers. */
 export function blobSasStringToSign(fields: BlobSasFields): string {
   return [
     fields.permissions,
@@ -40,7 +40,7 @@ export function blobSasStringToSign(fields: BlobSasFields): string {
   ].join('\n');
 }
 
-/** Imports an account key once, so that signing costs one HMAC. */
+/** Imports an account key once, so that each signature costs only one HMAC. */
 export function importAccountKey(keyBase64: string): Promise<CryptoKey> {
   return crypto.subtle.importKey('raw', Uint8Array.fromBase64(keyBase64), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
 }
@@ -64,7 +64,7 @@ export async function blobSasQuery(key: CryptoKey, fields: BlobSasFields): Promi
   }).toString();
 }
 
-/** Plain http is for the emulator alone, which has no certificate. */
+/** Plain HTTP is only for the emulator, which has no certificate. */
 function protocol(fields: BlobSasFields): string {
   return fields.httpsOnly ? 'https' : 'https,http';
 }

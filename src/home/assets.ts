@@ -1,4 +1,4 @@
-/** The style of the home page. Colours are given as light and dark; the browser takes what its user prefers. */
+/** The stylesheet of the home page. Each colour has a light and a dark value; the browser follows the user's preference. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -70,15 +70,15 @@ footer { margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid var(--line
 `;
 
 /**
- * Shows the copy buttons, which do nothing without it. Where the clipboard is closed (plain HTTP from another machine)
- * a button selects its snippet, ready to be copied by hand.
+ * Reveals the copy buttons, which need JavaScript. Where the clipboard is unavailable (plain HTTP from another machine),
+ * a button selects its snippet for manual copying.
  */
 export const SCRIPT = `
 const announcement = document.querySelector('[role=status]');
 for (const button of document.querySelectorAll('button')) {
   const label = button.firstChild;
   let reset;
-  const tell = (text) => {
+  const announce = (text) => {
     label.data = announcement.textContent = text;
     clearTimeout(reset);
     reset = setTimeout(() => { label.data = 'Copy'; announcement.textContent = ''; }, 2000);
@@ -88,10 +88,10 @@ for (const button of document.querySelectorAll('button')) {
     const code = button.parentElement.querySelector('code');
     try {
       await navigator.clipboard.writeText(code.textContent);
-      tell('Copied');
+      announce('Copied');
     } catch {
       getSelection().selectAllChildren(code);
-      tell('Selected');
+      announce('Selected');
     }
   });
 }

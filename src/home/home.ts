@@ -4,12 +4,12 @@ import { type HttpEnv, httpError } from '../http/errors.ts';
 import { SCRIPT, STYLE } from './assets.ts';
 import { type About, createHomePage, type HomeStatus } from './page.ts';
 
-/** A host name or address, with or without a port, of which nothing means anything to HTML, JSON or a shell. */
+/** A host name or address, with or without a port, free of characters special to HTML, JSON or a shell. */
 const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 
 /**
- * `GET /`: what this is, whether it is ready and how to connect to it, as a page for those who ask for HTML and as JSON
- * for all others. Open to everyone, so it holds nothing secret. Answered with 503 unless ready, as `/ready` is.
+ * `GET /`: what this server is, whether it is ready and how to connect, as a page for clients that accept HTML and as
+ * JSON for all others. Public, so it contains no secrets. Returns 503 unless ready, like `/ready`.
  */
 export function home(about: About, statusOf: () => HomeStatus): Handler<HttpEnv> {
   const { name, version, tools } = about;
@@ -17,7 +17,7 @@ export function home(about: About, statusOf: () => HomeStatus): Handler<HttpEnv>
   const policy = contentSecurityPolicy();
   return async function home(c) {
     const origin = originOf(c);
-    if (!origin) return httpError(c, 403, 'forbidden_host', 'The Host header is no host name.');
+    if (!origin) return httpError(c, 403, 'forbidden_host', 'The Host header is malformed.');
     const status = statusOf();
     const code = status.status === 'ready' ? 200 : 503;
     c.header('Vary', 'Accept');
@@ -32,20 +32,20 @@ export function home(about: About, statusOf: () => HomeStatus): Handler<HttpEnv>
 }
 
 /**
- * The origin that the client has used. A proxy that ends TLS talks plain HTTP to the gateway and says so in
- * X-Forwarded-Proto; a client that makes the header up misleads itself alone, as no answer is stored.
+ * The origin that the client used. A TLS-terminating proxy talks plain HTTP to the gateway and reports the original
+ * scheme in X-Forwarded-Proto; a client that forges the header misleads only itself, as the response is not cached.
  */
 function originOf(c: Context<HttpEnv>): string | undefined {
   const url = new URL(c.req.url);
   const host = c.req.header('host') ?? url.host;
-  // The first of several is what the client has spoken.
+  // The first of several values is the client's own scheme.
   const forwarded = c.req.header('x-forwarded-proto')?.split(',', 1)[0]?.trim().toLowerCase();
   const scheme = forwarded === 'http' || forwarded === 'https' ? forwarded : url.protocol.slice(0, -1);
   const origin = `${scheme}://${host}`;
   return PLAIN_HOST.test(host) && URL.canParse(origin) ? new URL(origin).origin : undefined;
 }
 
-/** Nothing but the page's own style and script, known by their hashes, and its empty icon (CSP Level 3). */
+/** Allows only the page's own style and script, by hash, and its empty icon (CSP Level 3). */
 async function contentSecurityPolicy(): Promise<string> {
   const [style, script] = await Promise.all([hashSource(STYLE), hashSource(SCRIPT)]);
   return [

@@ -2,29 +2,29 @@ import { html, raw } from 'hono/html';
 import { SCRIPT, STYLE } from './assets.ts';
 import { clientSnippets, type Snippet } from './snippets.ts';
 
-/** What is told of the product; none of it depends on the request. */
+/** The static description of the product. */
 export type About = Readonly<{
   name: string;
   title: string;
   version: string;
   description: string;
-  /** The URL of the documentation, if it has one. */
+  /** The URL of the documentation, if any. */
   homepage: string | undefined;
   tools: readonly Readonly<{ name: string; title: string; description: string }>[];
 }>;
 
-/** Whether the gateway serves, and if it is badly configured which variables are to be corrected. Never a value. */
+/** Whether the gateway is serving and, if misconfigured, which variables to correct. Never contains values. */
 export type HomeStatus = Readonly<
   { status: 'ready' | 'draining' } | { status: 'not_configured'; problems: readonly Readonly<{ variable: string; problem: string }>[] }
 >;
 
 type Html = ReturnType<typeof html>;
 
-const STATUS_WORDS = { ready: 'Ready', draining: 'Stopping', not_configured: 'Not configured' } as const;
+const STATUS_WORDS = { ready: 'Ready', draining: 'Shutting down', not_configured: 'Not configured' } as const;
 
-const KEY_NOTE = 'Every request needs the bearer token of this gateway. Put it in the place of <MCP_SERVER_API_KEY> below.';
+const KEY_NOTE = "Every request needs this gateway's bearer token. Replace <MCP_SERVER_API_KEY> below with it.";
 
-/** The page as a function of what a request changes: the origin under which it was asked for, and the status. */
+/** Renders the page from what varies by request: the requested origin and the status. */
 export function createHomePage(about: About): (origin: string, status: HomeStatus) => Html {
   const head = headOf(about);
   const tools = toolsOf(about);
@@ -69,7 +69,7 @@ function headOf({ title, description }: About): Html {
 
 function problemsOf(problems: readonly { variable: string; problem: string }[]): Html {
   return html`<h2>Variables to correct</h2>
-<p>Until they are, every call is answered with this list.</p>
+<p>Until they are corrected, every call fails with this list.</p>
 <ul class="problems">${problems.map(({ variable, problem }) => html`<li><code>${variable}</code> ${problem}</li>`)}</ul>`;
 }
 
@@ -81,11 +81,11 @@ ${copyable(text, where, `the snippet for ${client}`)}
 `;
 }
 
-/** The script shows the button. */
-function copyable(text: string, note: string, what: string): Html {
+/** The script reveals the button. */
+function copyable(text: string, note: string, label: string): Html {
   return html`<div class="snippet">
 <p>${note}</p>
-<button type="button" hidden>Copy<span class="unseen"> ${what}</span></button>
+<button type="button" hidden>Copy<span class="unseen"> ${label}</span></button>
 <pre><code>${text}</code></pre>
 </div>`;
 }

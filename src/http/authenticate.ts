@@ -4,9 +4,8 @@ import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import { type HttpEnv, httpError } from './errors.ts';
 
 /**
- * Rejects requests without `Authorization: Bearer` and a token of a principal (RFC 6750 section 2.1), before their body
- * is read. Two such headers arrive joined by a comma and a space, and are rejected with everything else that is not one
- * token.
+ * Rejects requests without a valid bearer token (RFC 6750 section 2.1) before reading their body. Duplicate headers
+ * arrive joined by a comma and a space, and are rejected like anything else that is not a single token.
  */
 export function authenticate(verify: VerifyToken): MiddlewareHandler<HttpEnv> {
   return async function authenticate(c, next) {
@@ -18,6 +17,6 @@ export function authenticate(verify: VerifyToken): MiddlewareHandler<HttpEnv> {
       return next();
     }
     c.header('WWW-Authenticate', 'Bearer');
-    return httpError(c, 401, 'unauthorized', 'Send the header "Authorization: Bearer <MCP_SERVER_API_KEY>" with the key of this gateway.');
+    return httpError(c, 401, 'unauthorized', 'Send the header "Authorization: Bearer <MCP_SERVER_API_KEY>" with this gateway\'s key.');
   };
 }

@@ -18,24 +18,23 @@ export type HttpErrorCode =
   | 'not_configured'
   | 'internal_error';
 
-/** What the middleware leaves for those after it. */
+/** What the middleware sets for later handlers. */
 export type HttpEnv = {
   Variables: {
     requestId: string;
-    /** Who the bearer token belongs to; set by `authenticate`. */
+    /** The owner of the bearer token; set by `authenticate`. */
     principal: Principal;
   };
 };
 
-/** An answer given before MCP: `{error: {code, message, request_id}}`. */
+/** An error response outside MCP: `{error: {code, message, request_id}}`. */
 export function httpError(c: Context<HttpEnv>, status: ContentfulStatusCode, code: HttpErrorCode, message: string): Response {
   return c.json({ error: { code, message, request_id: c.get('requestId') } }, status);
 }
 
 /**
- * An answer to a POST whose body is no JSON-RPC request: HTTP 400 and a JSON-RPC error, without an id where
- * none could be read
- * (JSON-RPC 2.0 section 5.1; MCP 2025-11-25, basic/transports).
+ * The response to a POST whose body is not a JSON-RPC request: HTTP 400 and a JSON-RPC error, with a null id if none
+ * could be read (JSON-RPC 2.0 section 5.1; MCP 2025-11-25, basic/transports).
  */
 export function jsonRpcError(c: Context<HttpEnv>, code: -32700 | -32600, message: string, id: string | number | null = null): Response {
   return c.json({ jsonrpc: '2.0', id, error: { code, message, data: { request_id: c.get('requestId') } } }, 400);

@@ -2,22 +2,22 @@ import type { MiddlewareHandler } from 'hono';
 import { type HttpEnv, httpError } from './errors.ts';
 
 /**
- * Answers only under the names it is known by, so that a page whose name was made to point here (DNS rebinding) gets
- * nothing. Without a list, a server that listens on loopback is known by loopback names, and any other by every name.
+ * Allows only known Host names, which defeats DNS rebinding. By default, a server that listens on loopback allows
+ * loopback names, and any other server allows every name.
  */
 export function host(allowedHosts: readonly string[] | undefined, listensOn: string): MiddlewareHandler<HttpEnv> {
   const isAllowed = allowedHosts ? isListed(allowedHosts) : isLoopbackName(listensOn) ? isLoopbackName : () => true;
   return async function host(c, next) {
-    const given = c.req.header('host') ?? new URL(c.req.url).host;
-    const url = URL.canParse(`http://${given}`) ? new URL(`http://${given}`) : undefined;
+    const requested = c.req.header('host') ?? new URL(c.req.url).host;
+    const url = URL.canParse(`http://${requested}`) ? new URL(`http://${requested}`) : undefined;
     if (url && (isAllowed(url.hostname) || isAllowed(url.host))) return next();
-    return httpError(c, 403, 'forbidden_host', 'The gateway does not answer under this host name (MCP_ALLOWED_HOSTS).');
+    return httpError(c, 403, 'forbidden_host', 'This host name is not allowed (MCP_ALLOWED_HOSTS).');
   };
 }
 
-const isListed = (allowedHosts: readonly string[]) => (given: string) => allowedHosts.includes(given);
+const isListed = (allowedHosts: readonly string[]) => (requested: string) => allowedHosts.includes(requested);
 
-/** Whether a host name or address, without a port, is this machine's own; `[::1]` with or without brackets. */
+/** Whether a host name or address (without a port) is loopback; `[::1]` with or without brackets. */
 export function isLoopbackName(hostname: string): boolean {
   return (
     hostname === 'localhost' || hostname.endsWith('.localhost') || /^127(\.\d{1,3}){3}$/.test(hostname) || /^\[?::1\]?$/.test(hostname)

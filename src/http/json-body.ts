@@ -5,9 +5,9 @@ import type { Clock } from '../ports.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
 /**
- * The JSON-RPC message in the body of a POST, or the response that refuses it: another content type (415), more than
- * 4 MiB (413), a body that takes too long (408), no JSON, arrays and objects too deep in each other, identifiers of
- * enormous length, or a batch (400; removed from MCP in 2025-06-18).
+ * Reads the JSON-RPC message in the body of a POST, or returns the error response: another content type (415), more than
+ * 4 MiB (413), a body that is too slow (408), or invalid JSON, excessive nesting, an overlong identifier or a batch (400;
+ * batches were removed from MCP in 2025-06-18).
  */
 export async function readJsonRpcBody(c: Context<HttpEnv>, clock: Clock): Promise<{ message: object } | Response> {
   const contentType = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
@@ -15,23 +15,23 @@ export async function readJsonRpcBody(c: Context<HttpEnv>, clock: Clock): Promis
   const text = await readText(c.req.raw, clock);
   if (text === 'too large') return httpError(c, 413, 'payload_too_large', `The body must be at most ${MAX_REQUEST_BYTES} bytes.`);
   if (text === 'too slow') {
-    // What is still to come of the body must not be taken for another request (RFC 9110 section 15.5.9).
+    // The rest of the body must not be parsed as another request (RFC 9110 section 15.5.9).
     c.header('Connection', 'close');
-    return httpError(c, 408, 'request_timeout', `The body must come within ${REQUEST_BODY_TIMEOUT_MS / 1000} s.`);
+    return httpError(c, 408, 'request_timeout', `The body must arrive within ${REQUEST_BODY_TIMEOUT_MS / 1000} s.`);
   }
-  if (text === 'broken') return jsonRpcError(c, -32700, 'Parse error: the body broke off.');
+  if (text === 'broken') return jsonRpcError(c, -32700, 'Parse error: the body is incomplete.');
   return readMessage(c, text.json);
 }
 
 function readMessage(c: Context<HttpEnv>, json: string): { message: object } | Response {
-  // Before it is parsed: two million arrays would take a hundred megabytes.
+  // Checked before parsing: two million arrays would take a hundred megabytes.
   if (isTextNestedDeeper(json, MAX_NESTING)) {
-    const sentence = `Invalid request: arrays and objects may stand at most ${MAX_NESTING} deep in each other.`;
+    const sentence = `Invalid request: arrays and objects may be nested at most ${MAX_NESTING} levels deep.`;
     return jsonRpcError(c, -32600, sentence, idOf(parseJson(outline(json))));
   }
   const message = parseJson(json);
   if (message === undefined) return jsonRpcError(c, -32700, 'Parse error: the body is not valid JSON.');
-  if (Array.isArray(message)) return jsonRpcError(c, -32600, 'Invalid request: batches are not supported; send one message a request.');
+  if (Array.isArray(message)) return jsonRpcError(c, -32600, 'Invalid request: batches are not supported; send one message per request.');
   if (typeof message !== 'object' || message === null)
     return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC object.');
   const tooLong = longIdentifier(message);
@@ -49,7 +49,7 @@ function longIdentifier(message: { id?: unknown; method?: unknown; params?: { _m
 
 type Text = { json: string } | 'too large' | 'too slow' | 'broken';
 
-/** The whole body, or why there is none; then what has not been read of it is given up. */
+/** Reads the whole body, or cancels it and returns why there is none. */
 async function readText(request: Request, clock: Clock): Promise<Text> {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_REQUEST_BYTES) return 'too large';
   const reader = request.body?.getReader();

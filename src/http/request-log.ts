@@ -10,7 +10,7 @@ export type RequestLogOptions = Readonly<{
   log: (entry: { request_id: string; principal?: string; method: string; path: string; status: number; duration_ms: number }) => void;
 }>;
 
-/** Gives each request an id, which the client gets as `X-Request-Id`, and logs how it was answered, once that is sent to its end. */
+/** Assigns each request an id, returned as `X-Request-Id`, and logs the response once its body has been sent. */
 export function requestLog({ randomUUID, now, log }: RequestLogOptions): MiddlewareHandler<HttpEnv> {
   return async function requestLog(c, next) {
     const startMs = now();

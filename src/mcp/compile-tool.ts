@@ -5,7 +5,7 @@ import type { Tool, ToolContext } from '../tools/tool.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
 
-/** A tool with everything that does not depend on the call made once. */
+/** A tool with everything call-independent precomputed. */
 export type CompiledTool = Readonly<{
   definition: ToolDefinition;
   activity: string;
@@ -13,13 +13,13 @@ export type CompiledTool = Readonly<{
   call(args: unknown, context: ToolContext): Promise<ToolOutcome>;
 }>;
 
-/** The result for the client, and for the log how it came out: "ok", or the kind of failure, with its cause. */
+/** The result for the client, and the outcome for the log: "ok" or the kind of failure, with its cause. */
 export type ToolOutcome = Readonly<{ result: CallToolResult; outcome: 'ok' | Failure['kind'] | 'internal'; error?: unknown }>;
 
-/** Takes the gateway's secrets out of what a tool returns. */
+/** Redacts the gateway's secrets from tool output. */
 export type Mask = <Value>(value: Value) => Value;
 
-/** Makes the definition for `tools/list`, and puts validation and the error boundary around the handler. */
+/** Builds the `tools/list` definition and wraps the handler in validation and the error boundary. */
 export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>, mask: Mask): CompiledTool {
   const { name, title, description, annotations } = tool;
   const allowed = Object.keys(tool.input.shape);
@@ -46,7 +46,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
   };
 }
 
-/** The error boundary: what a client and the log learn of a failure. */
+/** The error boundary: converts a thrown error into what the client and the log may see. */
 function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
   const known = error instanceof GatewayError ? error.failure : undefined;
   const sentence = known ? mask(describeFailure(known)) : 'Internal error.';
@@ -56,8 +56,8 @@ function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
 }
 
 /**
- * JSON Schema 2020-12, MCP's default dialect. `$schema` is left out: the validator of 2025-era clients knows no other
- * dialect than its own and refuses the whole tool when one is named.
+ * JSON Schema 2020-12, MCP's default dialect. `$schema` is omitted: the validator in 2025-era clients supports only its
+ * own dialect and rejects the whole tool when another one is declared.
  */
 function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, {
@@ -68,7 +68,7 @@ function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   return jsonSchema as ToolDefinition['inputSchema'];
 }
 
-/** Takes out what says nothing: a model reads the definitions with every conversation. */
+/** Drops keywords that carry no information: models pay for the definitions in every conversation. */
 function prune({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;

@@ -1,30 +1,30 @@
 import { every } from '../every.ts';
 import type { Clock } from '../ports.ts';
 
-/** Proxies must pass each event on as it comes. */
+/** Keeps proxies from buffering events. */
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
 
-/** What may wait for a client that has stopped reading: twice the largest request. */
+/** Buffer limit for a client that has stopped reading: twice the largest request. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 
-/** A comment, which clients skip (HTML Standard, server-sent events). */
+/** A comment, which clients ignore (HTML Standard, server-sent events). */
 export const HEARTBEAT = encode(': keep-alive\n\n');
 
 export type EventStreamOptions = Readonly<{
   clock: Clock;
-  /** Told when the client has closed the stream, or does not read it. */
-  onGone: () => void;
+  /** Called when the client closes the stream or stops reading it. */
+  onDisconnect: () => void;
 }>;
 
 export type EventStream = Readonly<{
   response: Response;
   write: (frame: Uint8Array) => void;
-  /** Writes a comment whenever nothing has been written for `ms`, as long as that is needed and the stream has not ended. */
+  /** Writes a comment whenever nothing has been written for `ms`, while `isNeeded` holds and the stream is open. */
   heartbeat: (ms: number, isNeeded: () => boolean) => Promise<void>;
   end: () => void;
 }>;
 
-/** One event. JSON has no line breaks of its own, so one line of data holds it. */
+/** One event. Serialized JSON has no line breaks, so a single data line suffices. */
 export function encodeEvent(event: string, data: string): Uint8Array<ArrayBuffer> {
   return encode(`event: ${event}\ndata: ${data}\n\n`);
 }
@@ -33,15 +33,15 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** A response that is written piece by piece. */
-export function createEventStream({ clock, onGone }: EventStreamOptions): EventStream {
+/** A response that is written incrementally. */
+export function createEventStream({ clock, onDisconnect }: EventStreamOptions): EventStream {
   const ended = new AbortController();
   let lastMs = clock.now();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  function gone(): void {
+  function disconnect(): void {
     ended.abort();
-    onGone();
+    onDisconnect();
   }
 
   function write(frame: Uint8Array): void {
@@ -51,17 +51,17 @@ export function createEventStream({ clock, onGone }: EventStreamOptions): EventS
     else controller?.enqueue(frame);
   }
 
-  /** A client that does not read is as good as gone; what waits for it is forgotten. */
+  /** A client that does not read counts as disconnected; its buffer is discarded. */
   function drop(): void {
-    controller?.error(new Error('The client does not read.'));
-    gone();
+    controller?.error(new Error('The client is not reading the stream.'));
+    disconnect();
   }
 
   const source = {
     start(started: ReadableStreamDefaultController<Uint8Array>) {
       controller = started;
     },
-    cancel: gone,
+    cancel: disconnect,
   };
   const body = new ReadableStream<Uint8Array>(source, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
   return {

@@ -1,12 +1,12 @@
 import type { AuthInfo, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.ts';
 
-/** What belongs to one HTTP request, and comes to the handlers beside its message. */
+/** The HTTP request context that reaches the handlers alongside the message. */
 export type Exchange = Readonly<{ requestId: string; principal: Principal }>;
 
 /**
- * What the SDK carries beside a message to its handlers: who has sent it, and the rest of the exchange, but not the token.
- * It has no other place for what belongs to one message.
+ * Wraps the exchange in the SDK's `AuthInfo`, without the token: the SDK offers no other way to pass per-message context
+ * to handlers.
  */
 export function toAuthInfo(exchange: Exchange): AuthInfo {
   return { token: '', clientId: exchange.principal.id, scopes: [], extra: { exchange } };

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEM_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
 
 /**
- * One sentence for each of the first things wrong with the arguments of a call: which argument, and what is allowed; and
- * how many more there are.
+ * Describes the first few invalid arguments, one sentence each (which argument, and what is allowed), and counts the
+ * rest.
  */
 export function describeProblems(error: z.ZodError, allowedArguments: readonly string[]): string[] {
   const problems: string[] = [];
@@ -33,7 +33,7 @@ function* describeIssue(issue: z.core.$ZodIssue, path: Path, allowed: readonly s
   } else yield `${at}: ${issue.message}`;
 }
 
-/** The branch that got furthest is the one that was meant; when none got anywhere, all that they expect is told. */
+/** Reports the union branch that matched furthest; when none matched at all, lists what every branch expects. */
 function* describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, allowed: readonly string[]): Generator<string> {
   const deep = issue.errors.find((branch) => branch.some((inner) => inner.path.length > 0));
   if (deep) yield* problemsOf(deep, path, allowed);
@@ -52,7 +52,7 @@ function formatPath(path: Path): string {
   return (text.startsWith('.') ? text.slice(1) : text) || 'arguments';
 }
 
-/** A text from outside, with a sign where it was cut. */
+/** Truncates untrusted text, marking the cut with an ellipsis. */
 export function cut(text: string, maxCharacters: number): string {
   return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1)}…`;
 }

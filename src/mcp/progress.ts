@@ -2,30 +2,30 @@ import type { ServerContext } from '@modelcontextprotocol/server';
 import { every } from '../every.ts';
 import type { Clock } from '../ports.ts';
 
-/** A fast call is answered before this, and with nothing but its result. */
+/** Calls that finish sooner return their result without any progress notification. */
 const FIRST_MS = 800;
-/** Clients give up on a call of which they hear nothing; most after a minute, some after less. */
+/** Clients time out silent calls, most after a minute, some sooner. */
 const INTERVAL_MS = 4_000;
 
 export type ProgressOptions = Readonly<{
-  /** What the tool does, for messages of its own accord: "generating image". */
+  /** What the tool is doing, for automatic messages: "generating image". */
   activity: string;
   clock: Clock;
 }>;
 
 export type Progress = Readonly<{
-  /** Whether the client wants to know. */
+  /** Whether the client requested progress. */
   isWanted: boolean;
-  /** Tells how far the work is. */
+  /** Sends a progress message. */
   report: (message: string) => void;
-  /** To be called when the work has ended. */
+  /** Call when the work has ended. */
   end: () => void;
 }>;
 
 /**
- * Tells the client how far the work is, when its request carries a progress token (specification 2025-11-25,
- * basic/utilities/progress): whatever the tool reports, and the time that has passed when it reports nothing for a
- * while. The value only counts the messages, as it has to rise; the message says what matters.
+ * Sends progress notifications when the request carries a progress token (specification 2025-11-25,
+ * basic/utilities/progress): the tool's own reports, or the elapsed time when the tool has been quiet. `progress` must
+ * increase, so it merely counts the messages; the information is in `message`.
  */
 export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { activity, clock }: ProgressOptions): Progress {
   const progressToken = _meta?.progressToken;
@@ -39,11 +39,11 @@ export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { acti
     if (ended.signal.aborted) return;
     progress++;
     lastMs = clock.now();
-    // A client that has gone cannot be told; the work ends through its signal.
+    // A disconnected client cannot be notified; the call's signal stops the work.
     notify({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(() => {});
   }
 
-  const say = () => report(`${activity}, ${Math.round((clock.now() - startMs) / 1000)} s`);
-  void every(clock, { ms: INTERVAL_MS, sinceMs: () => lastMs, signal: ended.signal }, say);
+  const reportElapsed = () => report(`${activity}, ${Math.round((clock.now() - startMs) / 1000)} s`);
+  void every(clock, { ms: INTERVAL_MS, sinceMs: () => lastMs, signal: ended.signal }, reportElapsed);
   return { isWanted: true, report, end: () => ended.abort() };
 }

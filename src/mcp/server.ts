@@ -22,18 +22,18 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   mask: Mask;
-  /** Told of every finished tool call; for the log. */
+  /** Called after every tool call, for the log. */
   onToolCall: (call: Exchange & { tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
 }>;
 
-/** `protocolVersion`: the only revision that it speaks, when it is not to speak all. */
+/** `protocolVersion` restricts the server to one revision; by default it supports all. */
 export type CreateServer = (protocolVersion?: string) => Server;
 
-/** The MCP server, without a way in. */
+/** The MCP server, independent of any transport. */
 export type McpServerFactory = Readonly<{
-  /** A low-level server for one request or one session; all of them share the compiled tools. */
+  /** Creates a low-level server for one request or one session; all share the compiled tools. */
   createServer: CreateServer;
-  /** How many tool calls run, those included whose client has gone. */
+  /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
 }>;
 
@@ -43,10 +43,10 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
   const serverOptions: ServerOptions = {
     capabilities: { tools: {} },
     instructions: options.instructions,
-    // Made once: the default builds a schema compiler for each server. It is asked only for elicitation, which no tool uses.
+    // Shared: the default builds a schema compiler per server. The SDK uses it only for elicitation, which no tool needs.
     jsonSchemaValidator: {
       getValidator: () => {
-        throw new Error('This server elicits nothing.');
+        throw new Error('This server does not use elicitation.');
       },
     },
     cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
@@ -77,7 +77,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       if (!tool)
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
-          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; known: ${[...compiled.keys()].join(', ')}`,
+          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; available: ${[...compiled.keys()].join(', ')}`,
         );
       callsInFlight++;
       return callTool(tool, params.arguments, context).finally(() => callsInFlight--);

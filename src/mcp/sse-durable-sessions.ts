@@ -8,7 +8,7 @@ import {
   type SseSessions,
 } from './sse-sessions.ts';
 
-/** What is used of a Durable Object namespace. */
+/** The subset of a Durable Object namespace used here. */
 export type SessionNamespace = Readonly<{
   idFromName: (name: string) => unknown;
   get: (id: unknown) => { fetch: typeof fetch };
@@ -16,16 +16,15 @@ export type SessionNamespace = Readonly<{
 
 type DurableSessionsOptions = Readonly<{ randomUUID: () => string; random: () => number; maxSessions?: number }>;
 
-/** The name of an object decides where it is; only names that were made here lead to one. */
+/** The name of an object determines its location, so only ids generated here are accepted. */
 const SESSION_ID = /^(\d{1,4})\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** How many objects are tried for a new session; at nine of ten taken, five of six sessions find a free one. */
+/** How many objects to try for a new session; with 90% in use, five of six sessions still find a free one. */
 const MAX_TRIES = 16;
-const TAKEN = 409;
+const SLOT_IN_USE = 409;
 
 /**
- * Sessions in Durable Objects, one in each: the requests of a client may come to different isolates, and a call must go
- * on after the POST that brought it has been answered. There are as many objects as there may be sessions, so that no
- * count of them has to be kept anywhere.
+ * Sessions in Durable Objects, one each: a client's requests may reach different isolates, and a call must outlive the
+ * response to the POST that started it. There are exactly `maxSessions` objects, so no shared count is needed.
  */
 export function createDurableSessions(
   namespace: SessionNamespace,
@@ -38,7 +37,7 @@ export function createDurableSessions(
       for (let tries = 0; tries < MAX_TRIES; tries++) {
         const slot = String(Math.floor(random() * maxSessions));
         const response = await send(slot, { open: { sessionId: `${slot}.${randomUUID()}`, owner } });
-        if (response.status !== TAKEN) return response;
+        if (response.status !== SLOT_IN_USE) return response;
       }
       return undefined;
     },
@@ -53,13 +52,13 @@ export function createDurableSessions(
 
 type SessionRequest = { open: { sessionId: string; owner: string } } | { deliver: SseDelivery };
 
-/** The other end of it: what the object does with the requests of `createDurableSessions`. */
+/** The object's side: handles the requests sent by `createDurableSessions`. */
 export function serveDurableSession(openSession: OpenSseSession): (request: Request) => Promise<Response> {
   let current: (OwnedSession & { sessionId: string }) | undefined;
   let isOpening = false;
 
   async function open(sessionId: string, owner: string): Promise<Response> {
-    if (current || isOpening) return new Response(null, { status: TAKEN });
+    if (current || isOpening) return new Response(null, { status: SLOT_IN_USE });
     isOpening = true;
     try {
       const session = await openSession(sessionId, () => {
@@ -73,10 +72,10 @@ export function serveDurableSession(openSession: OpenSseSession): (request: Requ
   }
 
   return async (request) => {
-    const asked = (await request.json()) as SessionRequest;
-    if ('open' in asked) return open(asked.open.sessionId, asked.open.owner);
-    // The object outlives its sessions: messages for one that has ended are not for the next.
-    const isCurrent = current?.sessionId === asked.deliver.sessionId;
-    return Response.json(deliverTo(isCurrent ? current : undefined, asked.deliver));
+    const body = (await request.json()) as SessionRequest;
+    if ('open' in body) return open(body.open.sessionId, body.open.owner);
+    // The object outlives its sessions: a message for an expired session must not reach its successor.
+    const isCurrent = current?.sessionId === body.deliver.sessionId;
+    return Response.json(deliverTo(isCurrent ? current : undefined, body.deliver));
   };
 }

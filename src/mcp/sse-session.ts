@@ -10,46 +10,46 @@ import {
 import type { Clock } from '../ports.ts';
 import { createEventStream, encodeEvent } from './event-stream.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
-import { refuseCall } from './refuse-call.ts';
+import { rejectMalformedCall } from './reject-malformed-call.ts';
 import type { CreateServer } from './server.ts';
 
 /**
- * The last revision that has this transport. Clients that know later ones name in each further request the one that was
- * agreed on, so this is also how one is known that opens its stream again, from one that tries Streamable HTTP.
+ * The last revision with this transport. Newer clients send the negotiated revision in every later request, so it also
+ * distinguishes a client that reopens its stream from one that attempts Streamable HTTP.
  */
 export const SSE_PROTOCOL_VERSION = '2024-11-05';
-/** Load balancers cut connections that are silent for 30 s or more. */
+/** Load balancers close connections that are idle for 30 s or more. */
 const MAX_SILENCE_MS = 15_000;
-/** Longer than the longest call. A client that comes back later opens a new stream. */
+/** Longer than the longest call. A client that returns later opens a new stream. */
 const IDLE_MS = 30 * 60_000;
 
 export type SseSessionOptions = Readonly<{
   sessionId: string;
   createServer: CreateServer;
   clock: Clock;
-  /** How long the stream may be silent while a call waits, if not as long as otherwise. */
+  /** The maximum silence while a call is pending, where the runtime needs more frequent writes. */
   heartbeatMs: number;
   onClose: () => void;
 }>;
 
 export type SseSession = Readonly<{
-  /** The answer to the GET that opened the session: the stream, which lives as long as the session does. */
+  /** The response to the GET that opened the session: the stream, which lives as long as the session. */
   response: Response;
-  /** Takes a message in; what it leads to is sent to the stream. False when it is no JSON-RPC message, or its id is in use. */
+  /** Accepts a message; responses go to the stream. False when it is not a JSON-RPC message or its id is in use. */
   receive: (message: object, exchange: Exchange) => boolean;
-  /** Ends the stream, and stops the calls that have not been answered. */
+  /** Ends the stream and cancels pending calls. */
   close: () => Promise<void>;
 }>;
 
 /**
- * One session of the HTTP+SSE transport (specification 2024-11-05, basic/transports): a stream whose first event names
- * the URL to which the client posts its messages. When the stream ends, so do the session and its work.
+ * One session of the HTTP+SSE transport (specification 2024-11-05, basic/transports): a stream whose first event is the
+ * URL to which the client posts its messages. When the stream ends, the session ends and its work is cancelled.
  */
 export async function openSseSession(options: SseSessionOptions): Promise<SseSession> {
   const { sessionId, createServer, clock, heartbeatMs, onClose } = options;
   const server = createServer(SSE_PROTOCOL_VERSION);
-  const stream = createEventStream({ clock, onGone: () => void server.close() });
-  const calls = createCallTracker((isWaiting) => stream.heartbeat(heartbeatMs, isWaiting));
+  const stream = createEventStream({ clock, onDisconnect: () => void server.close() });
+  const calls = createCallTracker((isPending) => stream.heartbeat(heartbeatMs, isPending));
   let lastMessageMs = clock.now();
   let isClosed = false;
 
@@ -74,8 +74,8 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
     lastMessageMs = clock.now();
     const parsed = parse(message);
     if (!parsed || !calls.begin(parsed)) return false;
-    const refusal = refuseCall(parsed);
-    if (refusal) void transport.send(refusal);
+    const rejection = rejectMalformedCall(parsed);
+    if (rejection) void transport.send(rejection);
     else transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange) });
     return true;
   }
@@ -85,31 +85,31 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
   return { response: stream.response, receive, close: () => server.close() };
 }
 
-/** Knows which requests wait for their answers; `heartbeat` runs as long as there are any. */
-function createCallTracker(heartbeat: (isWaiting: () => boolean) => Promise<void>) {
-  const waiting = new Set<RequestId>();
+/** Tracks pending requests; `heartbeat` runs while there are any. */
+function createCallTracker(heartbeat: (isPending: () => boolean) => Promise<void>) {
+  const pending = new Set<RequestId>();
   let isBeating = false;
 
-  async function beatWhileWaiting(): Promise<void> {
+  async function beatWhilePending(): Promise<void> {
     if (isBeating) return;
     isBeating = true;
-    await heartbeat(() => waiting.size > 0);
+    await heartbeat(() => pending.size > 0);
     isBeating = false;
   }
 
   return {
-    /** False for a request whose id is in use: the server could stop only the last of two. */
+    /** False for a request whose id is in use: of two with the same id, only the last could be cancelled. */
     begin(message: JSONRPCMessage): boolean {
       if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled')
-        waiting.delete(message.params?.requestId as RequestId);
+        pending.delete(message.params?.requestId as RequestId);
       if (!isJSONRPCRequest(message)) return true;
-      if (waiting.has(message.id)) return false;
-      waiting.add(message.id);
-      void beatWhileWaiting();
+      if (pending.has(message.id)) return false;
+      pending.add(message.id);
+      void beatWhilePending();
       return true;
     },
     end(message: JSONRPCMessage): void {
-      if (isJSONRPCResponse(message) && message.id !== undefined) waiting.delete(message.id);
+      if (isJSONRPCResponse(message) && message.id !== undefined) pending.delete(message.id);
     },
   };
 }

@@ -1,34 +1,34 @@
 import type { Exchange } from './exchange.ts';
 import type { SseSession } from './sse-session.ts';
 
-/** Each holds a connection and some kilobytes; a gateway for a team is far below. */
+/** Each holds a connection and a few kilobytes; a team's gateway stays far below. */
 export const MAX_SESSIONS = 1_000;
 
-/** Where the open sessions are. `owner` is the id of the principal that opened a session. */
+/** The registry of open sessions. `owner` is the id of the principal that opened a session. */
 export type SseSessions = Readonly<{
-  /** Opens a session and answers with its stream; `undefined` when there are too many. */
+  /** Opens a session and returns its stream as the response; `undefined` at the limit. */
   open: (owner: string) => Promise<Response | undefined>;
   deliver: (delivery: SseDelivery) => Promise<SseDeliveryOutcome>;
 }>;
 
 export type SseDelivery = Readonly<{ sessionId: string; message: object; exchange: Exchange }>;
 
-/** `unknown`: there is no such session, or it is another owner's. `invalid`: the message is no JSON-RPC, or its id is in use. */
+/** `unknown`: no such session, or it has another owner. `invalid`: the message is not JSON-RPC, or its id is in use. */
 export type SseDeliveryOutcome = 'accepted' | 'unknown' | 'invalid';
 
-/** Opens one session of which the caller keeps track; `onClose` tells when it has ended. */
+/** Opens a session for the caller to track; `onClose` is called when it ends. */
 export type OpenSseSession = (sessionId: string, onClose: () => void) => Promise<SseSession>;
 
-/** An open session, and whose it is. */
+/** An open session and its owner. */
 export type OwnedSession = Readonly<{ owner: string; session: SseSession }>;
 
-/** Gives a message to the session that it was sent to, if there is one and it is the sender's. */
+/** Delivers a message to its session, if that exists and belongs to the sender. */
 export function deliverTo(entry: OwnedSession | undefined, { message, exchange }: SseDelivery): SseDeliveryOutcome {
   if (entry?.owner !== exchange.principal.id) return 'unknown';
   return entry.session.receive(message, exchange) ? 'accepted' : 'invalid';
 }
 
-/** Sessions in the memory of the one process that serves all requests. */
+/** In-memory sessions, for a single process that serves all requests. */
 export function createMemorySessions(openSession: OpenSseSession, randomUUID: () => string): SseSessions & { closeAll: () => void } {
   const sessions = new Map<string, OwnedSession>();
   return {

@@ -8,42 +8,42 @@ export type StreamIfSlowOptions = Readonly<{
 }>;
 
 /**
- * The answer as it is when it comes soon, usually plain JSON. One that takes longer becomes an event stream of
- * keep-alive comments that ends with it, so that nothing between here and the client takes the connection for dead.
+ * Returns a fast response as it is, usually plain JSON. A slow one becomes an event stream of keep-alive comments that
+ * ends with the response, so that no intermediary closes the connection as idle.
  */
-export async function streamIfSlow(answer: Promise<Response>, options: StreamIfSlowOptions): Promise<Response> {
-  const isAnswered = new AbortController();
-  const silence = options.clock.sleep(options.heartbeatMs, isAnswered.signal).catch(() => undefined);
-  const first = await Promise.race([answer, silence]).finally(() => isAnswered.abort());
-  return first ?? streamUntil(answer, options);
+export async function streamIfSlow(response: Promise<Response>, options: StreamIfSlowOptions): Promise<Response> {
+  const settled = new AbortController();
+  const silence = options.clock.sleep(options.heartbeatMs, settled.signal).catch(() => undefined);
+  const first = await Promise.race([response, silence]).finally(() => settled.abort());
+  return first ?? streamUntil(response, options);
 }
 
-function streamUntil(answer: Promise<Response>, { clock, heartbeatMs }: StreamIfSlowOptions): Response {
+function streamUntil(response: Promise<Response>, { clock, heartbeatMs }: StreamIfSlowOptions): Response {
   let late: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  let isGone = false;
-  const stream = createEventStream({ clock, onGone: leave });
+  let isDisconnected = false;
+  const stream = createEventStream({ clock, onDisconnect });
   stream.write(HEARTBEAT);
   void stream.heartbeat(heartbeatMs, () => late === undefined);
 
-  /** Work that has not been answered is stopped by the request's signal. */
-  function leave(): void {
-    isGone = true;
+  /** Pending work is cancelled by the request's signal. */
+  function onDisconnect(): void {
+    isDisconnected = true;
     late?.cancel().catch(() => {});
   }
 
-  async function pass(): Promise<void> {
-    late = (await framesOf(await answer)).getReader();
-    if (isGone) return leave();
+  async function forward(): Promise<void> {
+    late = (await framesOf(await response)).getReader();
+    if (isDisconnected) return onDisconnect();
     for (let chunk = await late.read(); !chunk.done; chunk = await late.read()) stream.write(chunk.value);
   }
 
-  pass()
+  forward()
     .catch(() => {})
     .finally(stream.end);
   return stream.response;
 }
 
-/** The answer as events: it may have become a stream itself, when it had something to tell before its result. */
+/** The response as events: it may already be an event stream, when progress precedes the result. */
 async function framesOf(response: Response): Promise<ReadableStream<Uint8Array>> {
   const isEventStream = response.headers.get('content-type')?.startsWith('text/event-stream');
   const events = isEventStream ? response : new Response(toEvent(await response.text()));

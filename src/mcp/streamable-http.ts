@@ -9,24 +9,24 @@ import {
 } from '@modelcontextprotocol/server';
 import { onBodyEnd } from '../streams/on-end.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
-import { refuseCall } from './refuse-call.ts';
+import { rejectMalformedCall } from './reject-malformed-call.ts';
 import type { CreateServer } from './server.ts';
 import { type StreamIfSlowOptions, streamIfSlow } from './stream-if-slow.ts';
 
 export type StreamableHttpOptions = StreamIfSlowOptions &
   Readonly<{
-    /** Told of what the SDK reports besides its answers; for the log. */
+    /** Receives errors that the SDK reports outside its responses, for the log. */
     onError: (error: Error) => void;
-    /** Told of what the client gets as "Internal error"; for the log. */
+    /** Receives errors that the client sees as "Internal error", for the log. */
     onBug: (error: Error, requestId: string) => void;
   }>;
 
-/** Answers one POST whose body has been read and parsed. */
+/** Handles one POST whose body has been read and parsed. */
 export type StreamableHttp = (request: Request, parsedBody: object, exchange: Exchange) => Promise<Response>;
 
 /**
- * Streamable HTTP for every protocol revision, stateless: each request gets a server of its own, because a shared one
- * sends answers to the wrong client. A request without a progress token is answered as plain JSON, unless it takes long.
+ * Stateless Streamable HTTP for every protocol revision. Each request gets its own server, because a shared one would
+ * send responses to the wrong client. A request without a progress token gets plain JSON, unless it is slow.
  */
 export function createStreamableHttp(createServer: CreateServer, options: StreamableHttpOptions): StreamableHttp {
   const { heartbeatMs, onError } = options;
@@ -37,17 +37,17 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
     onerror: onError,
   });
 
-  async function answer(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
+  async function handle(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
     const message = { parsedBody, authInfo: toAuthInfo(exchange) };
     if (!(await isLegacyRequest(request, parsedBody))) return modern.fetch(request, message);
     const enableJsonResponse = !hasProgressToken(parsedBody);
-    return answerLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs: heartbeatMs });
+    return handleLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs: heartbeatMs });
   }
 
   return async (request, parsedBody, exchange) => {
-    const refusal = refuseCall(parsedBody);
-    if (refusal) return Response.json(refusal, { status: 400 });
-    return streamIfSlow(answer(withAccept(request), parsedBody, exchange).catch(failed), options);
+    const rejection = rejectMalformedCall(parsedBody);
+    if (rejection) return Response.json(rejection, { status: 400 });
+    return streamIfSlow(handle(withAccept(request), parsedBody, exchange).catch(failed), options);
 
     function failed(error: Error): Response {
       options.onBug(error, exchange.requestId);
@@ -58,8 +58,8 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
   };
 }
 
-/** A request of 2025-11-25 or before, which the SDK's own handler would always answer with a stream. */
-async function answerLegacy(
+/** Handles requests of 2025-11-25 and earlier, for which the SDK's own handler always responds with a stream. */
+async function handleLegacy(
   server: Server,
   request: Request,
   message: HandleRequestOptions,
@@ -67,15 +67,15 @@ async function answerLegacy(
 ): Promise<Response> {
   const transport = new WebStandardStreamableHTTPServerTransport(options);
   await server.connect(transport);
-  const gone = Promise.withResolvers<Response>();
+  const disconnected = Promise.withResolvers<Response>();
   const stop = () => {
     void server.close();
-    gone.resolve(new Response(null, { status: 499 }));
+    disconnected.resolve(new Response(null, { status: 499 }));
   };
   request.signal.addEventListener('abort', stop, { once: true });
   if (request.signal.aborted) stop();
-  const response = await Promise.race([transport.handleRequest(request, message), gone.promise]);
-  // A stream is one whose client may still go away.
+  const response = await Promise.race([transport.handleRequest(request, message), disconnected.promise]);
+  // While a stream is open, its client may still disconnect.
   return onBodyEnd(response, () => request.signal.removeEventListener('abort', stop));
 }
 
@@ -83,7 +83,7 @@ function hasProgressToken(message: object): boolean {
   return (message as { params?: { _meta?: { progressToken?: unknown } } }).params?._meta?.progressToken !== undefined;
 }
 
-/** The SDK wants both media types named in Accept, in lower case; tools such as curl say that they take anything. */
+/** The SDK requires both media types in Accept, in lower case; tools such as curl send a wildcard. */
 function withAccept(request: Request): Request {
   const given = request.headers.get('accept') ?? '*/*';
   const accept = given.includes('*/*') ? 'application/json, text/event-stream' : given.toLowerCase();

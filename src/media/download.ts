@@ -4,10 +4,10 @@ import type { Clock } from '../ports.ts';
 import { readBody } from '../streams/body.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
 
-/** Why a download was given up, in words that are fit for a client. */
+/** A failed download; the message is safe to show to clients. */
 export class DownloadError extends Error {
   override readonly name = 'DownloadError';
-  /** Whether the same download may work a little later. */
+  /** Whether a retry may succeed. */
   readonly transient: boolean;
 
   constructor(message: string, transient: boolean, options?: ErrorOptions) {
@@ -25,8 +25,8 @@ export type DownloadOptions = Readonly<{
 }>;
 
 /**
- * Reads the body at `url` into memory. Throws a `DownloadError` when the response is not a success, or its body breaks
- * off or a bound, and what `fetch` throws when it takes longer than `timeoutMs` or the connection fails.
+ * Reads the body at `url` into memory. Throws a `DownloadError` when the response is not a success or its body is
+ * truncated or exceeds a limit; rethrows what `fetch` throws when the connection fails or `timeoutMs` passes.
  */
 export function download(
   url: string,

@@ -1,18 +1,18 @@
 import { imageSize } from 'image-size';
 
-/** A format the gateway stores: what it is called, served as, and ends with. */
+/** A media format the gateway stores: its name, content type and file extension. */
 export type MediaFormat = Readonly<{ name: string; contentType: string; extension: string }>;
 
 export type ImageInfo = Readonly<{ format: MediaFormat; width: number; height: number }>;
 
-/** How many bytes at the start of a file tell its format. */
+/** How many leading bytes are needed to detect a file's format. */
 export const HEAD_BYTES = 64;
 
 type Signature = MediaFormat & Readonly<{ matches: (head: Uint8Array) => boolean }>;
 
 /**
- * Files are recognised by their first bytes, never by what a header or a caller claims. Only formats that no browser
- * runs as a page: no SVG.
+ * Formats are detected by the first bytes, never by what a header or a caller claims. Excludes formats that browsers
+ * execute, such as SVG.
  */
 const IMAGES: readonly Signature[] = [
   { name: 'png', contentType: 'image/png', extension: 'png', matches: (head) => has(head, 0, '\x89PNG\r\n\x1a\n') },
@@ -37,12 +37,12 @@ const AUDIO: readonly Signature[] = [
   },
 ];
 
-/** Raw samples have no header to be recognised by. */
+/** Raw samples, which have no header to detect. */
 export const PCM: MediaFormat = { name: 'pcm', contentType: 'audio/pcm', extension: 'pcm' };
 
 export const MP4: MediaFormat = { name: 'mp4', contentType: 'video/mp4', extension: 'mp4' };
 
-/** The format and the size in pixels of an image, or `undefined` when the bytes are not a PNG, JPEG, WebP or GIF. */
+/** The format and pixel size of an image, or `undefined` unless the bytes are a PNG, JPEG, WebP or GIF. */
 export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
   const format = find(IMAGES, bytes);
   if (!format) return undefined;
@@ -54,7 +54,7 @@ export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
   }
 }
 
-/** The format of a sound file, by its first bytes; `undefined` for what is none, and for raw samples. */
+/** The format of an audio file, by its first bytes; `undefined` for raw samples and anything else. */
 export function recogniseAudio(head: Uint8Array): MediaFormat | undefined {
   return find(AUDIO, head);
 }
@@ -64,12 +64,12 @@ export function isMp4(head: Uint8Array): boolean {
   return has(head, 4, 'ftyp');
 }
 
-/** The formats whose files begin with a text of their own, and not just with some bits that raw samples may have too. */
+/** Whether the file starts with an unambiguous text signature, not just bits that raw samples may also have. */
 export function isNamedAudio({ name }: MediaFormat, head: Uint8Array): boolean {
   return name === 'wav' || name === 'flac' || name === 'opus' || has(head, 0, 'ID3');
 }
 
-/** Whether this is the start of a JSON, HTML or XML text, which some servers send with status 200 instead of media. */
+/** Whether this looks like JSON, HTML or XML, which some servers send with status 200 instead of media. */
 export function looksLikeText(head: Uint8Array): boolean {
   const hasMark = has(head, 0, '\xef\xbb\xbf');
   const text = [...head.subarray(hasMark ? 3 : 0)];
@@ -86,7 +86,7 @@ function find(signatures: readonly Signature[], head: Uint8Array): MediaFormat |
   return found && { name: found.name, contentType: found.contentType, extension: found.extension };
 }
 
-/** Whether the characters' codes stand in the bytes from `offset` on. */
+/** Whether the bytes at `offset` match the character codes of `text`. */
 function has(bytes: Uint8Array, offset: number, text: string): boolean {
   return [...text].every((character, index) => bytes[offset + index] === character.charCodeAt(0));
 }

@@ -8,7 +8,7 @@ import { inspectImage, type MediaFormat } from './formats.ts';
 export type InputImage = Readonly<{ bytes: Uint8Array<ArrayBuffer>; format: MediaFormat }>;
 
 export type InputImageOptions = Readonly<{
-  /** The argument that has the URL, for errors. */
+  /** The argument that contains the URL, for errors. */
   argument: string;
   /** Hosts that the operator allows, each with its port unless that is the default. */
   allowedHosts: readonly string[];
@@ -20,35 +20,35 @@ export type InputImageOptions = Readonly<{
 const MAX_REDIRECTS = 3;
 
 /**
- * Reads an image from a URL that a caller has given. As callers are told what prompts make them say, such a URL must
- * not open what only the gateway can reach: it has to be https, on a host that the operator allows, at no private
- * address, and redirects stay on that host. Throws `invalid_input` failures.
+ * Reads an image from a caller-supplied URL. Prompt injection can control such a URL, so it must not expose what only
+ * the gateway can reach (SSRF): it must be https, on an allowed host, not at a private address, and redirects must stay
+ * on that host. Throws `invalid_input` failures.
  */
 export async function readInputImage(url: string, signal: AbortSignal, options: InputImageOptions): Promise<InputImage> {
-  const refuse = (problem: string, cause?: unknown) =>
+  const invalid = (problem: string, cause?: unknown) =>
     new GatewayError({ kind: 'invalid_input', problems: [`${options.argument}: ${problem}`] }, { cause });
   let current = url;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const checked = checkUrl(current, options.allowedHosts);
-    if ('problem' in checked) throw refuse(checked.problem);
-    if (hop > 0 && checked.url.host !== new URL(url).host) throw refuse('redirects to another host');
+    if ('problem' in checked) throw invalid(checked.problem);
+    if (hop > 0 && checked.url.host !== new URL(url).host) throw invalid('redirects to another host');
     const location = await readOnce(checked.url.href, signal, options).catch((cause: unknown) => {
       if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
-      throw refuse(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
+      throw invalid(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
     if (typeof location === 'string') {
-      if (!URL.canParse(location, checked.url)) throw refuse('redirects to something that is no URL');
+      if (!URL.canParse(location, checked.url)) throw invalid('redirects to an invalid URL');
       current = new URL(location, checked.url).href;
       continue;
     }
     const image = inspectImage(location);
-    if (!image) throw refuse('is not a PNG, JPEG, WebP or GIF image');
+    if (!image) throw invalid('is not a PNG, JPEG, WebP or GIF image');
     return { bytes: location, format: image.format };
   }
-  throw refuse(`redirects more than ${MAX_REDIRECTS} times`);
+  throw invalid(`redirects more than ${MAX_REDIRECTS} times`);
 }
 
-/** The body, or where it has gone to. */
+/** The body, or the location of a redirect. */
 async function readOnce(url: string, signal: AbortSignal, { fetch, clock }: InputImageOptions): Promise<Uint8Array<ArrayBuffer> | string> {
   let location: string | null = null;
   const withoutRedirects: InputImageOptions['fetch'] = async (target, init) => {
@@ -65,7 +65,7 @@ async function readOnce(url: string, signal: AbortSignal, { fetch, clock }: Inpu
   }
 }
 
-/** Judges a URL by itself. The URL parser has made every spelling of an IP address one. */
+/** Validates a URL without DNS. The URL parser has normalized every notation of an IP address. */
 export function checkUrl(text: string, allowedHosts: readonly string[]): { url: URL } | { problem: string } {
   if (!URL.canParse(text)) return { problem: 'is not a URL' };
   const url = new URL(text);
@@ -73,21 +73,21 @@ export function checkUrl(text: string, allowedHosts: readonly string[]): { url: 
   const range = ipaddr.isValid(host) ? ipaddr.process(host).range() : undefined;
   const isLoopback = range === 'loopback' || host === 'localhost';
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) return { problem: 'must be an https URL' };
-  if (url.username || url.password) return { problem: 'must not have a user or a password' };
+  if (url.username || url.password) return { problem: 'must not contain a user or a password' };
   if (!allowedHosts.includes(url.host)) {
-    return { problem: `is on a host that this gateway's operator has not allowed (MCP_ALLOWED_INPUT_HOSTS)` };
+    return { problem: `is on a host not allowed by this gateway's operator (MCP_ALLOWED_INPUT_HOSTS)` };
   }
-  if (range !== undefined && range !== 'unicast' && !isLoopback) return { problem: 'is at a private address' };
+  if (range !== undefined && range !== 'unicast' && !isLoopback) return { problem: 'points to a private address' };
   return { url };
 }
 
-/** Whether a host of a URL is an address that does not belong to the public internet, or a name of this machine. */
+/** Whether a URL's host is a non-public address or a loopback name. */
 export function isPrivateHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
   return host === 'localhost' || host.endsWith('.localhost') || (ipaddr.isValid(host) && !isPublicAddress(host));
 }
 
-/** Whether an IP address belongs to the public internet. */
+/** Whether an IP address is public unicast. */
 export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
 }

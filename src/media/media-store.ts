@@ -8,18 +8,18 @@ import { createReadCheck } from './read-check.ts';
 
 type MediaKind = 'image' | 'audio' | 'video';
 
-/** How media is named, and how it is read. */
+/** How media is named and read. */
 export type MediaSettings = Readonly<{
   pathPrefix: string | undefined;
   roots: Readonly<Record<MediaKind, string>>;
-  /** How long a link lasts; `undefined` for public containers. */
+  /** The lifetime of a link; `undefined` for public containers. */
   readHours: number | undefined;
 }>;
 
-/** A body to be stored as it arrives. */
+/** A body to store as it arrives. */
 type MediaSource = Readonly<{
   body: ByteReader;
-  /** Whether the caller can open the same body again. */
+  /** Whether the caller can reopen the same body. */
   repeatable: boolean;
 }>;
 
@@ -27,28 +27,28 @@ export type SavedMedia = Readonly<{
   url: string;
   contentType: string;
   bytes: number;
-  /** ISO 8601: when the URL ends, in a private container. */
+  /** ISO 8601: when the URL expires, in a private container. */
   expiresAt?: string;
-  /** That the URL cannot be read, and what is to be corrected. */
+  /** Set when the URL cannot be read; says what to correct. */
   warning?: string;
 }>;
 
 export type MediaStore = Readonly<{
-  /** The variables that are not set; empty when media can be stored. */
+  /** The unset variables; empty when storage is configured. */
   missing: readonly string[];
-  /** The host of the URLs that media gets; `undefined` when media cannot be stored. */
+  /** The host of media URLs; `undefined` when storage is not configured. */
   publicHost: string | undefined;
-  /** Throws when it is certain that media cannot be stored (`not_configured`, `storage_unusable`); for before anything is spent. */
+  /** Throws when media certainly cannot be stored (`not_configured`, `storage_unusable`). Call before any billed request. */
   assertReady(): Promise<void>;
-  /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with the day of today in UTC. */
+  /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with today's date in UTC. */
   newName(kind: MediaKind, format: MediaFormat): string;
-  /** The name that belongs to a job, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{file}`, with the day of its creation in UTC. */
+  /** The name for a job's file, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{file}`, with the job's creation date in UTC. */
   jobName(kind: MediaKind, createdAtMs: number, file: string): string;
-  /** Stores bytes that are at hand. What is stored under that name already stays, and counts as stored. */
+  /** Stores bytes. An existing object of that name is kept and counts as stored. */
   save(name: string, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat): Promise<SavedMedia>;
-  /** Stores a body as it arrives; the same holds. */
+  /** Stores a body as it arrives. An existing object of that name is kept and counts as stored. */
   saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
-  /** What is stored under that name, or `undefined`. */
+  /** The media stored under that name, or `undefined`. */
   find(name: string): Promise<SavedMedia | undefined>;
 }>;
 
@@ -56,13 +56,13 @@ type MediaRuntime = Clock & Pick<Runtime, 'fetch' | 'randomUUID'> & Readonly<{ l
 
 const HOUR_MS = 3_600_000;
 
-/** Media in an object store. */
+/** Creates a media store on top of an object store. */
 export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHours }: MediaSettings, runtime: MediaRuntime): MediaStore {
   const { fetch, log, now, randomUUID } = runtime;
   const readCheck = createReadCheck({ fetch, clock: runtime, log, remedy: store.linkRemedy, isSigned: readHours !== undefined });
   const assertReady = createReadyCheck(() => store.assertUsable(jobName('image', now(), randomUUID())), store.isDown);
 
-  /** Names are made here, from safe segments only. */
+  /** All names are built here, from safe segments only. */
   function jobName(kind: MediaKind, createdAtMs: number, file: string): string {
     const day = new Date(createdAtMs).toISOString().slice(0, 10).replaceAll('-', '/');
     return [...(pathPrefix ? [pathPrefix] : []), roots[kind], day, file].join('/');
@@ -97,7 +97,7 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
   };
 }
 
-/** Tries the storage before something is paid for, until that has worked once, and again while it is down. */
+/** Checks storage before a billed request until the check succeeds once, and again while the store is down. */
 function createReadyCheck(assertUsable: () => Promise<void>, isDown: () => boolean): () => Promise<void> {
   let isReady = false;
   return async () => {
@@ -110,20 +110,20 @@ function createReadyCheck(assertUsable: () => Promise<void>, isDown: () => boole
   };
 }
 
-/** What stands in for it while the operator has not set these variables. */
+/** The media store used while these variables are not set. */
 export function createMissingMediaStore(missing: readonly string[]): MediaStore {
-  const refuse = (): never => {
+  const fail = (): never => {
     throw new GatewayError({ kind: 'not_configured', what: 'Storage for media', variables: missing });
   };
-  const rejected = async () => refuse();
+  const reject = async () => fail();
   return {
     missing,
     publicHost: undefined,
-    assertReady: rejected,
-    newName: refuse,
-    jobName: refuse,
-    save: rejected,
-    saveStream: rejected,
-    find: rejected,
+    assertReady: reject,
+    newName: fail,
+    jobName: fail,
+    save: reject,
+    saveStream: reject,
+    find: reject,
   };
 }

@@ -7,10 +7,10 @@ export type UpstreamImageOptions = Readonly<{
   runtime: Clock &
     Readonly<{
       fetch: (url: string, init: RequestInit) => Promise<Response>;
-      /** Does not connect to private addresses, where the runtime could. */
+      /** Refuses private addresses, where the runtime could reach them. */
       fetchPublic: (url: string, init: RequestInit) => Promise<Response>;
     }>;
-  /** Hosts that may be at private addresses, each with its port unless that is the default. */
+  /** Hosts that may have private addresses, each with its port unless that is the default. */
   allowedHosts: readonly string[];
 }>;
 
@@ -19,9 +19,9 @@ const BACKOFF_MS = 1_000;
 const MAX_REDIRECTS = 3;
 
 /**
- * Reads an image from a URL that an upstream has responded with. It is paid for, so neither a transient fault nor a
- * client that goes away ends this. Only hosts that are allowed may be at private addresses, redirects included. Throws a
- * `DownloadError`, or what fetch throws.
+ * Downloads an image from a URL in an upstream's response. The image is already billed, so transient faults are retried
+ * and a client disconnect does not cancel the download. Only allowed hosts may have private addresses, redirects
+ * included. Throws a `DownloadError`, or what `fetch` throws.
  */
 export async function downloadImage(url: string, options: UpstreamImageOptions): Promise<Uint8Array<ArrayBuffer>> {
   for (let attempt = 1; ; attempt++) {
@@ -41,12 +41,13 @@ function downloadOnce(url: string, { runtime, allowedHosts }: UpstreamImageOptio
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const { host, hostname } = new URL(current);
       const isAllowed = allowedHosts.includes(host);
-      if (!isAllowed && isPrivateHost(hostname)) throw new DownloadError('it is at a private address (MCP_ALLOWED_DOWNLOAD_HOSTS)', false);
+      if (!isAllowed && isPrivateHost(hostname))
+        throw new DownloadError('it points to a private address (MCP_ALLOWED_DOWNLOAD_HOSTS)', false);
       const response = await (isAllowed ? runtime.fetch : runtime.fetchPublic)(current, { ...init, redirect: 'manual' });
       const location = response.headers.get('location');
       if (response.status < 300 || response.status >= 400 || location === null) return response;
       response.body?.cancel().catch(() => {});
-      if (!URL.canParse(location, current)) throw new DownloadError('it redirects to something that is no URL', false);
+      if (!URL.canParse(location, current)) throw new DownloadError('it redirects to an invalid URL', false);
       current = new URL(location, current).href;
     }
     throw new DownloadError(`it redirects more than ${MAX_REDIRECTS} times`, false);

@@ -1,5 +1,5 @@
-/** What is used of the modules of the Workers runtime. */
+/** The subset of the Workers runtime modules used here. */
 declare module 'cloudflare:workers' {
-  /** Lets the work of the current request go on after its client has gone, for up to 30 s. */
+  /** Keeps the current request's work running for up to 30 s after the client disconnects. */
   export function waitUntil(work: Promise<unknown>): void;
 }

@@ -6,7 +6,7 @@ import { isPublicAddress } from '../media/input-image.ts';
 import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
 
-/** Node's fetch gives up after five minutes without headers or bytes; how long to wait is decided by the callers. */
+/** Node's fetch times out after five minutes without headers or bytes; callers set their own limits instead. */
 const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 
 const CHUNK_BYTES = 64 * 1024;
@@ -19,16 +19,16 @@ export function createNodeRuntime(log: Log): Runtime {
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
-    // With the heap that the container allows, 2,600 calls at once have ended the process.
+    // With a heap of 192 MB, 2,600 concurrent calls crashed the process.
     maxCalls: 2_050,
     mediaMemoryBytes: 256 * MIB,
     lingerMs: Number.POSITIVE_INFINITY,
-    // A process goes on with its work, whoever has gone.
+    // A Node process keeps working after a client disconnects.
     waitUntil: () => {},
   };
 }
 
-/** Given bytes as such, fetch would first make a copy of them. */
+/** Streams the bytes, because fetch would copy a byte array. */
 function createBytesInit(bytes: Uint8Array<ArrayBuffer>): RequestInit {
   let offset = 0;
   const body = new ReadableStream<Uint8Array>({
@@ -38,7 +38,7 @@ function createBytesInit(bytes: Uint8Array<ArrayBuffer>): RequestInit {
       offset += CHUNK_BYTES;
     },
   });
-  // Unless redirects are errors, Node's fetch keeps the whole body for the case that it has to send it again.
+  // Unless redirects are errors, Node's fetch keeps the whole body in case it has to resend it.
   return { body, duplex: 'half', headers: { 'content-length': String(bytes.byteLength) }, redirect: 'error' } as RequestInit;
 }
 
@@ -47,15 +47,15 @@ function fetchThrough(dispatcher: Agent): typeof fetch {
 }
 
 /**
- * Looks a name up as the connection is made, so that it cannot point elsewhere a moment later, and refuses names that
- * point into a private network. `localhost` says openly where it points.
+ * Resolves a name for the connection itself, so that a DNS change cannot bypass the check, and rejects names that
+ * resolve to private addresses. `localhost` is explicit about where it points and is allowed.
  */
 const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const isAllowed = hostname === 'localhost' || addresses?.every(({ address }) => isPublicAddress(address));
-    const refused = isAllowed ? null : Object.assign(new Error(`${hostname} is at a private address`), { code: 'EPRIVATE' });
+    const rejection = isAllowed ? null : Object.assign(new Error(`${hostname} resolves to a private address`), { code: 'EPRIVATE' });
     const [first] = addresses ?? [];
-    if (options.all || !first) callback(error ?? refused, addresses ?? []);
-    else callback(error ?? refused, first.address, first.family);
+    if (options.all || !first) callback(error ?? rejection, addresses ?? []);
+    else callback(error ?? rejection, first.address, first.family);
   });
 };

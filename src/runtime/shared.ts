@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Runtime } from '../ports.ts';
 
-/** What Node and Workers have in common. */
+/** The ports that Node and Workers share. */
 export function createSharedRuntime(log: Log) {
   return {
     fetch: (input, init) => fetch(input, init),
@@ -15,7 +15,7 @@ export function createSharedRuntime(log: Log) {
   } satisfies Partial<Runtime>;
 }
 
-/** Resolves after `ms`; rejects with the signal's reason when it is aborted before. */
+/** Resolves after `ms`; rejects with the signal's reason if it aborts first. */
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
 
-/** Of the 128 MB that an isolate has. */
+/** Out of the 128 MB of an isolate. */
 const MEDIA_MEMORY_BYTES = 48 * 1024 * 1024;
 
 export function createWorkersRuntime(log: Log): Runtime {

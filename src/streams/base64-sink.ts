@@ -1,22 +1,22 @@
-/** Decodes the base64 in the raw bytes of a JSON string, piece by piece, into one buffer that is used again. */
+/** Incrementally decodes base64 from the raw bytes of a JSON string into one reusable buffer. */
 export type Base64Sink = Readonly<{
-  /** Takes the bytes from `start` on up to the string's closing quote; returns its index, or the chunk's length when it is not in there. */
+  /** Consumes bytes from `start` to the string's closing quote; returns the quote's index, or the chunk's length if there is none. */
   write(chunk: Uint8Array, start: number): number;
-  /** The decoded bytes, or what is wrong with them. Valid until {@link Base64Sink.reset}. */
+  /** Returns the decoded bytes, or a problem. The bytes are valid until {@link Base64Sink.reset}. */
   finish(): Uint8Array<ArrayBuffer> | { problem: string };
-  /** Begins anew; the buffer is given up unless it is `free`. */
+  /** Starts over; allocates a new buffer unless the current one is `free`. */
   reset(free: boolean): void;
 }>;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const UNICODE_ESCAPE = 'u'.charCodeAt(0);
-const FIRST_CAPACITY_BYTES = 1024 * 1024;
+const INITIAL_CAPACITY_BYTES = 1024 * 1024;
 
-/** `maxBytes` bounds what is decoded; `skip` reads a string without decoding it. */
+/** `maxBytes` limits the decoded size; `skip` consumes a string without decoding it. */
 export function createBase64Sink(maxBytes: number): Base64Sink & { skip: (isSkipped: boolean) => void } {
   const ascii = new TextDecoder();
-  let buffer = new ArrayBuffer(FIRST_CAPACITY_BYTES);
+  let buffer = new ArrayBuffer(INITIAL_CAPACITY_BYTES);
   let filled = 0;
   let carry = '';
   let isEscaped = false;
@@ -40,7 +40,7 @@ export function createBase64Sink(maxBytes: number): Base64Sink & { skip: (isSkip
     if (filled > maxBytes) problem = `is larger than ${maxBytes} bytes`;
   }
 
-  /** `\/` and `\u002B` stand for themselves, `\n` and the like for white space. */
+  /** `\/` and `\u002B` are base64 characters; `\n` and the like are whitespace. */
   function takeEscape(byte: number): void {
     escaped += String.fromCharCode(byte);
     if (escaped.charCodeAt(0) === UNICODE_ESCAPE && escaped.length < 5) return;
@@ -74,7 +74,7 @@ export function createBase64Sink(maxBytes: number): Base64Sink & { skip: (isSkip
       return problem === undefined ? new Uint8Array(buffer, 0, filled) : { problem };
     },
     reset(free) {
-      if (!free) buffer = new ArrayBuffer(FIRST_CAPACITY_BYTES);
+      if (!free) buffer = new ArrayBuffer(INITIAL_CAPACITY_BYTES);
       filled = 0;
       carry = '';
       problem = undefined;

@@ -6,23 +6,23 @@ export type BodyOptions = Pace &
   Readonly<{
     clock: Clock;
     maxBytes: number;
-    /** The failure that a problem means, such as "its body broke off". */
+    /** Converts a problem, such as "its body broke off", into the error to throw. */
     toError: (problem: string, cause?: unknown) => Error;
   }>;
 
-/** A body whose first bytes have been looked at, and which still has them all. */
+/** A body with its first bytes peeked; the reader still returns all of them. */
 export type OpenedBody = Readonly<{ head: Uint8Array; reader: ByteReader }>;
 
 /**
- * Guards the body of a response: reading throws `toError` when it breaks off, ends before or after its declared length,
- * is longer than `maxBytes`, or is too slow.
+ * Guards the body of a response: reading throws `toError` when the body is cut off, differs from its declared length,
+ * exceeds `maxBytes`, or is too slow.
  */
 export function guardBody(response: Response, options: BodyOptions): ByteReader {
   const reader = readerOf(response.body ?? new Blob().stream());
   return guard(reader, declaredLength(response.headers), options);
 }
 
-/** A guarded body, opened up to its first few (`headBytes`) bytes. */
+/** Opens a guarded body and peeks at its first `headBytes` bytes. */
 export async function openBody(response: Response, headBytes: number, options: BodyOptions): Promise<OpenedBody> {
   const guarded = guardBody(response, options);
   const head = new Uint8Array(headBytes);
@@ -38,26 +38,26 @@ export async function openBody(response: Response, headBytes: number, options: B
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** All of a guarded body; its `maxBytes` bound what that takes in memory. */
+/** Reads all of a guarded body; `maxBytes` limits the memory used. */
 export async function readBody(response: Response, options: BodyOptions): Promise<Uint8Array<ArrayBuffer>> {
   const reader = guardBody(response, options);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (;;) {
     const chunk = await reader.read(new Uint8Array(CHUNK_BYTES));
     if (chunk.byteLength === 0) return chunks.length === 1 && chunks[0] ? chunks[0] : concatenate(chunks);
-    // A buffer that is nearly full is kept as it is.
+    // A buffer that is mostly full is kept without copying.
     chunks.push(chunk.byteLength * 2 > CHUNK_BYTES ? chunk : chunk.slice());
   }
 }
 
-/** `undefined` when the response does not say, or is compressed and therefore says something else. */
+/** `undefined` when the response declares no length, or declares the compressed one. */
 function declaredLength(headers: Headers): number | undefined {
   const encoding = headers.get('content-encoding') ?? 'identity';
   const length = headers.get('content-length');
   return encoding === 'identity' && length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
-/** Gives the bytes that were looked at once more, before the others. */
+/** Replays the peeked bytes before the rest. */
 function withHead(head: Uint8Array, { read, cancel }: ByteReader): ByteReader {
   let rest = head;
   return {
@@ -79,7 +79,7 @@ function guard(reader: ByteReader, lengthBytes: number | undefined, { clock, max
   function fail(problem: string, cause?: unknown): never {
     watch.stop();
     const error = toError(problem, cause);
-    // Not awaited: letting go of a body that has stalled may take as long as the body itself.
+    // Not awaited: cancelling a stalled body may take as long as the body itself.
     reader.cancel(error).catch(() => {});
     throw error;
   }

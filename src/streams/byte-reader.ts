@@ -1,15 +1,15 @@
 /**
- * Reads bytes into memory of the caller's, so that a body of any size takes no more than one buffer. As with BYOB
- * readers, the buffer that is given is gone afterwards, and the one that is returned takes its place.
+ * Reads bytes into the caller's memory, so that a body of any size needs only one buffer. As with BYOB readers, the
+ * given buffer is detached, and the returned one replaces it.
  */
 export type ByteReader = Readonly<{
-  /** Resolves with the bytes that were read, at the start of `into`; with none at the end. */
+  /** Resolves with the bytes read, at the start of `into`; empty at the end of the body. */
   read(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** Lets the rest go. Never throws. */
+  /** Discards the rest. Never throws. */
   cancel(reason?: unknown): Promise<void>;
 }>;
 
-/** Reads a stream: without copying when it is a byte stream, as the bodies of answers are. */
+/** Creates a reader for a stream: zero-copy for byte streams, such as response bodies. */
 export function readerOf(stream: ReadableStream<Uint8Array>): ByteReader {
   return createByobReader(stream) ?? createCopyingReader(stream);
 }
@@ -51,7 +51,7 @@ function createCopyingReader(stream: ReadableStream<Uint8Array>): ByteReader {
 
 const STREAM_CHUNK_BYTES = 16 * 1024;
 
-/** A stream of what the reader reads, for those who take nothing else. */
+/** Adapts a reader to a stream, for APIs that require one. */
 export function streamOf({ read, cancel }: ByteReader): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {
@@ -66,7 +66,7 @@ export function streamOf({ read, cancel }: ByteReader): ReadableStream<Uint8Arra
   );
 }
 
-/** The bytes of all chunks, one after the other. */
+/** Joins all chunks. */
 export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0));
   let offset = 0;

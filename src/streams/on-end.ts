@@ -1,6 +1,6 @@
 /**
- * The response, which calls `onEnd` once when its body has been sent to the end, has failed, or is not wanted any more.
- * A body that is at hand counts as sent.
+ * Wraps the response to call `onEnd` once its body has been sent, has failed, or is cancelled. Bodies other than event
+ * streams count as sent at once.
  */
 export function onBodyEnd(response: Response, onEnd: () => void): Response {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;

@@ -1,29 +1,29 @@
 import type { Clock } from '../ports.ts';
 
-/** What a body may take; time in which nobody reads it does not count. */
+/** The time limits for a body; time in which nobody reads does not count. */
 export type Pace = Readonly<{
-  /** How long may be waited for all of it. */
+  /** The total time spent waiting for the body. */
   timeoutMs: number;
-  /** What each minute of waiting must bring; 0 when a pause is no fault. */
+  /** The minimum bytes per minute of waiting; 0 when pauses are allowed. */
   minBytesPerMinute: number;
 }>;
 
 export type SlowWatch = Readonly<{
-  /** Waiting for bytes begins. */
+  /** A read starts waiting. */
   begin(): void;
-  /** So many have come. */
+  /** The read returned this many bytes. */
   end(bytes: number): void;
-  /** Nobody waits any more. */
+  /** Stops the watch. */
   stop(): void;
-  /** What is wrong, once something is. */
+  /** The broken limit, if any. */
   problem(): string | undefined;
 }>;
 
 const MINUTE_MS = 60_000;
 
 /**
- * Calls `onSlow` once when a body takes too long. One timer runs for many waits: a timer for each, and a race with it,
- * would cost more than the reading.
+ * Calls `onSlow` once when a body is too slow. One timer covers many reads: a timer and a race per read would cost more
+ * than the read itself.
  */
 export function createSlowWatch({ now, sleep }: Clock, pace: Pace, onSlow: () => unknown): SlowWatch {
   const { timeoutMs, minBytesPerMinute } = pace;
@@ -34,27 +34,27 @@ export function createSlowWatch({ now, sleep }: Clock, pace: Pace, onSlow: () =>
   let problem: string | undefined;
   let isRunning = false;
 
-  /** How long until the wait that lasts now breaks a limit. */
-  function leftMs(): number {
-    const lastsMs = now() - (waitingSinceMs ?? 0);
-    const ofAll = timeoutMs - waitedMs - lastsMs;
-    return minBytesPerMinute === 0 ? ofAll : Math.min(ofAll, MINUTE_MS - minute.waitedMs - lastsMs);
+  /** Time until the current wait breaks a limit. */
+  function remainingMs(): number {
+    const elapsedMs = now() - (waitingSinceMs ?? 0);
+    const totalLeftMs = timeoutMs - waitedMs - elapsedMs;
+    return minBytesPerMinute === 0 ? totalLeftMs : Math.min(totalLeftMs, MINUTE_MS - minute.waitedMs - elapsedMs);
   }
 
-  /** A minute of waiting is over; the next begins when enough has come. */
-  function judge(): void {
-    const lastsMs = now() - (waitingSinceMs ?? 0);
-    if (waitedMs + lastsMs >= timeoutMs) problem = `its body took longer than ${Math.round(timeoutMs / 1000)} s`;
+  /** Checks the limits; a new minute starts when the last one brought enough bytes. */
+  function checkLimits(): void {
+    const elapsedMs = now() - (waitingSinceMs ?? 0);
+    if (waitedMs + elapsedMs >= timeoutMs) problem = `its body took longer than ${Math.round(timeoutMs / 1000)} s`;
     else if (minute.bytes < minBytesPerMinute) problem = `its body stalled: ${minute.bytes} bytes in ${MINUTE_MS / 1000} s`;
-    else minute = { waitedMs: -lastsMs, bytes: 0 };
+    else minute = { waitedMs: -elapsedMs, bytes: 0 };
   }
 
   async function run(): Promise<void> {
     isRunning = true;
     while (waitingSinceMs !== undefined && problem === undefined) {
-      const ms = leftMs();
+      const ms = remainingMs();
       if (ms > 0) await sleep(ms, stopped.signal);
-      else judge();
+      else checkLimits();
     }
     isRunning = false;
     if (problem !== undefined) onSlow();
@@ -63,14 +63,14 @@ export function createSlowWatch({ now, sleep }: Clock, pace: Pace, onSlow: () =>
   return {
     begin(): void {
       waitingSinceMs = now();
-      // Ends by the rejection of its sleep when the watch is stopped.
+      // Stopping the watch rejects its sleep, which ends the loop.
       if (!isRunning) run().catch(() => {});
     },
     end(bytes): void {
-      const lastsMs = now() - (waitingSinceMs ?? now());
+      const elapsedMs = now() - (waitingSinceMs ?? now());
       waitingSinceMs = undefined;
-      waitedMs += lastsMs;
-      minute = { waitedMs: minute.waitedMs + lastsMs, bytes: minute.bytes + bytes };
+      waitedMs += elapsedMs;
+      minute = { waitedMs: minute.waitedMs + elapsedMs, bytes: minute.bytes + bytes };
     },
     stop(): void {
       waitingSinceMs = undefined;

@@ -1,13 +1,13 @@
 import type { Clock } from '../ports.ts';
 
-/** Thrown by {@link withTimeLimit} when the time is over. */
+/** Thrown by {@link withTimeLimit} on timeout. */
 export class TimeLimitError extends Error {
   override readonly name = 'TimeLimitError';
 }
 
 /**
- * Runs `work` with a signal that is aborted after `timeoutMs` or with `outer`, and leaves nothing behind on either.
- * Throws a `TimeLimitError` when the time was over, and otherwise what `work` throws.
+ * Runs `work` with a signal that aborts after `timeoutMs` or with `outer`, and cleans up its timer and listener. Throws
+ * a `TimeLimitError` on timeout; otherwise rethrows what `work` throws.
  */
 export async function withTimeLimit<Result>(
   { timeLimit }: Pick<Clock, 'timeLimit'>,
@@ -17,13 +17,13 @@ export async function withTimeLimit<Result>(
 ): Promise<Result> {
   const controller = new AbortController();
   const finished = new AbortController();
-  let isOver = false;
+  let isTimedOut = false;
   const stop = () => controller.abort(outer?.reason);
   outer?.addEventListener('abort', stop, { once: true });
   if (outer?.aborted) stop();
   const timer = timeLimit(timeoutMs, finished.signal).then(
     () => {
-      isOver = true;
+      isTimedOut = true;
       controller.abort(new TimeLimitError(`No result within ${timeoutMs} ms.`));
     },
     () => {},
@@ -31,7 +31,7 @@ export async function withTimeLimit<Result>(
   try {
     return await work(controller.signal);
   } catch (cause) {
-    throw isOver && !outer?.aborted ? new TimeLimitError(`No result within ${timeoutMs} ms.`, { cause }) : cause;
+    throw isTimedOut && !outer?.aborted ? new TimeLimitError(`No result within ${timeoutMs} ms.`, { cause }) : cause;
   } finally {
     finished.abort();
     outer?.removeEventListener('abort', stop);

@@ -13,7 +13,7 @@ function account(text: string = inject('storage').connectionString): StorageAcco
   return parsed.account;
 }
 
-/** Azurite behind a fetch that can be made to fail; `urls` has what was asked for, `sleeps` the waits between. */
+/** Azurite behind a fetch that can be made to fail; `urls` records the requests, `sleeps` the waits in between. */
 function setUp({
   fetch: wrapped = (url, init) => fetch(url, init),
   now = Date.now,
@@ -52,7 +52,7 @@ const newName = () => `images/2026/11/22/${crypto.randomUUID()}.png`;
 const read = (name: string) => fetch(`${inject('storage').containerUrl}/${name}`);
 const text = async (name: string) => new TextDecoder().decode(await (await read(name)).arrayBuffer());
 
-/** Answers the first requests as told, and the rest truly. */
+/** Fakes the first responses, then passes requests through. */
 function failing(...outcomes: ((url: string, init: RequestInit) => Promise<Response>)[]): Fetch {
   return (url, init) => (outcomes.shift() ?? fetch)(url, init);
 }
@@ -60,12 +60,12 @@ const status =
   (code: number, headers: Record<string, string> = {}) =>
   async () =>
     new Response('<Error/>', { status: code, headers });
-const lostAnswer = async (url: string, init: RequestInit): Promise<Response> => {
+const lostResponse = async (url: string, init: RequestInit): Promise<Response> => {
   await (await fetch(url, init)).body?.cancel();
   throw new TypeError('connection lost');
 };
 
-test('a blob is stored with its type and may be cached for ever', async () => {
+test('a blob is stored with its type and is cacheable forever', async () => {
   const name = newName();
   await setUp().client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
   const response = await read(name);
@@ -74,7 +74,7 @@ test('a blob is stored with its type and may be cached for ever', async () => {
   expect(new Uint8Array(await response.arrayBuffer())).toEqual(BYTES);
 });
 
-test('a connection string with a SAS needs no key, and the SAS is sent as it is', async () => {
+test('a connection string with a SAS needs no key; the SAS is sent unchanged', async () => {
   const { sasConnectionString } = inject('storage');
   const { client, urls } = setUp({ account: account(sasConnectionString) });
   const name = newName();
@@ -96,43 +96,43 @@ test('transient faults are retried, with longer and longer waits and a new signa
   expect(new Set(urls.map((url) => url.searchParams.get('sig'))).size).toBe(4);
 });
 
-test('the wait that Azure asks for is kept', async () => {
+test('Retry-After is honored', async () => {
   const { client, sleeps } = setUp({ fetch: failing(status(503, { 'retry-after': '7' })) });
   await client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false });
   expect(sleeps).toEqual([7000]);
 });
 
-test('after minutes the failure is told, as a transient one', async () => {
+test('after minutes of retries, fails as retryable', async () => {
   let clock = Date.now();
   const now = () => (clock += 2_000);
   const { client } = setUp({ now, fetch: status(503, { 'x-ms-error-code': 'ServerBusy' }) });
   await expect(client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false })).rejects.toMatchObject({
-    failure: { kind: 'storage', problem: 'Azure Blob Storage answered 503 (ServerBusy)', retryable: true },
+    failure: { kind: 'storage', problem: expect.stringContaining('503 (ServerBusy)'), retryable: true },
   });
 });
 
-test('a HEAD is given up after a few attempts', async () => {
+test('a HEAD fails after a few attempts', async () => {
   let clock = Date.now();
   const { client, urls } = setUp({ now: () => (clock += 100), fetch: status(503) });
   await expect(client.head(newName())).rejects.toMatchObject({ failure: { kind: 'storage', retryable: true } });
   expect(urls.length).toBeLessThan(7);
 });
 
-test.each([200, 404])('a proxy that responds to everything with %i is no store', async (code) => {
+test.each([200, 404])('a proxy that always returns %i is not a store', async (code) => {
   const { client } = setUp({ fetch: status(code, { 'content-type': 'text/html' }) });
   if (code === 200) await expect(client.assertUsable(newName())).rejects.toMatchObject({ failure: { kind: 'storage' } });
   await expect(client.head(newName()).catch(() => undefined)).resolves.toBeUndefined();
 });
 
-test('when only the answer was lost, the blob counts as stored', async () => {
-  const { client, urls } = setUp({ fetch: failing(lostAnswer) });
+test('when only the response was lost, the blob counts as stored', async () => {
+  const { client, urls } = setUp({ fetch: failing(lostResponse) });
   const name = newName();
   expect(await client.create(name, BYTES, { contentType: 'image/png', repeatable: false })).toMatchObject({ outcome: 'created' });
   expect(urls).toHaveLength(2);
   expect(await text(name)).toBe('what is stored');
 });
 
-test('a blob that is there already is never overwritten', async () => {
+test('an existing blob is never overwritten', async () => {
   const name = newName();
   await setUp().client.create(name, BYTES, { contentType: 'image/png', repeatable: false });
   expect(await setUp().client.create(name, new Uint8Array(3), { contentType: 'image/png', repeatable: false })).toMatchObject({
@@ -141,7 +141,7 @@ test('a blob that is there already is never overwritten', async () => {
   expect(await text(name)).toBe('what is stored');
 });
 
-test('a missing container is told at once, with the variable to correct', async () => {
+test('a missing container fails at once and names the variable', async () => {
   const { client, urls } = setUp({ container: 'no-such-container' });
   await expect(client.create(newName(), BYTES, { contentType: 'image/png', repeatable: false })).rejects.toMatchObject({
     failure: { retryable: false, problem: expect.stringContaining('AZURE_BLOB_CONTAINER') },
@@ -149,7 +149,7 @@ test('a missing container is told at once, with the variable to correct', async 
   expect(urls).toHaveLength(1);
 });
 
-test('a wrong key is told at once, with the variable to correct and no signature', async () => {
+test('a wrong key fails at once and names the variable, without a signature', async () => {
   const { accountName, blobEndpoint } = account();
   const wrong = account(`AccountName=${accountName};AccountKey=${btoa('wrong')};BlobEndpoint=${blobEndpoint}`);
   const { client, urls } = setUp({ account: wrong });
@@ -159,7 +159,7 @@ test('a wrong key is told at once, with the variable to correct and no signature
   expect(urls).toHaveLength(1);
 });
 
-test('uploads over https are signed for https alone', async () => {
+test('uploads over https are signed for https only', async () => {
   const { client, urls } = setUp({ account: account(`AccountName=acme;AccountKey=${btoa('key')}`), fetch: status(403) });
   await client.create('a/b c.png', BYTES, { contentType: 'image/png', repeatable: false }).catch(() => {});
   expect(urls[0]?.origin).toBe('https://acme.blob.core.windows.net');

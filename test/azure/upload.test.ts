@@ -38,7 +38,7 @@ const status =
   (code: number, body: string | null = null): Outcome =>
   async () =>
     new Response(body, { status: code, headers: { 'x-ms-error-code': 'Told' } });
-const lostAnswer: Outcome = async (url, init) => {
+const lostResponse: Outcome = async (url, init) => {
   await (await testRuntime().fetch(url, init)).body?.cancel();
   throw new TypeError('connection lost');
 };
@@ -94,7 +94,7 @@ async function expectMissing(name: string): Promise<void> {
 describe('a stream', () => {
   const unknown = (totalBytes: number, failAt?: number) => ({ ...stream(totalBytes, failAt), repeatable: false });
 
-  test('goes in blocks, the first of them long before the body has ended', async () => {
+  test('is uploaded in blocks, the first long before the body ends', async () => {
     const source = unknown(4 * MIB + 5);
     const { client, sent, kinds } = setUp({}, () => source.counter.read);
     const name = newName();
@@ -120,15 +120,15 @@ describe('a stream', () => {
     await expectStored(name, MIB / 4);
   });
 
-  test('a block and the commit are tried again by themselves', async () => {
-    const { client, kinds } = setUp({ block: [status(503), lostAnswer], commit: [status(500), lostAnswer] });
+  test('a block and the commit are retried individually', async () => {
+    const { client, kinds } = setUp({ block: [status(503), lostResponse], commit: [status(500), lostResponse] });
     const name = newName();
     expect(await put(client, name, unknown(2 * MIB))).toMatchObject({ outcome: 'created' });
     expect(kinds()).toEqual([...Array(7).fill('block'), 'commit', 'commit', 'commit']);
     await expectStored(name, 2 * MIB);
   });
 
-  test('when the source breaks, nothing is committed, and its error is thrown', async () => {
+  test('when the source fails, nothing is committed and its error is rethrown', async () => {
     const { client, kinds } = setUp();
     const name = newName();
     await expect(put(client, name, unknown(3 * MIB, 2 * MIB))).rejects.toThrow('the source broke');
@@ -136,7 +136,7 @@ describe('a stream', () => {
     await expectMissing(name);
   });
 
-  test('when the storage refuses, the source is let go', async () => {
+  test('when storage rejects a block, the source is cancelled', async () => {
     const { client } = setUp({ block: [status(403)] });
     const source = unknown(3 * MIB);
     await expect(put(client, newName(), source)).rejects.toMatchObject({
@@ -146,7 +146,7 @@ describe('a stream', () => {
   });
 });
 
-describe('what cannot be had again', () => {
+describe('content that cannot be fetched again', () => {
   const paid = (totalBytes: number) => ({ body: stream(totalBytes).body, repeatable: false });
 
   test.each([
@@ -162,7 +162,7 @@ describe('what cannot be had again', () => {
     await expectStored(name, 1234);
   });
 
-  test('is tried for minutes, and given up then', async () => {
+  test('is retried for minutes, then fails', async () => {
     const { client, sent } = setUp({ put: Array(1000).fill(status(503)) }, undefined, 2_000);
     await expect(put(client, newName(), paid(1234))).rejects.toMatchObject({
       failure: { kind: 'storage', retryable: true },
@@ -171,14 +171,14 @@ describe('what cannot be had again', () => {
     expect(sent.length).toBeLessThan(300);
   });
 
-  test('what can be had again is left to the caller sooner', async () => {
+  test('repeatable content fails sooner', async () => {
     const { client, sent } = setUp({ put: Array(1000).fill(status(503)) });
     const source = { body: stream(1234).body, repeatable: true };
     await expect(put(client, newName(), source)).rejects.toMatchObject({ failure: { kind: 'storage', retryable: true } });
     expect(sent.length).toBeLessThan(7);
   });
 
-  test('a hundred uploads at once do not become a storm, and all end well when the store is back', async () => {
+  test('a hundred concurrent uploads cause no retry storm and succeed once the store recovers', async () => {
     const { now } = testRuntime();
     const backAtMs = now() + 60_000;
     const down: Outcome = (url, init) => (now() < backAtMs ? status(503)(url, init) : fetch(url, init));
@@ -190,11 +190,11 @@ describe('what cannot be had again', () => {
   });
 });
 
-describe('a name that is taken', () => {
+describe('an existing name', () => {
   test.each([
     ['in one PUT', MIB / 8],
     ['in blocks', MIB],
-  ])('is left as it is: %s', async (_, totalBytes) => {
+  ])('is left unchanged: %s', async (_, totalBytes) => {
     const name = newName();
     await put(setUp().client, name, { body: stream(totalBytes).body, repeatable: true });
     const other = new ReadableStream({
@@ -208,7 +208,7 @@ describe('a name that is taken', () => {
     await expectStored(name, totalBytes);
   });
 
-  test('two uploads at the same moment both end well, with one whole copy', async () => {
+  test('concurrent uploads all succeed, with one complete copy', async () => {
     const name = newName();
     const upload = () => put(setUp().client, name, { body: stream(3 * MIB).body, repeatable: true });
     const outcomes = await Promise.all([upload(), upload(), upload()]);
@@ -218,7 +218,7 @@ describe('a name that is taken', () => {
 });
 
 describe('head', () => {
-  test('tells the size and the type, or that there is none', async () => {
+  test('returns size and type, or undefined', async () => {
     const { client } = setUp();
     const name = newName();
     expect(await client.head(name)).toBeUndefined();

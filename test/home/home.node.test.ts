@@ -9,7 +9,7 @@ const isMissing = !existsSync(executablePath);
 if (isMissing)
   console.warn(`Skipped: the home page in a browser, as there is no ${executablePath}. Install Chromium, or set CHROMIUM_PATH.`);
 
-/** A name that resolves here and is no secure context, so that the page has no clipboard. */
+/** A name that resolves here but is not a secure context, so that the page has no clipboard. */
 const INSECURE_HOST = 'gateway.test';
 /** Without a sandbox, as in containers; and nothing that the browser itself would ask of the network. */
 const ARGS = [
@@ -35,7 +35,7 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
     await gateway?.close();
   });
 
-  /** The open page, and what it has asked for and complained of. */
+  /** The open page, its requests and its console messages. */
   async function open(options: BrowserContextOptions = {}, url = gateway.url) {
     const context = await browser.newContext(options);
     if (url === gateway.url) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
@@ -56,7 +56,7 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
       for (const details of document.querySelectorAll('details')) details.open = true;
     });
 
-  test('is asked for and nothing else, without a complaint', async () => {
+  test('makes a single request and logs nothing', async () => {
     const { page, requests, complaints, close } = await open();
     await openAll(page);
     await page.waitForLoadState('networkidle');
@@ -103,7 +103,7 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
     await close();
   });
 
-  test('where the clipboard is closed, a button selects its snippet', async () => {
+  test('where the clipboard is unavailable, a button selects its snippet', async () => {
     const { page, complaints, close } = await open({}, gateway.url.replace('127.0.0.1', INSECURE_HOST));
     await section(page, 'VS Code').getByRole('button').click();
     await page.getByRole('button', { name: 'Selected the snippet for VS Code' }).waitFor();
@@ -136,7 +136,7 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
     await close();
   });
 
-  test.each([360, 1280])('nothing sticks out at a width of %i pixels', async (width) => {
+  test.each([360, 1280])('nothing overflows at a width of %i pixels', async (width) => {
     const { page, close } = await open({ viewport: { width, height: 800 } });
     await openAll(page);
     const sizes = await page.evaluate(() => ({

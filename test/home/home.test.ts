@@ -19,7 +19,7 @@ function setUp(env: Record<string, string> = {}) {
 describe('as JSON', () => {
   const get = setUp();
 
-  test('it tells name, version, status, endpoint and tools', async () => {
+  test('contains name, version, status, endpoint and tools', async () => {
     const response = await get(JSON_ONLY);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
@@ -32,7 +32,7 @@ describe('as JSON', () => {
   });
 });
 
-describe('what is asked for', () => {
+describe('content negotiation', () => {
   const get = setUp();
   const typeFor = async (headers: Record<string, string>) => (await get(headers)).headers.get('content-type')?.split(';')[0];
 
@@ -43,7 +43,7 @@ describe('what is asked for', () => {
     },
   );
 
-  test('so do those who do not say', async () => {
+  test('no Accept header gets JSON', async () => {
     expect(await typeFor({})).toBe('application/json');
   });
 
@@ -58,7 +58,7 @@ describe('what is asked for', () => {
 describe('headers', () => {
   const get = setUp();
 
-  test.each([HTML, JSON_ONLY])('%j: nothing is stored, sniffed or referred to', async (headers) => {
+  test.each([HTML, JSON_ONLY])('%j: no caching, sniffing or referrers', async (headers) => {
     const response = await get(headers);
     expect(Object.fromEntries(response.headers)).toMatchObject({
       vary: 'Accept',
@@ -68,7 +68,7 @@ describe('headers', () => {
     });
   });
 
-  test('the policy lets in the style and the script of the page, by hash, and no others', async () => {
+  test("the policy allows only the page's own style and script, by hash", async () => {
     const response = await get(HTML);
     const page = await response.text();
     const hash = async (element: string) => {
@@ -83,7 +83,7 @@ describe('headers', () => {
     expect(page).not.toMatch(/ style=| on[a-z]+=/);
   });
 
-  test.each([HTML, JSON_ONLY])('HEAD has those of GET and no body: %j', async (headers) => {
+  test.each([HTML, JSON_ONLY])('HEAD returns those of GET without a body: %j', async (headers) => {
     const [head, get_] = [await get(headers, 'HEAD'), await get(headers)];
     const comparable = (response: Response) => ({ ...Object.fromEntries(response.headers), 'x-request-id': '', 'content-length': '' });
     expect(head.status).toBe(200);
@@ -93,7 +93,7 @@ describe('headers', () => {
 });
 
 describe('the page', () => {
-  test('lists the tools, and holds no key', async () => {
+  test('lists the tools and contains no key', async () => {
     const env = testEnvironment();
     const page = await (await createTestApp(env).app.request('/', { headers: HTML })).text();
     for (const { name, title } of tools) {
@@ -111,7 +111,7 @@ describe('the page', () => {
   });
 });
 
-describe('what the page is told', () => {
+describe('the description', () => {
   const about = {
     name: 'n',
     title: '<b>"Title"</b>',
@@ -139,9 +139,9 @@ test.each([
   ['https', 'gateway.example.com', false],
   ['http', 'gateway.example.com', true],
   ['http', 'localhost.example.com', true],
-])('mcp-remote is told to allow plain HTTP where it would refuse it: %s://%s', async (proto, host, isTold) => {
+])('mcp-remote gets --allow-http where it rejects plain HTTP: %s://%s', async (proto, host, hasFlag) => {
   const page = await (await setUp()({ ...HTML, host, 'x-forwarded-proto': proto })).text();
-  expect(page.includes('--allow-http')).toBe(isTold);
+  expect(page.includes('--allow-http')).toBe(hasFlag);
 });
 
 describe('the origin in the snippets', () => {
@@ -154,7 +154,7 @@ describe('the origin in the snippets', () => {
     ['Gateway.Example.com:8443', 'http://gateway.example.com:8443/mcp'],
     ['[::1]:8000', 'http://[::1]:8000/mcp'],
     ['my_container:8000', 'http://my_container:8000/mcp'],
-  ])('is made of the host %s', async (host, expected) => {
+  ])('is built from the host %s', async (host, expected) => {
     expect(await endpoint({ host })).toBe(expected);
   });
 
@@ -198,7 +198,7 @@ describe('the origin in the snippets', () => {
     'evil.example:',
     '[evil]',
     '',
-  ])('is refused and not repeated when the host is %j', async (host) => {
+  ])('is rejected and not echoed when the host is %j', async (host) => {
     for (const accept of [HTML, JSON_ONLY]) {
       const response = await get({ ...accept, host });
       expect(response.status).toBe(403);
@@ -216,7 +216,7 @@ describe('the origin in the snippets', () => {
   });
 });
 
-test('it tells of a server that drains as /ready does', async () => {
+test('reports draining as /ready does', async () => {
   const { gateway, sessions } = createTestApp();
   const app = createApp(gateway, { sessions, isDraining: () => true });
   const response = await app.request('/', { headers: JSON_ONLY });
@@ -229,13 +229,13 @@ describe('a wrong configuration', () => {
   if (loaded.ok) throw new Error('loaded');
   const app = createMisconfiguredApp(loaded.problems, testRuntime());
 
-  test('is told as JSON', async () => {
+  test('is reported as JSON', async () => {
     const response = await app.request('/', { headers: JSON_ONLY });
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ status: 'not_configured', problems: loaded.problems, mcp: 'http://localhost/mcp' });
   });
 
-  test('is told on the page: names and problems, and no value', async () => {
+  test('is reported on the page: names and problems, no values', async () => {
     const response = await app.request('/', { headers: HTML });
     const page = await response.text();
     expect(response.status).toBe(503);
@@ -245,7 +245,7 @@ describe('a wrong configuration', () => {
     expect(page).not.toMatch(/not-to-be-shown|nor-this/);
   });
 
-  test('a hostile host is refused here, too', async () => {
+  test('a hostile host is rejected here, too', async () => {
     expect((await app.request('/', { headers: { ...HTML, host: 'a$(id)' } })).status).toBe(403);
   });
 });

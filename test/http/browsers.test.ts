@@ -21,7 +21,7 @@ function setUp(env: Record<string, string> = {}) {
 
 describe('origins', () => {
   test.each(['http://localhost:5173', 'https://localhost', 'http://127.0.0.1:6274', 'http://[::1]:3000', 'http://app.localhost'])(
-    '%s is allowed by default, and told so',
+    '%s is allowed by default',
     async (origin) => {
       const { preflight, post } = setUp();
       const asked = await preflight(origin);
@@ -55,7 +55,7 @@ describe('origins', () => {
     'file://',
     'localhost',
     'chrome-extension://abc',
-  ])('%s is refused, before its key is looked at', async (origin) => {
+  ])('%s is rejected before authentication', async (origin) => {
     const { preflight, post } = setUp();
     for (const response of [await preflight(origin), await post({ origin }), await post({ origin, authorization: '' })]) {
       expect(response.status).toBe(403);
@@ -64,7 +64,7 @@ describe('origins', () => {
     }
   });
 
-  test('a list takes the place of the default', async () => {
+  test('a list replaces the default', async () => {
     const { post } = setUp({ MCP_ALLOWED_ORIGINS: 'https://App.example.com:443/, https://other.example.com' });
     expect((await post({ origin: 'https://app.example.com' })).status).toBe(200);
     expect((await post({ origin: 'https://other.example.com' })).status).toBe(200);
@@ -72,20 +72,20 @@ describe('origins', () => {
     expect((await post({ origin: 'http://app.example.com' })).status).toBe(403);
   });
 
-  test('a browser can read that its key was refused', async () => {
+  test('a browser can read a 401', async () => {
     const response = await setUp().post({ origin: 'http://localhost:5173', authorization: 'Bearer wrong' });
     expect(response.status).toBe(401);
     expect(response.headers.get('access-control-allow-origin')).toBe('http://localhost:5173');
   });
 
-  test('clients that are no browsers send none, and get no such headers', async () => {
+  test('other clients send no Origin and get no CORS headers', async () => {
     const response = await setUp().post({});
     expect(response.status).toBe(200);
     expect(response.headers.get('access-control-allow-origin')).toBeNull();
   });
 
   test.each(['*', 'app.example.com', 'https://app.example.com/path', 'https://*.example.com/x'])(
-    '%s is no origin',
+    '%s is not an origin',
     (MCP_ALLOWED_ORIGINS) => {
       expect(loadConfig({ MCP_SERVER_API_KEY: 'k', MCP_ALLOWED_ORIGINS })).toMatchObject({
         ok: false,
@@ -96,12 +96,12 @@ describe('origins', () => {
 });
 
 describe('hosts', () => {
-  test.each(['localhost', 'localhost:8000', '127.0.0.1:8000', '[::1]:8000'])('a server on loopback answers under %s', async (name) => {
+  test.each(['localhost', 'localhost:8000', '127.0.0.1:8000', '[::1]:8000'])('a server on loopback accepts %s', async (name) => {
     expect((await setUp({ HOST: '127.0.0.1' }).post({ host: name })).status).toBe(200);
   });
 
   test.each(['evil.example', 'evil.example:8000', '127.0.0.1.evil.example', '192.168.0.7', 'localhost@evil.example', ''])(
-    'and not under "%s"',
+    'but not "%s"',
     async (name) => {
       const response = await setUp({ HOST: 'localhost' }).post({ host: name });
       expect(response.status).toBe(403);
@@ -109,11 +109,11 @@ describe('hosts', () => {
     },
   );
 
-  test('a server on every address answers under every name', async () => {
+  test('a server on every address accepts every name', async () => {
     expect((await setUp().post({ host: 'gateway.example.com' })).status).toBe(200);
   });
 
-  test('a list is the only thing that counts, with or without a port', async () => {
+  test('a list overrides the default, with or without ports', async () => {
     const { post, get } = setUp({ MCP_ALLOWED_HOSTS: 'gateway.example.com, other.example.com:8443' });
     expect((await post({ host: 'gateway.example.com' })).status).toBe(200);
     expect((await post({ host: 'gateway.example.com:9999' })).status).toBe(200);

@@ -5,7 +5,7 @@ import { CLIENT_KEY, createTestApp, testRuntime } from '../support.ts';
 const MIB = 1024 * 1024;
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
 
-/** A body of unknown length; `pulled` tells whether anybody read of it. */
+/** A body of unknown length; `pulled` counts the reads. */
 function endless() {
   const state = { pulled: 0 };
   const body = new ReadableStream<Uint8Array>(
@@ -37,30 +37,30 @@ describe('bearer', () => {
     ['another case', `Bearer ${CLIENT_KEY.toUpperCase()}`],
     ['two headers, joined', `Bearer ${CLIENT_KEY}, Bearer ${CLIENT_KEY}`],
     ['a huge header', `Bearer ${'x'.repeat(100_000)}`],
-  ])('%s is answered with 401 and the challenge', async (_, header) => {
+  ])('%s returns 401 and the challenge', async (_, header) => {
     const response = await ask(header);
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
     expect(await response.json()).toMatchObject({ error: { code: 'unauthorized', request_id: response.headers.get('x-request-id') } });
   });
 
-  test.each(['Bearer', 'bearer', 'BEARER'])('the scheme "%s" is known (RFC 9110: case-insensitive)', async (scheme) => {
+  test.each(['Bearer', 'bearer', 'BEARER'])('accepts the scheme "%s" (RFC 9110: case-insensitive)', async (scheme) => {
     expect((await ask(`${scheme} ${CLIENT_KEY}`)).status).not.toBe(401);
   });
 
-  test('a token in the query string is never taken', async () => {
+  test('a token in the query string is never accepted', async () => {
     for (const name of ['access_token', 'token', 'key', 'api_key', 'authorization']) {
       expect((await ask(undefined, `/mcp?${name}=${CLIENT_KEY}`)).status).toBe(401);
     }
   });
 
-  test('every path but /, /health and /ready is closed, also those that do not exist', async () => {
+  test('every path except /, /health and /ready requires the token, even unknown ones', async () => {
     for (const path of ['/mcp', '/sse', '/no-such-path', '/health/x', '//', '/index.html'])
       expect((await app.request(path)).status).toBe(401);
     for (const path of ['/', '/health', '/ready']) expect((await app.request(path)).status).toBe(200);
   });
 
-  test('the body of a refused request is not read', async () => {
+  test('the body of a rejected request is not read', async () => {
     const { body, state } = endless();
     await app.request('/mcp', { method: 'POST', body, duplex: 'half' } as RequestInit);
     expect(state.pulled).toBe(0);
@@ -70,7 +70,7 @@ describe('bearer', () => {
 describe('bodies', () => {
   const { app, post } = createTestApp();
 
-  test('more than 4 MiB, as declared, is answered with 413', async () => {
+  test('a declared length over 4 MiB returns 413', async () => {
     const response = await post(JSON.stringify({ ...LIST, params: { padding: 'x'.repeat(4 * MIB) } }), {
       'content-length': String(4 * MIB + 100),
     });
@@ -78,7 +78,7 @@ describe('bodies', () => {
     expect(await response.json()).toMatchObject({ error: { code: 'payload_too_large', message: expect.stringContaining('4194304') } });
   });
 
-  test('more than 4 MiB, of undeclared length, is answered with 413 and not read to its end', async () => {
+  test('an undeclared length over 4 MiB returns 413 without reading to the end', async () => {
     const { body, state } = endless();
     const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
     const response = await app.request('/mcp', { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
@@ -86,13 +86,13 @@ describe('bodies', () => {
     expect(state.pulled).toBeLessThan(8);
   });
 
-  test('a little less than 4 MiB is taken', async () => {
+  test('a body just under 4 MiB is accepted', async () => {
     const response = await post({ ...LIST, params: { _meta: { padding: 'x'.repeat(4 * MIB - 1000) } } });
     expect(response.status).toBe(200);
   });
 
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
-    'the content type "%s" is answered with 415',
+    'the content type "%s" returns 415',
     async (type) => {
       const response = await post(LIST, { 'content-type': type });
       expect(response.status).toBe(415);
@@ -104,14 +104,14 @@ describe('bodies', () => {
     expect((await post(LIST, { 'content-type': 'Application/JSON; charset=utf-8' })).status).toBe(200);
   });
 
-  test.each(['', '{', 'hello', '{"jsonrpc":'])('%j is answered with a JSON-RPC parse error', async (text) => {
+  test.each(['', '{', 'hello', '{"jsonrpc":'])('%j returns a JSON-RPC parse error', async (text) => {
     const response = await post(text);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32700 } });
   });
 
   test.each([['[]'], ['null'], ['5'], ['"text"'], [JSON.stringify([LIST, { ...LIST, id: 2 }])]])(
-    '%s is answered with an invalid-request error',
+    '%s returns an invalid-request error',
     async (text) => {
       const response = await post(text);
       expect(response.status).toBe(400);
@@ -119,7 +119,7 @@ describe('bodies', () => {
     },
   );
 
-  test('a batch is told why', async () => {
+  test('the error for a batch says why', async () => {
     const answer = await (await post([LIST])).json();
     expect(answer).toMatchObject({ error: { message: expect.stringContaining('batches are not supported') } });
   });
@@ -129,26 +129,26 @@ describe('routes', () => {
   const { app } = createTestApp();
   const headers = { authorization: `Bearer ${CLIENT_KEY}` };
 
-  test.each(['GET', 'DELETE', 'PUT'])('%s /mcp is answered with 405', async (method) => {
+  test.each(['GET', 'DELETE', 'PUT'])('%s /mcp returns 405', async (method) => {
     const response = await app.request('/mcp', { method, headers });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('POST');
     expect(await response.json()).toMatchObject({ error: { code: 'method_not_allowed' } });
   });
 
-  test('anything else is answered with 404 as JSON', async () => {
+  test('anything else returns 404 as JSON', async () => {
     const response = await app.request('/no-such-path', { headers });
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code: 'not_found', request_id: expect.any(String) } });
   });
 
-  test('/health tells the version, /ready that the gateway is ready', async () => {
+  test('/health returns the version, /ready the readiness', async () => {
     expect(await (await app.request('/health')).json()).toEqual({ status: 'ok', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
     expect(await (await app.request('/ready')).json()).toEqual({ status: 'ready' });
   });
 });
 
-test('/ready asks for no more traffic while the server drains', async () => {
+test('/ready returns 503 while the server drains', async () => {
   const { gateway, sessions } = createTestApp();
   const app = createApp(gateway, { sessions, isDraining: () => true });
   const response = await app.request('/ready');
@@ -167,7 +167,7 @@ describe('a wrong configuration', () => {
     }
   });
 
-  test('/health still answers', async () => {
+  test('/health still works', async () => {
     expect((await app.request('/health')).status).toBe(200);
   });
 });

@@ -17,14 +17,14 @@ function chat(era: keyof typeof eras, { prompt = 'Hello', progressToken }: { pro
 }
 
 describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era', (era) => {
-  test('is answered as plain JSON when it is fast', async () => {
+  test('returns plain JSON when it is fast', async () => {
     const { message, headers } = chat(era);
     const response = await createTestApp().post(message, headers);
     expect(response.headers.get('content-type')).toContain('application/json');
     expect(await response.json()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: Hello' } } });
   });
 
-  test('that takes long gets comments until it is answered', async () => {
+  test('that is slow gets comments until its response', async () => {
     const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
     await app.fail({ delayMs: 100 });
     const { message, headers } = chat(era);
@@ -34,14 +34,14 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
     expect((await readAnswer(response)).result).toMatchObject({ structuredContent: { text: 'The stand-in was asked: Hello' } });
   });
 
-  test('without a token gets nothing but comments and its result', async () => {
+  test('without a progress token gets only comments and its result', async () => {
     const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
     await app.fail({ delayMs: 100 });
     const { message, headers } = chat(era);
     expect((await (await app.post(message, headers)).text()).match(/^data:/gm)).toHaveLength(1);
   });
 
-  test('that takes long is told of as it goes, also where silence is broken before the first message', async () => {
+  test('that is slow sends progress, even when a heartbeat precedes the first message', async () => {
     // As on Workers, but ten times as fast.
     const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 500 }, 10));
     await app.fail({ delayMs: 1_200 });
@@ -61,7 +61,7 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
     expect(text).not.toContain('data: event');
   });
 
-  test.each([undefined, 5])('is stopped when its client goes away (progress token %s)', async (progressToken) => {
+  test.each([undefined, 5])('is cancelled when its client disconnects (progress token %s)', async (progressToken) => {
     const app = createTestApp();
     await app.fail({ delayMs: 5_000 });
     const client = new AbortController();
@@ -77,7 +77,7 @@ describe.each(Object.keys(eras) as (keyof typeof eras)[])('a call of the %s era'
   });
 });
 
-test('a thousand calls whose clients go away leave nothing in flight', async () => {
+test('a thousand calls with disconnected clients leave nothing in flight', async () => {
   const app = createTestApp();
   const gone = Array.from({ length: 1_000 }, async (_, index) => {
     const client = new AbortController();
@@ -94,7 +94,7 @@ test('a thousand calls whose clients go away leave nothing in flight', async () 
   expect((await app.post(message, headers)).status).toBe(200);
 });
 
-test('the log has how long a call took, and the request until its last byte', async () => {
+test('the log has the duration of a call, and of its request up to the last byte', async () => {
   const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 1_000 }));
   await app.fail({ delayMs: 100 });
   const { message, headers } = chat('2025');

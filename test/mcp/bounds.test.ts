@@ -4,7 +4,7 @@ import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../supp
 
 const textOf = async (name: string, args: unknown) => (await createTestApp().call(name, args)).content[0]?.text ?? '';
 
-describe('what is said of wrong arguments is bounded', () => {
+describe('error messages about invalid arguments are bounded', () => {
   test.each([
     ['100,000 empty messages', 'chat_completion', { messages: Array(100_000).fill({}) }],
     ['2,000 empty messages', 'chat_completion', { messages: Array(2_000).fill({}) }],
@@ -25,7 +25,7 @@ describe('what is said of wrong arguments is bounded', () => {
     expect(text).toMatch(/and 30 more/);
   });
 
-  test('an unknown tool is named in part', async () => {
+  test('an unknown tool name is truncated', async () => {
     const { error } = await createTestApp().rpc('tools/call', { name: 'x'.repeat(100_000) });
     expect(error?.message.length).toBeLessThan(400);
   });
@@ -36,7 +36,7 @@ describe('what is said of wrong arguments is bounded', () => {
   });
 });
 
-describe('what is nested too deep is refused at the door, with its id', () => {
+describe('excessive nesting is rejected before the call, with its id', () => {
   const deep = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
   const message = (value: string) =>
     `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"chat_completion","arguments":{"prompt":"x","json_schema":{"a":${value}}}}}`;
@@ -89,7 +89,7 @@ describe('identifiers, which responses repeat, are bounded', () => {
 });
 
 describe('bodies', () => {
-  test.each([{}, { 'content-length': '1000' }])('one that does not come in time is refused and given up: %j', async (declared) => {
+  test.each([{}, { 'content-length': '1000' }])('one that does not arrive in time is rejected and cancelled: %j', async (declared) => {
     const app = createTestApp(testEnvironment(), testRuntime({ timeLimit: async () => {} }));
     const cancel = vi.fn();
     const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"json')), cancel });
@@ -103,7 +103,7 @@ describe('bodies', () => {
   });
 });
 
-test('long paths are cut in responses and in the log', async () => {
+test('long paths are truncated in responses and in the log', async () => {
   const app = createTestApp();
   const path = `/${'*'.repeat(15_000)}`;
   for (const headers of [{}, { authorization: `Bearer ${CLIENT_KEY}` }]) {
@@ -113,7 +113,7 @@ test('long paths are cut in responses and in the log', async () => {
   expect(Math.max(...app.logged.map(({ length }) => length))).toBeLessThan(700);
 });
 
-test('published schemas have no lookaround, which OpenAI refuses', async () => {
+test('published schemas have no lookaround, which OpenAI rejects', async () => {
   const { result } = await createTestApp().rpc('tools/list');
   const text = JSON.stringify(result);
   expect(result?.tools).toHaveLength(tools.length);
@@ -123,11 +123,11 @@ test('published schemas have no lookaround, which OpenAI refuses', async () => {
 test.each([
   ['generate_video', { video_id: 'a..b' }, 'video_id'],
   ['chat_completion', { prompt: 'x', model: '..' }, 'model'],
-])('what the published pattern cannot say is checked all the same: %s %j', async (name, args, argument) => {
+])('checks what the published pattern cannot express: %s %j', async (name, args, argument) => {
   expect(await textOf(name, args)).toContain(`${argument}: must be`);
 });
 
-test('more calls at once than there is memory for are told to come back, and nothing is sent for them', async () => {
+test('calls over the concurrency limit fail as busy and are not forwarded', async () => {
   const app = createTestApp(testEnvironment(), testRuntime({ maxCalls: 2 }));
   await app.fail({ delayMs: 300 }, { delayMs: 300 });
   const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'chat_completion', arguments: { prompt: 'Hello' } } };

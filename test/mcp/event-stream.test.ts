@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createEventStream, encodeEvent } from '../../src/mcp/event-stream.ts';
 
-test('a comment comes when nothing was written for that long, whenever the last event was', async () => {
+test('a comment is written after each interval of silence since the last event', async () => {
   let nowMs = 0;
   const slept: number[] = [];
   const sleep = async (ms: number) => {
@@ -12,16 +12,19 @@ test('a comment comes when nothing was written for that long, whenever the last 
     }
     nowMs += ms;
   };
-  const stream = createEventStream({ clock: { now: () => nowMs, sleep, timeLimit: sleep }, onGone: () => {} });
+  const stream = createEventStream({ clock: { now: () => nowMs, sleep, timeLimit: sleep }, onDisconnect: () => {} });
   await stream.heartbeat(15_000, () => slept.length < 3);
   expect(slept).toEqual([15_000, 1_500, 15_000]);
   stream.end();
   expect(await stream.response.text()).toBe('event: message\ndata: {}\n\n: keep-alive\n\n');
 });
 
-test('nothing is written once it has ended, or its client has gone', async () => {
+test('nothing is written after it ends or its client disconnects', async () => {
   let gone = 0;
-  const stream = createEventStream({ clock: { now: () => 0, sleep: async () => {}, timeLimit: async () => {} }, onGone: () => gone++ });
+  const stream = createEventStream({
+    clock: { now: () => 0, sleep: async () => {}, timeLimit: async () => {} },
+    onDisconnect: () => gone++,
+  });
   await stream.response.body?.cancel();
   stream.write(encodeEvent('message', '{}'));
   stream.end();

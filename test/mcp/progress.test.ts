@@ -17,7 +17,7 @@ async function callWithProgress(app: ReturnType<typeof createTestApp>, name: str
 
 const QUESTION = 'Please say many words: one two three four five six seven eight nine ten';
 
-test('a call that takes long is told of within a second, and then at least every five', async () => {
+test('a slow call reports progress within a second, then at least every five', async () => {
   // Slower than in other tests: a machine that is busy must not look like a gateway that is late.
   const app = createTestApp(testEnvironment(), testRuntime({}, 10));
   await app.fail({ delayMs: 1_500 });
@@ -30,20 +30,20 @@ test('a call that takes long is told of within a second, and then at least every
   expect(steps.every(({ progressToken }) => progressToken === 'token')).toBe(true);
 });
 
-test('without a token nothing is told', async () => {
+test('no progress without a token', async () => {
   const app = createTestApp();
   await app.fail({ delayMs: 100 });
   expect((await callWithProgress(app, 'generate_image', { prompt: 'a lamp', size: '64x64' })).steps).toEqual([]);
 });
 
-test('nothing is told after the result', async () => {
+test('no progress after the result', async () => {
   const app = createTestApp();
   const { steps } = await callWithProgress(app, 'list_supported_models', {}, 'token');
   expect(steps).toEqual([]);
 });
 
 describe('chat', () => {
-  test('is streamed, and tells the text so far', async () => {
+  test('is streamed and reports the text so far', async () => {
     const app = createTestApp();
     await app.fail({ eventDelayMs: 8 });
     const { steps, answer } = await callWithProgress(app, 'chat_completion', { prompt: QUESTION }, 'token');
@@ -67,7 +67,7 @@ describe('chat', () => {
     expect(refused.answer.structuredContent).toMatchObject({ text: '', refusal: 'I cannot help with that.' });
   });
 
-  test('a server that does not stream has answered all the same', async () => {
+  test('a response that is not streamed is accepted', async () => {
     const app = createTestApp();
     const body = JSON.stringify({ choices: [{ finish_reason: 'stop', message: { content: 'at once' } }] });
     await app.fail({ status: 200, body, headers: { 'content-type': 'application/json' } });
@@ -91,7 +91,7 @@ describe('chat', () => {
     const app = createTestApp();
     await app.fail(fault);
     const { answer } = await callWithProgress(app, 'chat_completion', { prompt: QUESTION }, 'token');
-    expect(answer).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/^The .*(charged again)/) }] });
+    expect(answer).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/(charged|billed) again/) }] });
     expect(JSON.stringify(answer)).not.toMatch(/sk-|<html>/);
   });
 });

@@ -17,7 +17,7 @@ function setUp(maxSessions: number) {
   return createDurableSessions(namespace, { ...testRuntime(), maxSessions });
 }
 
-/** The id that a stream's first event tells. */
+/** The session id from a stream's first event. */
 async function idOf(response: Response | undefined): Promise<string> {
   const reader = response?.body?.getReader();
   const { value } = (await reader?.read()) ?? {};
@@ -31,7 +31,7 @@ const message = (sessionId: string, owner: string) => ({
   exchange: { requestId: 'r', principal: { id: owner, name: owner } },
 });
 
-test('there are never more sessions than allowed, and a closed one makes room', async () => {
+test('sessions never exceed the limit, and closing one frees its slot', async () => {
   const sessions = setUp(3);
   const opened = await Promise.all(Array.from({ length: 40 }, () => sessions.open('owner')));
   const streams = opened.filter((response) => response !== undefined);
@@ -42,7 +42,7 @@ test('there are never more sessions than allowed, and a closed one makes room', 
   expect(await sessions.open('owner')).toBeUndefined();
 });
 
-test('messages reach the session that they are for, of its owner alone', async () => {
+test('messages reach only their own session, and only from its owner', async () => {
   const sessions = setUp(1);
   const stream = await sessions.open('owner');
   const id = await idOf(stream);

@@ -70,7 +70,7 @@ async function lastRequest(app: TestApp): Promise<RecordedRequest | undefined> {
 }
 
 describe('the stream', () => {
-  test('its first event names the inbox', async () => {
+  test('its first event is the message endpoint', async () => {
     const app = createTestApp();
     const response = await app.app.request('/sse', { headers: AUTHORIZED });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
@@ -88,7 +88,7 @@ describe('the stream', () => {
     ['/mcp', { accept: 'application/json' }, 405],
     ['/sse', { accept: '*/*' }, 200],
     ['/sse', { 'mcp-protocol-version': '2025-06-18' }, 200],
-  ])('GET %s with %o is answered with %i', async (path, headers, status) => {
+  ])('GET %s with %o returns %i', async (path, headers, status) => {
     const response = await createTestApp().app.request(path, { headers: { ...AUTHORIZED, accept: 'text/event-stream', ...headers } });
     expect(response.status).toBe(status);
     await response.body?.cancel();
@@ -100,7 +100,7 @@ describe('the stream', () => {
     ['HEAD', '/sse', 'GET, POST'],
     ['DELETE', '/sse', 'GET, POST'],
     ['GET', '/messages?sessionId=x', 'POST'],
-  ])('%s %s is answered with 405', async (method, path, allow) => {
+  ])('%s %s returns 405', async (method, path, allow) => {
     const response = await createTestApp().app.request(path, { method, headers: { ...AUTHORIZED, accept: 'text/event-stream' } });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe(allow);
@@ -118,7 +118,7 @@ describe('the stream', () => {
     expect(await stream.nextBlock()).toBe(': keep-alive');
   });
 
-  test('is kept alive more often while a call waits, where the runtime needs it', async () => {
+  test('sends more frequent heartbeats while a call is pending, where the runtime needs it', async () => {
     const app = createTestApp(testEnvironment(), testRuntime({ heartbeatMs: 500 }));
     const stream = await openStream(app);
     await app.fail({ delayMs: 60 });
@@ -138,7 +138,7 @@ describe('the stream', () => {
     expect((await stream.post(chat(1, 'Hello'))).status).toBe(404);
   });
 
-  test('is refused when there are a thousand', async () => {
+  test('is rejected when a thousand are open', async () => {
     const app = createTestApp();
     const streams = await Promise.all(Array.from({ length: 1000 }, () => app.app.request('/sse', { headers: AUTHORIZED })));
     const refused = await app.app.request('/sse', { headers: AUTHORIZED });
@@ -150,7 +150,7 @@ describe('the stream', () => {
 });
 
 describe('messages', () => {
-  test('are accepted at once, and answered on the stream', async () => {
+  test('are accepted at once; responses arrive on the stream', async () => {
     const app = createTestApp();
     const stream = await openStream(app);
     const response = await stream.post(initialize(0));
@@ -161,7 +161,7 @@ describe('messages', () => {
     expect(await stream.nextMessage()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: Hello' } } });
   });
 
-  test('that run at once are answered each under its own id, on the stream they belong to', async () => {
+  test('that run concurrently get responses with their own id, on their own stream', async () => {
     const app = createTestApp();
     const streams = [await openStream(app), await openStream(app)];
     await Promise.all(streams.flatMap((stream, n) => [1, 2, 3].map((id) => stream.post(chat(id, `stream ${n}, call ${id}`)))));
@@ -174,7 +174,7 @@ describe('messages', () => {
     }
   });
 
-  test('with a progress token are told of before they are answered', async () => {
+  test('with a progress token get progress before the response', async () => {
     const app = createTestApp();
     const stream = await openStream(app);
     await app.fail({ delayMs: 40 });
@@ -183,7 +183,7 @@ describe('messages', () => {
     expect(first).toMatchObject({ method: 'notifications/progress', params: { progressToken: 'token', progress: 1 } });
   });
 
-  test('a call without the name of a tool is told so', async () => {
+  test('rejects malformed tools/call requests', async () => {
     const stream = await openStream(createTestApp());
     await stream.post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: {} });
     expect(await stream.nextMessage()).toMatchObject({ id: 1, error: { code: -32602, message: expect.stringContaining('params.name') } });
@@ -194,13 +194,13 @@ describe('messages', () => {
     [[chat(1, 'Hello')], -32600],
     [{ jsonrpc: '2.0', id: { a: 1 }, method: 'tools/call' }, -32600],
     [{ id: 1, method: 'tools/call' }, -32600],
-  ])('%j is refused', async (message, code) => {
+  ])('%j is rejected', async (message, code) => {
     const response = await (await openStream(createTestApp())).post(message);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code } });
   });
 
-  test('with an id that is in use are refused: only the last of two could be stopped', async () => {
+  test('with an id in use are rejected: of two, only the last could be cancelled', async () => {
     const app = createTestApp();
     const stream = await openStream(app);
     await app.fail({ delayMs: 300 });
@@ -211,7 +211,7 @@ describe('messages', () => {
     expect(await stream.nextMessage()).toMatchObject({ id: 1, result: { structuredContent: { text: 'The stand-in was asked: third' } } });
   });
 
-  test('need the bearer, as the stream does', async () => {
+  test('require the bearer token, as the stream does', async () => {
     const app = createTestApp();
     const stream = await openStream(app);
     expect((await stream.post(chat(1, 'Hello'), {})).status).toBe(401);
@@ -219,7 +219,7 @@ describe('messages', () => {
     expect((await app.app.request('/mcp', { headers: { accept: 'text/event-stream' } })).status).toBe(401);
   });
 
-  test('to a session that does not exist are answered with 404', async () => {
+  test('to an unknown session return 404', async () => {
     const { app } = createTestApp();
     const headers = { ...AUTHORIZED, 'content-type': 'application/json' };
     for (const query of ['', '?sessionId=', '?sessionId=no-such', `?sessionId=${crypto.randomUUID()}`]) {
@@ -239,7 +239,7 @@ describe('messages', () => {
   });
 });
 
-describe('work that nobody waits for is stopped', () => {
+describe('abandoned work is cancelled', () => {
   async function openStreamWithSlowCall(id: number) {
     const app = createTestApp();
     const stream = await openStream(app);
@@ -262,7 +262,7 @@ describe('work that nobody waits for is stopped', () => {
     expect(await stream.nextMessage()).toMatchObject({ id: 8 });
   });
 
-  test('when the client does not read what it is sent', async () => {
+  test('when the client stops reading', async () => {
     const app = createTestApp();
     const stream = await openStream(app);
     for (let id = 1; id <= 3; id++) await stream.post(chat(id, 'a lot to read '.repeat(250_000)));

@@ -9,7 +9,7 @@ test.each([
   ['at once', false, 500],
   // By then the status has been sent.
   ['late', true, 200],
-])('a bug that shows %s is answered, and logged', async (_, late, status) => {
+])('an unexpected error raised %s is returned and logged', async (_, late, status) => {
   const { heartbeatMs, ...clock } = testRuntime();
   let sleeps = 0;
   const errors: string[] = [];

@@ -7,7 +7,7 @@ const answering = (response: Response) => async () => response;
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 const read = (fetch: Fetch, timeoutMs = 10_000) => download(URL_OF_IT, { clock: testRuntime(), fetch, maxBytes: 10, timeoutMs });
 
-test('the whole body, however it is cut into pieces', async () => {
+test('the whole body, however it is chunked', async () => {
   const body = new ReadableStream({
     start(controller) {
       for (const piece of ['01', '234', '56789']) controller.enqueue(new TextEncoder().encode(piece));
@@ -17,7 +17,7 @@ test('the whole body, however it is cut into pieces', async () => {
   expect(new TextDecoder().decode(await read(answering(new Response(body))))).toBe('0123456789');
 });
 
-test('a longer body is an error before it has been read to its end', async () => {
+test('an oversized body fails before it is read to the end', async () => {
   let pulls = 0;
   const endless = new ReadableStream(
     {
@@ -39,7 +39,7 @@ test('any status but a success is an error', async () => {
   });
 });
 
-test('an answer that does not come in time is an error', async () => {
+test('a response that does not arrive in time is an error', async () => {
   const hanging = (_: string, { signal }: RequestInit) =>
     new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
   await expect(read(hanging, 20)).rejects.toThrow();

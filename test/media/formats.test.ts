@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
 import { newAccount } from '../support.ts';
 
-/** An image that sharp has made, of the size and format asked for. */
+/** An image made by sharp, in the requested size and format. */
 async function imageOf(size: string, output_format: string): Promise<Uint8Array> {
   const response = await fetch(`${inject('openaiUrl')}/v1/images/generations`, {
     method: 'POST',
@@ -33,15 +33,15 @@ test.each([
   ['SVG', '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><script>alert(1)</script></svg>'],
   ['a PDF', '%PDF-1.7'],
   ['a WAV file, which is a RIFF file as WebP is', 'RIFF\0\0\0\0WAVEfmt '],
-])('%s is no image', (_, text) => {
+])('%s is not an image', (_, text) => {
   expect(inspectImage(new TextEncoder().encode(text))).toBeUndefined();
 });
 
-test('a PNG without a size is no image', async () => {
+test('a PNG without a size is not an image', async () => {
   const png = await imageOf('320x160', 'png');
   expect(inspectImage(png.fill(0, 16, 24))).toBeUndefined();
 });
 
-test('a PNG that ends within its header is no image', async () => {
+test('a PNG truncated within its header is not an image', async () => {
   expect(inspectImage((await imageOf('320x160', 'png')).subarray(0, 12))).toBeUndefined();
 });

@@ -43,7 +43,7 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     return found && new TextDecoder().decode(found.body);
   };
 
-  test('what is created can be read, looked at and linked', async () => {
+  test('a created object can be read, inspected and linked', async () => {
     const name = newName();
     expect(await store.create(name, bytes('{"a":1}'), JSON_ONCE)).toEqual({ outcome: 'created', bytes: 7 });
     const read = await store.read(name, 1_000);
@@ -60,13 +60,13 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     expect(await textOf(name)).toBe('streamed');
   });
 
-  test('a name that is taken is left as it is; of many at once one is created', async () => {
+  test('an existing object is left unchanged; of concurrent creates, one wins', async () => {
     const name = newName();
     const outcomes = await Promise.all(['a', 'b', 'c', 'd'].map((text) => store.create(name, bytes(text), JSON_ONCE)));
     expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['created', 'exists', 'exists', 'exists']);
   });
 
-  test('it is replaced if it is unchanged; of many at once one is', async () => {
+  test('an unchanged object is replaced; of concurrent replaces, one wins', async () => {
     const name = newName();
     await store.create(name, bytes('0'), JSON_ONCE);
     const { etag = '' } = (await store.head(name)) ?? {};
@@ -78,7 +78,7 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     expect(await textOf(name)).toBe('y');
   });
 
-  test('what is missing is undefined, changed, or deleted', async () => {
+  test('a missing object is undefined, changed, or deleted', async () => {
     const name = newName();
     expect(await store.read(name, 10)).toBeUndefined();
     expect(await store.head(name)).toBeUndefined();
@@ -86,20 +86,20 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     await store.delete(name);
   });
 
-  test('what is deleted is gone', async () => {
+  test('a deleted object no longer exists', async () => {
     const name = newName();
     await store.create(name, bytes('x'), JSON_ONCE);
     await store.delete(name);
     expect(await store.head(name)).toBeUndefined();
   });
 
-  test('what is larger than asked for is not read', async () => {
+  test('an object over maxBytes is not read', async () => {
     const name = newName();
     await store.create(name, bytes('x'.repeat(100)), JSON_ONCE);
     await expect(store.read(name, 99)).rejects.toMatchObject({ failure: { kind: 'storage' } });
   });
 
-  test.each(['create', 'replace', 'delete'] as const)('%s whose first response is lost is told as what it was', async (operation) => {
+  test.each(['create', 'replace', 'delete'] as const)('%s reports its true outcome when the first response is lost', async (operation) => {
     const lossy = create(loseResponse(operation === 'delete' ? 'DELETE' : 'PUT'));
     const name = newName();
     if (operation === 'create') {
@@ -116,7 +116,7 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     expect(await store.head(name)).toBeUndefined();
   });
 
-  test('it says that it is usable', async () => {
+  test('reports that it is usable', async () => {
     await expect(store.assertUsable(newName())).resolves.toBeUndefined();
     expect(store.isDown()).toBe(false);
   });

@@ -39,13 +39,13 @@ async function readAll(response: Response, headBytes = 0): Promise<string> {
   return rest(await openBody(response, headBytes, options()));
 }
 
-test('the first bytes can be looked at, and are still there afterwards', async () => {
+test('peeked bytes are still readable afterwards', async () => {
   const body = await openBody(answer(['ab', 'cd', 'ef', 'gh']), 5, options());
   expect(new TextDecoder().decode(body.head)).toBe('abcde');
   expect(await rest(body)).toBe('abcdefgh');
 });
 
-test('a body that is shorter than what is to be looked at', async () => {
+test('a body shorter than the peek', async () => {
   const body = await openBody(answer(['ab']), 5, options());
   expect(body.head.byteLength).toBe(2);
   expect(await rest(body)).toBe('ab');
@@ -55,7 +55,7 @@ test('no body at all', async () => {
   expect((await openBody(new Response(null), 5, options())).head.byteLength).toBe(0);
 });
 
-test('the length that a compressed body declares is not its own', async () => {
+test('the declared length of a compressed body is ignored', async () => {
   const headers = { 'content-length': '2', 'content-encoding': 'gzip' };
   expect(await readAll(answer(['abcd'], headers))).toBe('abcd');
 });
@@ -64,7 +64,7 @@ test('a body can be read as a whole', async () => {
   expect(new TextDecoder().decode(await readBody(answer(['ab', 'cd', 'ef']), options()))).toBe('abcdef');
 });
 
-describe('bodies that are not what they should be', () => {
+describe('bad bodies', () => {
   test.each([
     ['ends early', answer(['abc'], { 'content-length': '5' }), /ended after 3 of 5 bytes/],
     ['runs long', answer(['abc', 'def'], { 'content-length': '5' }), /longer than the 5 bytes it declared/],
@@ -90,19 +90,19 @@ function slowBody(sleep: (ms: number) => Promise<void>, waitMs: number, chunkByt
   return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
 }
 
-test('slow is not stalled, as long as each minute brings enough', async () => {
+test('a slow body is not stalled while each minute brings enough', async () => {
   const runtime = testRuntime();
   const body = slowBody(runtime.sleep, 40_000, 16, 4);
   expect(await rest(await openBody(new Response(body), 0, options(runtime)))).toBe('x'.repeat(64));
 });
 
-test('a body that drips is a stall', async () => {
+test('a dripping body counts as stalled', async () => {
   const runtime = testRuntime();
   const body = slowBody(runtime.sleep, 6_000, 1);
   await expect(openBody(new Response(body), 64, options(runtime))).rejects.toThrow(/stalled: \d+ bytes in 60 s/);
 });
 
-test('a body that never ends is given up', async () => {
+test('a body that never ends times out', async () => {
   const runtime = testRuntime();
   const body = slowBody(runtime.sleep, 10_000, 16);
   await expect(readBody(new Response(body), options(runtime, 1e6))).rejects.toThrow('longer than 600 s');

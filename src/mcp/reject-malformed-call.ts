@@ -1,7 +1,7 @@
 import { isJSONRPCRequest, type JSONRPCErrorResponse, ProtocolErrorCode } from '@modelcontextprotocol/server';
 
-/** Told about a call that is no call at all, in words that a model understands; the SDK would answer with its validator's. */
-export function refuseCall(message: object): JSONRPCErrorResponse | undefined {
+/** Rejects malformed tools/call requests in words a model understands; the SDK would return its validator's output. */
+export function rejectMalformedCall(message: object): JSONRPCErrorResponse | undefined {
   if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
   const { id, params } = message;
   const problem = problemOf(params);
