@@ -2,25 +2,25 @@ import { GatewayError } from './errors.ts';
 import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
 import type { Clock } from './ports.ts';
 
-/** Memory for media in flight, given out before anything is billed. */
+/** Memory for media in flight, reserved before anything is billed. */
 export type Admission = Readonly<{
   /**
-   * Reserves `bytes`, or all there is if that is less, for a call whose client `signal` stands for; throws `busy` when so
-   * much is not free now.
+   * Reserves `bytes`, or the whole capacity if that is less, for a call whose client `signal` stands for. Throws `busy`
+   * when too little is free.
    */
   admit: (bytes: number, signal: AbortSignal) => Admitted;
 }>;
 
 type Admitted = Readonly<{ bytes: number; release: () => void }>;
 
-/** About as long as an image takes. */
+/** Roughly the time an image takes. */
 const RETRY_AFTER_SECONDS = 20;
-/** Longer than any call: what is held then is held by nobody. */
+/** Longer than any call lasts. */
 const MAX_HELD_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 
 /**
- * `lingerMs` is how long a call may go on after its client has gone. Workers end such calls without a word, so that
- * nobody would ever give back what they hold.
+ * `lingerMs` is how long a call may go on after its client has gone. Workers end such calls silently, so what they
+ * hold must expire.
  */
 export function createAdmission(capacityBytes: number, lingerMs: number, { now }: Pick<Clock, 'now'>): Admission {
   const held = new Set<{ bytes: number; untilMs: number }>();

@@ -1,19 +1,18 @@
-/** The variables by which the operator has chosen an upstream, for errors that only they can repair. */
+/** The variables that configure an upstream, named in errors that only the operator can fix. */
 export type UpstreamVariables = Readonly<{ key: string; baseUrl: string; model: string }>;
 
 /**
- * Every failure the gateway knows. The union is closed: a new kind of failure is a new member here, and the
- * compiler then asks for its sentence in {@link describeFailure}. Anything else that is thrown is a bug and reaches
- * a client as "Internal error".
+ * Every known failure. The union is closed: a new kind is a new member here, and the compiler then requires its
+ * sentence in {@link describeFailure}. Anything else that is thrown is a bug and reaches a client as "Internal error".
  */
 export type Failure =
-  /** The arguments of a call are wrong; each problem names its argument and what is allowed. */
+  /** The arguments of a call are invalid; each problem names its argument and what is allowed. */
   | { kind: 'invalid_input'; problems: readonly string[] }
-  /** The operator has not set what this call needs. */
+  /** The operator has not set the variables this call needs. */
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
-  /** More is in flight than there is memory for. */
+  /** The memory for calls in flight is fully reserved. */
   | { kind: 'busy'; retryAfterSeconds: number }
-  /** The upstream answered with an HTTP status that is not a success. */
+  /** The upstream returned an error status, or a redirect. */
   | {
       kind: 'upstream_status';
       service: string;
@@ -26,31 +25,31 @@ export type Failure =
     }
   /** The upstream's safety system refused the content. */
   | { kind: 'content_refused'; service: string; detail?: string | undefined }
-  /** The account has no credit left; waiting does not help. */
+  /** The account's quota is exhausted; waiting does not help. */
   | { kind: 'quota_exhausted'; service: string }
   | { kind: 'upstream_timeout'; service: string; paid: boolean }
-  /** `sent`: whether the request may have arrived. */
+  /** `sent`: whether the upstream may have received the request. */
   | { kind: 'upstream_unreachable'; service: string; sent: boolean; paid: boolean; variables: UpstreamVariables }
-  /** A success status, but not the answer the API promises. */
+  /** A success status with an unexpected body; `problem` says what is wrong with it. */
   | { kind: 'upstream_answer'; service: string; problem: string; paid: boolean; variables?: UpstreamVariables | undefined }
-  /** The upstream has no Videos API: it answers 404 or 410 on /videos. */
+  /** The upstream has no Videos API: it returns 404 or 410 for /videos. */
   | { kind: 'no_videos'; service: string; status: number }
-  /** The upstream gave a video job up. */
+  /** The video job failed upstream. */
   | { kind: 'video_failed'; service: string; videoId: string; code?: string | undefined; detail?: string | undefined }
-  /** The upstream does not know the video, or not any more, and the storage has none of that id. */
+  /** The video is unknown to the upstream, or has expired there, and no copy of it is stored. */
   | { kind: 'video_unknown'; service: string; videoId: string; status: number }
-  /** Something went wrong after a video job had begun; the job itself goes on. */
+  /** A failure after the video job had started; the job itself continues. */
   | { kind: 'video_interrupted'; videoId: string; reason: Failure }
-  /** Media was made, and paid for, but could not be kept. */
+  /** Media was generated and billed but could not be stored. */
   | { kind: 'media_lost'; what: string; reason: Failure }
-  /** Azure Blob Storage did not take what was sent. */
+  /** The object store rejected a request or is unreachable. */
   | { kind: 'storage'; problem: string; retryable: boolean }
-  /** The same, found out before anything was spent. */
+  /** The same, detected before anything was sent or billed. */
   | { kind: 'storage_unusable'; reason: Failure }
-  /** The client went away or asked to stop. */
+  /** The client disconnected or cancelled. */
   | { kind: 'cancelled' };
 
-/** A failure on its way to the one boundary that tells the client (`mcp/compile-tool.ts`). */
+/** Carries a failure to the one error boundary (`mcp/compile-tool.ts`). */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly failure: Failure;
@@ -61,14 +60,14 @@ export class GatewayError extends Error {
   }
 }
 
-/** Whether the same request, where it is free, may work a little later. */
+/** Whether retrying the same request later may succeed. Ignores what the retry costs. */
 export function isTransient(failure: Failure): boolean {
   if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 408 || failure.status === 429;
   if (failure.kind === 'storage') return failure.retryable;
   return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer'].includes(failure.kind);
 }
 
-/** The sentences a client is told: what happened, which service answered what, whether and when to try again. */
+/** What the client reads: what happened, who returned what, whether it was billed, whether and when to retry. */
 export function describeFailure(failure: Failure): string {
   const sentences = describe(failure);
   return sentences.charAt(0).toUpperCase() + sentences.slice(1);
@@ -77,37 +76,37 @@ export function describeFailure(failure: Failure): string {
 function describe(failure: Failure): string {
   switch (failure.kind) {
     case 'invalid_input':
-      return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the call and try again.`;
+      return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the arguments and retry.`;
     case 'not_configured':
-      return `${failure.what} is not configured on this gateway: ${failure.variables.join(', ')} must be set by its operator. Nothing was sent; trying again does not help until then.`;
+      return `${failure.what} is not configured on this gateway: the operator must set ${failure.variables.join(', ')}. Nothing was sent; retrying will not help until then.`;
     case 'busy':
-      return `The gateway is busy. Nothing was sent or billed; try again in ${failure.retryAfterSeconds} s.`;
+      return `The gateway is busy. Nothing was sent or billed; retry in ${failure.retryAfterSeconds} s.`;
     case 'upstream_status':
       return describeStatus(failure);
     case 'content_refused':
       return `${failure.service} refused the content for safety reasons${quoted(failure.detail)}. The same request will be refused again; change the prompt.`;
     case 'quota_exhausted':
-      return `${failure.service} answered 429: the account's quota is used up. Trying again does not help until the operator adds credit or raises the limit.`;
+      return `${failure.service} returned 429: the account's quota is exhausted. Retrying will not help until the operator adds credit or raises the limit.`;
     case 'upstream_timeout':
-      return `${failure.service} did not answer in time. ${secondTry(failure.paid)}`;
+      return `${failure.service} timed out. ${retryAdvice(failure.paid)}`;
     case 'upstream_unreachable':
       return describeUnreachable(failure);
     case 'upstream_answer':
-      return describeAnswer(failure);
+      return describeUnexpectedBody(failure);
     case 'no_videos':
-      return `${failure.service} answered ${failure.status}: it has no Videos API. (OpenAI shut its own down on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one (the URL usually ends in /v1); nothing was charged.`;
+      return `${failure.service} returned ${failure.status}: it has no Videos API. (OpenAI shut down its own on 2026-09-24.) The operator must set OPENAI_VIDEO_BASE_URL to a server that has one (the URL usually ends in /v1); nothing was billed.`;
     case 'video_failed':
-      return `${failure.service} could not make the video ${failure.videoId}${failure.code ? ` (${failure.code})` : ''}${quoted(failure.detail)}. The job has ended; a new one needs a new call with a prompt, and is charged again.`;
+      return `${failure.service} could not generate the video ${failure.videoId}${failure.code ? ` (${failure.code})` : ''}${quoted(failure.detail)}. The job has ended; a new one needs a new call with a prompt and is billed again.`;
     case 'video_unknown':
-      return `${failure.service} answered ${failure.status}: it knows no video ${failure.videoId} (any more), and none is stored from the last days. Check the id; if every id is unknown, the server has no Videos API, and the operator must set OPENAI_VIDEO_BASE_URL.`;
+      return `${failure.service} returned ${failure.status}: video ${failure.videoId} is unknown or has expired, and no recent copy is stored. Check the id; if every id is unknown, the server has no Videos API and the operator must set OPENAI_VIDEO_BASE_URL.`;
     case 'video_interrupted':
-      return `${describeFailure(failure.reason)} The video job is not lost: call generate_video with video_id "${failure.videoId}" to go on; that is not charged again.`;
+      return `${describeFailure(failure.reason)} The video job is not lost: to continue, call generate_video with video_id "${failure.videoId}"; that is not billed again.`;
     case 'media_lost':
-      return `${failure.what} made, and charged, but could not be stored. ${describeFailure(failure.reason)}`;
+      return `${failure.what} generated and billed but could not be stored: ${describeFailure(failure.reason)}`;
     case 'storage':
-      return `${failure.problem}. ${failure.retryable ? 'Trying again later may work.' : 'Trying again does not help until the operator corrects this.'}`;
+      return `${failure.problem}. ${failure.retryable ? 'Retrying later may help.' : 'Retrying will not help until the operator fixes this.'}`;
     case 'storage_unusable':
-      return `Nothing was sent, nor charged, because media could not be stored. ${describeFailure(failure.reason)}`;
+      return `Nothing was sent or billed, because media could not be stored: ${describeFailure(failure.reason)}`;
     case 'cancelled':
       return 'The call was cancelled.';
   }
@@ -115,43 +114,40 @@ function describe(failure: Failure): string {
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {
   const { service, status, code, detail, variables } = failure;
-  const answered = `${service} answered ${status}${code ? ` (${code})` : ''}${quoted(detail)}.`;
+  const response = `${service} returned ${status}${code ? ` (${code})` : ''}${quoted(detail)}.`;
   const wait = failure.retryAfterSeconds;
-  if (status < 400) return `${answered} Redirects are not followed; the base URL of this service must be corrected by its operator.`;
+  if (status < 400) return `${response} Redirects are not followed; the operator must correct the base URL of this service.`;
   if (status === 401)
-    return `${answered} The gateway's API key (${variables.key}) is missing or was refused; its operator must correct it. Trying again does not help.`;
-  if (status === 403) return `${answered} The gateway's account may not do this. Trying again does not help; ask its operator.`;
+    return `${response} The gateway's API key (${variables.key}) is missing or was rejected; the operator must correct it. Retrying will not help.`;
+  if (status === 403) return `${response} The gateway's account lacks permission for this. Retrying will not help; contact the operator.`;
   if (status === 404)
-    return `${answered} The model, deployment or endpoint does not exist there: check the name (by default that of ${variables.model}); if every name fails, the operator must check ${variables.baseUrl}. list_supported_models shows what is configured.`;
-  if (status === 429)
-    return `${answered} Too many requests; ${wait === undefined ? 'wait a little, then try again' : `try again in ${wait} s`}.`;
+    return `${response} The model, deployment or endpoint does not exist there: check the name (the default is ${variables.model}); if every name fails, the operator must check ${variables.baseUrl}. list_supported_models shows what is configured.`;
+  if (status === 429) return `${response} Too many requests; retry ${wait === undefined ? 'shortly' : `in ${wait} s`}.`;
   if (status >= 500) {
-    const charged = failure.paid && status !== 503 ? ' It may have done the work and charged for it all the same.' : '';
-    return `${answered} The service has a problem; ${wait === undefined ? 'try again in a minute' : `try again in ${wait} s`}.${charged} If it goes on, tell the operator.`;
+    const billed = failure.paid && status !== 503 ? ' The request may have been processed and billed.' : '';
+    return `${response} The service failed; retry in ${wait === undefined ? 'a minute' : `${wait} s`}.${billed} If this persists, contact the operator.`;
   }
-  if (status === 408 || status === 409) return `${answered} Trying again may work.`;
-  return `${answered} The same request will be refused again; correct it first.`;
+  if (status === 408 || status === 409) return `${response} Retrying may help.`;
+  return `${response} The same request will be rejected again; correct it first.`;
 }
 
-function describeAnswer({ service, problem, paid, variables }: Extract<Failure, { kind: 'upstream_answer' }>): string {
-  const happened = `${service} answered with success, but not as its API promises: ${problem}. ${paid ? 'Trying again may be charged again.' : 'Trying again is free.'}`;
+function describeUnexpectedBody({ service, problem, paid, variables }: Extract<Failure, { kind: 'upstream_answer' }>): string {
+  const happened = `${service} returned 200 with an unexpected body: ${problem}. ${paid ? 'A retry may be billed again.' : 'Retrying is free.'}`;
   if (!variables) return happened;
-  // Azure's endpoint has no version in it.
+  // Azure's endpoint has no version in its path.
   const hint = variables.baseUrl.endsWith('_BASE_URL') ? `${variables.baseUrl}, which usually ends in /v1` : variables.baseUrl;
-  return `${happened} If it always does so, the operator must check ${hint}.`;
+  return `${happened} If this persists, the operator must check ${hint}.`;
 }
 
 function describeUnreachable({ service, sent, paid, variables }: Extract<Failure, { kind: 'upstream_unreachable' }>): string {
   const happened = sent
-    ? `The connection to ${service} failed before an answer arrived. ${secondTry(paid)}`
-    : `Could not connect to ${service}${paid ? ': nothing was sent, nor charged' : ''}. Try again in a little while.`;
-  return `${happened} If it never works, the operator must check ${variables.baseUrl} and the network.`;
+    ? `The connection to ${service} failed before the response was complete. ${retryAdvice(paid)}`
+    : `Could not connect to ${service}${paid ? '; nothing was sent or billed' : ''}. Retry shortly.`;
+  return `${happened} If this persists, the operator must check ${variables.baseUrl} and the network.`;
 }
 
-function secondTry(paid: boolean): string {
-  return paid
-    ? 'It may have done the work and charged for it all the same; trying again may be charged again.'
-    : 'Try again in a little while.';
+function retryAdvice(paid: boolean): string {
+  return paid ? 'The request may have been processed and billed; a retry may be billed again.' : 'Retry shortly.';
 }
 
 function quoted(detail: string | undefined): string {

@@ -1,4 +1,4 @@
-/** Statuses after which the same request may succeed a little later. */
+/** Statuses after which retrying the same request may succeed. */
 const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
 export function isTransientStatus(status: number): boolean {
@@ -6,8 +6,8 @@ export function isTransientStatus(status: number): boolean {
 }
 
 /**
- * The wait that `retry-after-ms` or `retry-after` (RFC 9110 section 10.2.3: seconds, or a date, which is read against
- * the response's own clock) asks for, in whole seconds, or `undefined` when neither says.
+ * The delay from `retry-after-ms` or `retry-after` (RFC 9110 section 10.2.3: seconds, or a date, compared with the
+ * response's own `date`), rounded up to whole seconds; `undefined` when neither header is valid.
  */
 export function retryAfterSeconds(headers: Headers): number | undefined {
   const ms = Number.parseFloat(headers.get('retry-after-ms') ?? '');

@@ -1,32 +1,32 @@
 import { MAX_OUTSIDE_TEXT_CHARACTERS } from './limits.ts';
 
-/** Makes a text from outside fit for a client and the log: cut, without secrets, in one line. */
+/** Makes outside text safe for clients and the log: truncated, without secrets, on one line. */
 export type Redact = (text: string, maxCharacters?: number) => string;
 
-/** Shorter values are words that occur everywhere. */
+/** Shorter values may be ordinary words. */
 const MIN_SECRET_CHARACTERS = 6;
-/** In what a tool returns, where a word such as "ollama", which is some server's key, is no secret. */
+/** For tool results, where a word such as "ollama", used as a key by some servers, must survive. */
 const MIN_MASKED_CHARACTERS = 16;
-/** Of a secret that was cut in two; fewer characters say nothing. */
+/** For a secret cut off by truncation; a shorter fragment reveals nothing. */
 const MIN_FRAGMENT_CHARACTERS = 4;
 const REPLACEMENT = '[key]';
 
 /**
- * Takes out the secrets it is given, by value, and whatever else looks like a key, a bearer token, a SAS signature or
- * inline data. Its time grows with the length of the text, and that is cut first.
+ * Removes the given secrets by value, and anything else that looks like a key, a bearer token, a SAS signature or inline
+ * data. Runs in linear time, on text that is truncated first.
  */
 export function createRedactor(secrets: readonly string[]): Redact {
   const known = spellingsOf(secrets, MIN_SECRET_CHARACTERS);
   const longest = known[0]?.length ?? 0;
   return (text, maxCharacters = MAX_OUTSIDE_TEXT_CHARACTERS) => {
-    const near = text.length > maxCharacters + longest ? withoutFragment(text.slice(0, maxCharacters + longest), known) : text;
-    return redactPatterns(replaceAll(near, known)).slice(0, maxCharacters);
+    const bounded = text.length > maxCharacters + longest ? withoutFragment(text.slice(0, maxCharacters + longest), known) : text;
+    return redactPatterns(replaceAll(bounded, known)).slice(0, maxCharacters);
   };
 }
 
 /**
- * Takes the secrets out of all strings of a value, and returns the same value where there are none. For what upstreams
- * return with success, such as a model that repeats a header.
+ * Removes the secrets from every string of a value; returns the same value when there are none. For successful upstream
+ * responses, such as a model that echoes a header.
  */
 export function createMask(secrets: readonly string[]): <Value>(value: Value) => Value {
   const known = spellingsOf(secrets, MIN_MASKED_CHARACTERS);
@@ -61,7 +61,7 @@ function replaceAll(text: string, secrets: readonly string[]): string {
   return secrets.reduce((rest, secret) => (rest.includes(secret) ? rest.replaceAll(secret, REPLACEMENT) : rest), text);
 }
 
-/** Without the beginning of a secret that a cut has left at the end. */
+/** Drops the start of a secret that truncation has left at the end. */
 function withoutFragment(text: string, secrets: readonly string[]): string {
   for (const secret of secrets) {
     for (let length = secret.length - 1; length >= MIN_FRAGMENT_CHARACTERS; length--) {
@@ -75,7 +75,7 @@ function redactPatterns(text: string): string {
   return (
     text
       .replace(/\bsk-[\w*-]{4,}/g, REPLACEMENT)
-      // Keys of which servers show the first and last characters.
+      // Masked keys, of which servers show the first and last characters.
       .replace(/[\w.*-]+/g, (word) => (word.includes('**') ? REPLACEMENT : word))
       .replace(/\b(bearer|api[-_ ]key(?: provided)?:?)\s{1,9}[\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
       .replace(/\b(sig|signature|AccountKey)=[^&;\s"'\\]+/gi, '$1=[redacted]')

@@ -6,7 +6,7 @@ import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
 /**
  * Reads the JSON-RPC message in the body of a POST, or returns the error response: another content type (415), more than
- * 4 MiB (413), a body that is too slow (408), or invalid JSON, excessive nesting, overlong identifiers or a batch (400;
+ * 4 MiB (413), a body that is too slow (408), or invalid JSON, excessive nesting, an overlong identifier or a batch (400;
  * batches were removed from MCP in 2025-06-18).
  */
 export async function readJsonRpcBody(c: Context<HttpEnv>, clock: Clock): Promise<{ message: object } | Response> {
@@ -49,7 +49,7 @@ function longIdentifier(message: { id?: unknown; method?: unknown; params?: { _m
 
 type Text = { json: string } | 'too large' | 'too slow' | 'broken';
 
-/** Reads the whole body, or returns why it failed and cancels the rest. */
+/** Reads the whole body, or cancels it and returns why there is none. */
 async function readText(request: Request, clock: Clock): Promise<Text> {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_REQUEST_BYTES) return 'too large';
   const reader = request.body?.getReader();

@@ -11,7 +11,7 @@ export function findOversize(args: unknown): string | undefined {
     const { value, path } = entry;
     if (++values > MAX_ARGUMENT_VALUES) return `arguments: more than ${MAX_ARGUMENT_VALUES} values`;
     if (typeof value !== 'object' || value === null) continue;
-    // Object.keys of a long array would allocate one string per item.
+    // Listing the names of a long array would allocate a string for each item.
     const [count, max, what] = Array.isArray(value)
       ? ([value.length, MAX_ARRAY_ITEMS, 'items'] as const)
       : ([Object.keys(value).length, MAX_OBJECT_NAMES, 'names'] as const);

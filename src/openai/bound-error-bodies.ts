@@ -2,7 +2,7 @@ import { ERROR_BODY_TIMEOUT_MS, MAX_ERROR_BODY_BYTES } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 import { guardBody } from '../streams/body.ts';
 
-/** A fetch whose error responses are at hand: the client reads them whole, and so does every server decide how long that takes. */
+/** Wraps `fetch` so that error bodies are read within limits; the client would read them to the end, at the server's pace. */
 export function boundErrorBodies(fetch: typeof globalThis.fetch, clock: Clock): typeof globalThis.fetch {
   return async (input, init) => {
     const response = await fetch(input, init);
@@ -15,7 +15,7 @@ export function boundErrorBodies(fetch: typeof globalThis.fetch, clock: Clock): 
   };
 }
 
-/** As much of it as comes in time and is within the bound. */
+/** As much of the body as arrives in time and within the limit. */
 async function readErrorText(response: Response, clock: Clock): Promise<string> {
   const limits = { clock, maxBytes: MAX_ERROR_BODY_BYTES, timeoutMs: ERROR_BODY_TIMEOUT_MS, minBytesPerMinute: 0 };
   const reader = guardBody(response, { ...limits, toError: (problem) => new Error(problem) });

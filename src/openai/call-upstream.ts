@@ -6,26 +6,26 @@ import { toFailure } from './errors.ts';
 import type { Capability, Upstream, Upstreams } from './upstreams.ts';
 
 export type CallOptions = Readonly<{
-  /** Whether the request costs money once it has been received. */
+  /** Whether the request is billed once it has been received. */
   paid: boolean;
-  /** Aborted when the client goes away or asks to stop. */
+  /** Aborted when the client disconnects or cancels. */
   signal: AbortSignal;
-  /** What is sent is finished whatever the client does, because its result is of use to a later call. */
+  /** Ignores `signal` once the request is sent, because the result is worth keeping even without a client. */
   finish?: boolean;
-  /** How long the response may take, as far as `call` reads it. */
+  /** Limits everything that `call` does. */
   timeoutMs?: number;
 }>;
 
-/** For media: compressing it gains nothing, and hides its length. */
+/** For media: compression gains nothing and hides the length. */
 export const UNCOMPRESSED = { 'accept-encoding': 'identity' };
 
 const MAX_RETRIES = 2;
 const MAX_RETRY_WAIT_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
-/** Too many requests, and overloaded: the server says that it has not begun. Every other failure may have been billed. */
-const NOT_BEGUN = new Set([429, 503]);
+/** Too many requests, and overloaded: the server has not started. After any other failure the request may be billed. */
+const NOT_STARTED = new Set([429, 503]);
 
-/** The upstream of a capability. Throws `not_configured` when nobody serves it. */
+/** The upstream of a capability. Throws `not_configured` when there is none. */
 export function requireUpstream(upstreams: Upstreams, capability: Capability): Upstream {
   const upstream = upstreams[capability];
   if (upstream.available) return upstream;
@@ -33,9 +33,9 @@ export function requireUpstream(upstreams: Upstreams, capability: Capability): U
 }
 
 /**
- * Makes one call to an upstream. The failures of the upstream are thrown as ours; anything else is a bug and rises. A
- * call that the upstream has refused to begin is made again where the upstream's capability allows that, waiting as long
- * as it asks, but not when that is longer than ten seconds: then the caller is told instead.
+ * Makes one call to an upstream. Upstream failures become a `GatewayError`; anything else is a bug and propagates. A
+ * call that the upstream rejected before starting (429, 503) is retried where the capability allows it, after the delay
+ * the upstream asks for; if that exceeds ten seconds, the failure is thrown instead.
  */
 export async function callUpstream<Result>(
   upstream: Upstream,
@@ -72,11 +72,11 @@ async function attempt<Result>(
   }
 }
 
-/** How long to wait before the same call may be made again; `undefined` when it must not. */
-function retryWaitMs(error: unknown, retry: number, { retriesRefusals }: Upstream): number | undefined {
-  if (!retriesRefusals || !(error instanceof GatewayError) || error.failure.kind !== 'upstream_status') return undefined;
+/** The delay before a retry; `undefined` when the call must not be retried. */
+function retryWaitMs(error: unknown, retry: number, { retriesNotStarted }: Upstream): number | undefined {
+  if (!retriesNotStarted || !(error instanceof GatewayError) || error.failure.kind !== 'upstream_status') return undefined;
   const { status, retryAfterSeconds: seconds } = error.failure;
   const isFinal = error.cause instanceof APIError && error.cause.headers?.get('x-should-retry') === 'false';
   const waitMs = seconds === undefined ? FIRST_BACKOFF_MS * 2 ** retry : seconds * 1000;
-  return NOT_BEGUN.has(status) && !isFinal && waitMs <= MAX_RETRY_WAIT_MS ? waitMs : undefined;
+  return NOT_STARTED.has(status) && !isFinal && waitMs <= MAX_RETRY_WAIT_MS ? waitMs : undefined;
 }

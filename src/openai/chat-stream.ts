@@ -6,11 +6,11 @@ import { streamOf } from '../streams/byte-reader.ts';
 import { bodyOptions } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
-/** An upstream's chunk, as far as it can be relied on. */
+/** The fields of a chunk's delta that are used. */
 type Delta = { content?: string | null; refusal?: string | null };
 
-/** A new piece of the answer may be told this often. */
-const TELL_EVERY_MS = 1_000;
+/** The shortest time between two calls of `onText`. */
+const REPORT_INTERVAL_MS = 1_000;
 
 export type ChatStreamOptions = Readonly<{
   upstream: Upstream;
@@ -19,16 +19,16 @@ export type ChatStreamOptions = Readonly<{
 }>;
 
 /**
- * Reads a streamed chat completion (https://platform.openai.com/docs/api-reference/chat-streaming) into the response that
- * it would have been without streaming, and tells the text so far about once a second.
+ * Collects a streamed chat completion (https://platform.openai.com/docs/api-reference/chat-streaming) into the equivalent
+ * non-streamed response, and reports the text so far about once a second.
  */
 export async function collectChat(response: Response, options: ChatStreamOptions): Promise<unknown> {
   const { upstream, signal } = options;
-  // Tokens may come slowly; the call as a whole has a time limit.
+  // Tokens may arrive slowly; the call as a whole has a time limit.
   const limits = bodyOptions(upstream, { paid: true, maxBytes: MAX_CHAT_BODY_BYTES, minBytesPerMinute: 0 });
   const bounded = new Response(streamOf(guardBody(response, limits)), response);
   const result = await collect(Stream.fromSSEResponse(bounded, new AbortController(), upstream.client), options);
-  // An aborted stream ends as if it were complete.
+  // The client ends an aborted stream without an error.
   signal.throwIfAborted();
   return result;
 }
@@ -40,7 +40,7 @@ async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onTe
   let finishReason: string | null = null;
   let content = '';
   let refusal = '';
-  let toldMs = now();
+  let reportedMs = now();
   for await (const chunk of chunks) {
     const [choice] = chunk.choices ?? [];
     if (choice) first ??= chunk;
@@ -49,8 +49,8 @@ async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onTe
     const delta: Delta = choice?.delta ?? {};
     content += delta.content ?? '';
     refusal += delta.refusal ?? '';
-    if (!delta.content || now() - toldMs < TELL_EVERY_MS) continue;
-    toldMs = now();
+    if (!delta.content || now() - reportedMs < REPORT_INTERVAL_MS) continue;
+    reportedMs = now();
     onText(content);
   }
   const message = { content, refusal: refusal || null };

@@ -11,24 +11,24 @@ export type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 export type ChatOptions = Readonly<{
   signal: AbortSignal;
-  /** Asks for a streamed response, and tells the text so far about once a second. */
+  /** Requests a streamed response; called with the text so far about once a second. */
   onText?: ((textSoFar: string) => void) | undefined;
 }>;
 
-/** Some compatible servers respond with parts, as in requests. */
+/** Some compatible servers return an array of parts, as in requests. */
 const contentSchema = z.union([
   z.string(),
   z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map(({ text = '' }) => text).join('')),
 ]);
 
-/** Token counts, as far as they are plain; what is nested beyond reason is left out. */
+/** Token counts; dropped when they are nested too deeply. */
 export const usageSchema = z
   .looseObject({})
   .refine((usage) => !isNestedDeeper(usage, MAX_NESTING))
   .nullish()
   .catch(null);
 
-/** What is needed of the response; anything else in it may change without breaking the tool. */
+/** Only the fields the tool needs; the rest may change without breaking it. */
 const responseSchema = z.object({
   id: z.string().catch(''),
   model: z.string().optional().catch(undefined),
@@ -59,7 +59,7 @@ export async function createChat(upstream: Upstream, request: ChatRequest, optio
     send(upstream, request, { ...options, signal }),
   );
   const response = responseSchema.safeParse(raw);
-  if (!response.success) throw unexpectedBody(upstream, 'it holds no chat message', true);
+  if (!response.success) throw unexpectedBody(upstream, 'no chat message', true);
   const { id, model, choices, usage } = response.data;
   const [{ message, finish_reason }] = choices;
   return {
@@ -78,7 +78,7 @@ async function send(upstream: Upstream, request: ChatRequest, { signal, onText }
   if (!onText) return readJson(await completions.create(request, { signal }).asResponse(), upstream, limits);
   const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
   const response = await completions.create(streamed, { signal }).asResponse();
-  // A server that does not stream responds with the whole at once.
+  // Some servers ignore `stream` and return plain JSON.
   if (!response.headers.get('content-type')?.includes('text/event-stream')) return readJson(response, upstream, limits);
   return collectChat(response, { upstream, signal, onText });
 }

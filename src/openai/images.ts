@@ -14,29 +14,29 @@ export type ImageRequest = OpenAI.ImageGenerateParamsNonStreaming;
 
 export type ImageOptions = Readonly<{
   signal: AbortSignal;
-  /** As many are taken; further ones are not read. */
+  /** Further images are skipped. */
   maxImages: number;
-  /** Takes each image that the response holds, as it arrives. See {@link InlineImagesOptions}. */
+  /** Receives each inline image as it arrives. See {@link InlineImagesOptions}. */
   onImage: InlineImagesOptions['onImage'];
 }>;
 
-/** One entry of the response. */
+/** One entry of `data`. */
 type GeneratedImage = Readonly<{
-  /** Where it is: the index that `onImage` was given, or a URL. */
+  /** Where the image is: the index passed to `onImage`, or a URL. */
   source: { inline: number } | { url: string } | { problem: string };
   revisedPrompt?: string | undefined;
 }>;
 
 export type ImageResponse = Readonly<{
   images: readonly GeneratedImage[];
-  /** How many there were beyond `maxImages`. */
+  /** Number of images beyond `maxImages`. */
   surplus: number;
   usage?: Record<string, unknown> | undefined;
-  /** Why the response ended early; what came before counts. */
+  /** Why the response ended early; the images before that are kept. */
   failure?: GatewayError;
 }>;
 
-/** How much longer than its bytes an image in base64 is, with some room. */
+/** Size of base64 relative to the decoded bytes, with headroom. */
 const BASE64_FACTOR = 1.5;
 
 const entrySchema = z.object({
@@ -47,8 +47,8 @@ const entrySchema = z.object({
 const responseSchema = z.object({ data: z.array(entrySchema).min(1), usage: usageSchema });
 
 /**
- * Generates images (https://platform.openai.com/docs/api-reference/images/create). Those that the response holds are
- * handed over while it is read, so that no more than one need be in memory. Once sent, it does not end with its client.
+ * Generates images (https://platform.openai.com/docs/api-reference/images/create). Inline images are passed to `onImage`
+ * while the response is read, so that only one needs to be in memory. Once sent, the request outlives its client.
  */
 export async function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
   const startMs = upstream.clock.now();
@@ -84,14 +84,14 @@ async function readText(reader: ByteReader, upstream: Upstream, { maxImages, onI
       await reader.cancel();
       throw unexpectedBody(upstream, cause.message, true, cause);
     }
-    if (cause instanceof SyntaxError) throw unexpectedBody(upstream, 'the body is not valid JSON', true, cause);
+    if (cause instanceof SyntaxError) throw unexpectedBody(upstream, 'not valid JSON', true, cause);
     throw cause;
   }
 }
 
 function parseResponse(json: unknown, upstream: Upstream, maxImages: number): ImageResponse {
   const response = responseSchema.safeParse(json);
-  if (!response.success) throw unexpectedBody(upstream, 'it holds no images', true, response.error);
+  if (!response.success) throw unexpectedBody(upstream, 'no images', true, response.error);
   const { data, usage } = response.data;
   return {
     images: data.slice(0, maxImages).map((entry) => ({ source: sourceOf(entry), revisedPrompt: entry.revised_prompt ?? undefined })),
@@ -100,9 +100,9 @@ function parseResponse(json: unknown, upstream: Upstream, maxImages: number): Im
   };
 }
 
-/** GPT image models respond with base64; compatible servers may respond with a URL, or with either as a data: URL. */
+/** GPT image models return base64; compatible servers may return a URL, or a data: URL in either field. */
 function sourceOf({ b64_json, url }: z.output<typeof entrySchema>): GeneratedImage['source'] {
   const text = b64_json || url || '';
   if (text.startsWith(INLINE)) return { inline: Number(text.slice(INLINE.length)) };
-  return /^https?:\/\//i.test(text) ? { url: text } : { problem: 'an image in it has neither b64_json nor an http(s) url' };
+  return /^https?:\/\//i.test(text) ? { url: text } : { problem: 'an image has neither b64_json nor an http(s) url' };
 }

@@ -2,19 +2,19 @@ import { createBase64Sink } from '../streams/base64-sink.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
 
 export type InlineImagesOptions = Readonly<{
-  /** Further ones are skipped. */
+  /** Further images are skipped. */
   maxImages: number;
   maxImageBytes: number;
-  /** Of the JSON without the images. */
+  /** Limits the JSON around the images. */
   maxTextBytes: number;
   /**
-   * Takes an image, or what is wrong with it. No more is read until it resolves: with whether the bytes are not needed
-   * any more, so that their memory serves for the next image.
+   * Receives an image, or what is wrong with it. Reading pauses until it resolves: true when the bytes are no longer
+   * needed, so that their buffer is reused for the next image.
    */
   onImage: (index: number, image: Uint8Array<ArrayBuffer> | { problem: string }) => Promise<boolean>;
 }>;
 
-/** What stands in the JSON in place of the image of this index. */
+/** Replaces an image in the JSON, followed by its index. */
 export const INLINE = 'inline:';
 
 const QUOTE = '"'.charCodeAt(0);
@@ -22,21 +22,21 @@ const BACKSLASH = '\\'.charCodeAt(0);
 const COLON = ':'.charCodeAt(0);
 const COMMA = ','.charCodeAt(0);
 const SPACE = ' '.charCodeAt(0);
-/** Longer than the names that matter. */
+/** Longer than the names of interest. */
 const MAX_NAME_BYTES = 16;
 const CHUNK_BYTES = 64 * 1024;
 const DATA_URL = 'data:';
 
 /**
- * `text`: in the JSON around the images; `head`: in the first bytes of a string that may hold one; `media-type`: in a
+ * `text`: in the JSON around the images; `head`: in the first bytes of a string that may be an image; `media-type`: in a
  * data: URL before its comma; `image`: in the base64.
  */
 type Mode = 'text' | 'head' | 'media-type' | 'image';
 
 /**
- * Reads JSON whose strings named `b64_json`, and `url` where they are data: URLs, hold images (RFC 8259; RFC 2397).
- * Images are decoded as they arrive, one at a time; returns the text without them. Throws what the reader throws, and
- * `RangeError` when the rest is too long.
+ * Reads JSON with images in its `b64_json` strings, and in `url` strings that are data: URLs (RFC 8259, RFC 2397).
+ * Decodes the images as they arrive, one at a time, and returns the JSON text without them. Throws what the reader
+ * throws, and `RangeError` when that text exceeds `maxTextBytes`.
  */
 export async function readInlineImages(reader: ByteReader, options: InlineImagesOptions): Promise<string> {
   const text = createText(options.maxTextBytes);
@@ -58,7 +58,7 @@ export async function readInlineImages(reader: ByteReader, options: InlineImages
     if (index < options.maxImages) sink.reset(await options.onImage(index, sink.finish()));
   }
 
-  /** The first bytes of a string tell whether it holds an image. */
+  /** The first bytes of a string show whether it is an image. */
   async function takeHead(byte: number): Promise<void> {
     if (byte !== QUOTE) head += String.fromCharCode(byte);
     if (head === DATA_URL) mode = 'media-type';
@@ -102,7 +102,7 @@ export async function readInlineImages(reader: ByteReader, options: InlineImages
   }
 }
 
-/** Keeps the JSON around the images, and follows it as far as is needed to know which string is the value of which name. */
+/** Collects the JSON around the images, and tracks just enough syntax to match a string value to its name. */
 function createText(maxBytes: number) {
   const decoder = new TextDecoder();
   let bytes = new Uint8Array(4096);
@@ -113,7 +113,7 @@ function createText(maxBytes: number) {
   let pendingName = '';
 
   function push(byte: number): void {
-    if (length >= maxBytes) throw new RangeError(`it is larger than ${maxBytes} bytes without its images`);
+    if (length >= maxBytes) throw new RangeError(`larger than ${maxBytes} bytes without its images`);
     if (length === bytes.length) {
       const larger = new Uint8Array(Math.min(maxBytes, length * 2));
       larger.set(bytes);
@@ -130,7 +130,7 @@ function createText(maxBytes: number) {
   }
 
   return {
-    /** Takes a byte in; returns a name when it is the opening quote of that name's value. */
+    /** Consumes a byte; returns the name when the byte is the opening quote of that name's value. */
     take(byte: number): string | undefined {
       push(byte);
       if (isInString) {
@@ -140,7 +140,7 @@ function createText(maxBytes: number) {
       if (byte === QUOTE && pendingName !== '') {
         const name = pendingName;
         pendingName = '';
-        // The caller decides what becomes of the value of one of its names.
+        // The caller consumes the value.
         if (name === 'b64_json' || name === 'url') return name;
       }
       if (byte === QUOTE) {
@@ -153,7 +153,7 @@ function createText(maxBytes: number) {
     append(ascii: string): void {
       for (let index = 0; index < ascii.length; index++) push(ascii.charCodeAt(index));
     },
-    /** Goes on in a string whose beginning was appended. */
+    /** Continues a string whose beginning has been appended. */
     enterString(isOpen: boolean, beginning: string): void {
       isInString = isOpen;
       isEscaped = isOpen && beginning.endsWith('\\') && !beginning.endsWith('\\\\');

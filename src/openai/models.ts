@@ -21,5 +21,5 @@ export async function listModels(upstream: Upstream, signal: AbortSignal): Promi
   );
   const list = modelList.safeParse(raw);
   if (list.success) return list.data.data;
-  throw unexpectedBody(upstream, 'it holds no list of models', false);
+  throw unexpectedBody(upstream, 'no model list', false);
 }

@@ -3,15 +3,15 @@ import { MIN_BODY_BYTES_PER_MINUTE, UPSTREAM_TIMEOUT_MS } from '../limits.ts';
 import { type BodyOptions, readBody } from '../streams/body.ts';
 import type { Upstream } from './upstreams.ts';
 
-/** What reading the body of a response is bounded by. */
+/** Limits on reading a response body. */
 export type ReadOptions = Readonly<{ paid: boolean; maxBytes: number; timeoutMs?: number; minBytesPerMinute?: number }>;
 
-/** A success status, but not what the API promises. `problem` completes "returned 200 with an unexpected body: …". */
+/** A success status with an unexpected body. `problem` completes "returned 200 with an unexpected body: …". */
 export function unexpectedBody({ service, variables }: Upstream, problem: string, paid: boolean, cause?: unknown): GatewayError {
   return new GatewayError({ kind: 'upstream_answer', service, problem, paid, variables }, { cause });
 }
 
-/** How the body of an upstream's response is read: bounded in size, time and pace. Breaking a bound is an `upstream_answer` failure. */
+/** Options for reading an upstream's response body, limited in size, time and pace. Exceeding a limit is an `upstream_answer` failure. */
 export function bodyOptions(upstream: Upstream, { paid, maxBytes, timeoutMs, minBytesPerMinute }: ReadOptions): BodyOptions {
   return {
     clock: upstream.clock,
@@ -23,8 +23,8 @@ export function bodyOptions(upstream: Upstream, { paid, maxBytes, timeoutMs, min
 }
 
 /**
- * The JSON in the body of a response. Servers may send white space while they work, so a slow beginning is no fault as
- * long as the call has time.
+ * Reads a response body as JSON. Servers may send white space while they work, so only the call's time limit applies,
+ * not the minimum pace.
  */
 export async function readJson(response: Response, upstream: Upstream, options: ReadOptions): Promise<unknown> {
   const limits = bodyOptions(upstream, { minBytesPerMinute: 0, ...options });
@@ -32,6 +32,6 @@ export async function readJson(response: Response, upstream: Upstream, options: 
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw unexpectedBody(upstream, 'the body is not valid JSON', options.paid, cause);
+    throw unexpectedBody(upstream, 'not valid JSON', options.paid, cause);
   }
 }

@@ -7,13 +7,13 @@ import type { Upstream } from './upstreams.ts';
 
 export type SpeechRequest = OpenAI.Audio.SpeechCreateParams;
 
-/** A sound as it arrives. */
+/** Audio as it arrives. */
 export type Speech = OpenedBody & Readonly<{ contentType: string }>;
 
 /**
  * Turns text into speech (https://platform.openai.com/docs/api-reference/audio/createSpeech). Resolves with the first
- * `headBytes` bytes and a reader of all; reading throws `upstream_answer` failures. Once sent, it does not end with its
- * client.
+ * `headBytes` bytes and a reader for the whole body; reading throws `upstream_answer` failures. Once sent, the request
+ * outlives its client.
  */
 export async function createSpeech(upstream: Upstream, request: SpeechRequest, headBytes: number, signal: AbortSignal): Promise<Speech> {
   const response = await callUpstream(upstream, { paid: true, signal, finish: true }, (until) =>

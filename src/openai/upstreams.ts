@@ -7,14 +7,14 @@ import { boundErrorBodies } from './bound-error-bodies.ts';
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
-/** Which servers and models the operator has chosen; made from the environment by `config.ts`. */
+/** The servers and models the operator has configured; `config.ts` parses them from the environment. */
 export type OpenAISettings = Readonly<{
   apiKey: string | undefined;
   baseUrl: string;
   organization: string | undefined;
   project: string | undefined;
   models: Readonly<Record<Capability, string>>;
-  /** Single capabilities that another OpenAI-compatible server answers. */
+  /** Capabilities served by another OpenAI-compatible server. */
   overrides: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined }>>>>;
   azure:
     | Readonly<{
@@ -27,10 +27,10 @@ export type OpenAISettings = Readonly<{
 }>;
 
 type AzureSettings = NonNullable<OpenAISettings['azure']>;
-/** What all clients share. */
+/** Options common to all clients. */
 type ClientOptions = ReturnType<typeof commonOptions>;
-/** What each upstream of a capability has. */
-type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'retriesRefusals'>;
+/** Passed to the constructor of every upstream. */
+type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'retriesNotStarted'>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -40,22 +40,22 @@ export type Upstream = Readonly<{
   /** How errors name it, for example "Azure OpenAI (contoso.openai.azure.com)". */
   service: string;
   endpointHost: string;
-  /** The model, or in Azure the deployment, that is used when a call names none. */
+  /** The model, or Azure deployment, used when a call names none. */
   model: string;
   client: OpenAI;
   clock: Clock;
-  /** Makes its texts fit for clients and the log. */
+  /** Makes the upstream's text safe for clients and the log. */
   redact: Redact;
   /**
-   * Whether a call is made again when the server has refused to begin (429, 503). The client's own retries would repeat
-   * a paid request after a time-out or a lost response. Images and videos are never sent twice.
+   * Whether a call is retried when the server has not started it (429, 503). The client's own retries would repeat a
+   * billed request after a timeout or a lost response. Images and videos are never sent twice.
    */
-  retriesRefusals: boolean;
-  /** What its operator has to look at when it does not work. */
+  retriesNotStarted: boolean;
+  /** What the operator should check when it fails. */
   variables: UpstreamVariables;
 }>;
 
-/** A capability nobody serves, and what its operator must set. */
+/** A capability without an upstream, and the variables the operator must set. */
 type NoUpstream = Readonly<{
   available: false;
   provider: Provider;
@@ -69,10 +69,10 @@ export type Upstreams = Readonly<Record<Capability, Upstream | NoUpstream>>;
 
 export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch; redact: Redact }>;
 
-/** Longer than any call may take: `callUpstream` sets the limits. */
+/** Longer than any call; `callUpstream` sets the actual limits. */
 const CLIENT_TIMEOUT_MS = 60 * 60_000;
 
-/** Chooses a server and a model for each capability: its own server first, then Azure, then OpenAI. */
+/** Chooses a server and a model for each capability: its override first, then Azure, then OpenAI. */
 export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRuntime): Upstreams {
   const entries = CAPABILITIES.map((capability) => [capability, createUpstream(capability, settings, runtime)] as const);
   return Object.fromEntries(entries) as Record<Capability, Upstream | NoUpstream>;
@@ -80,11 +80,11 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
-  const retriesRefusals = capability === 'chat' || capability === 'audio';
-  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesRefusals };
-  const own = settings.overrides[capability];
-  // Neither the key nor the organization of OPENAI_BASE_URL goes to a server they were not given for.
-  if (own) return createPlainUpstream(capability, { ...own, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
+  const retriesNotStarted = capability === 'chat' || capability === 'audio';
+  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesNotStarted };
+  const override = settings.overrides[capability];
+  // The key and organization for OPENAI_BASE_URL are never sent to another server.
+  if (override) return createPlainUpstream(capability, { ...override, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
   return createPlainUpstream(capability, { ...settings, prefix: 'OPENAI' }, model, common);
 }
@@ -92,7 +92,7 @@ function createUpstream(capability: Capability, settings: OpenAISettings, runtim
 type PlainServer = Readonly<{
   baseUrl: string;
   apiKey: string | undefined;
-  /** How the names of its variables begin. */
+  /** Prefix of its variables' names. */
   prefix: string;
   organization?: string | undefined;
   project?: string | undefined;
@@ -108,7 +108,7 @@ function createPlainUpstream(
   const provider = providerOf(baseUrl);
   const variables = { key: `${prefix}_API_KEY`, baseUrl: `${prefix}_BASE_URL`, model: `OPENAI_${capability.toUpperCase()}_MODEL` };
   if (provider === 'openai' && capability === 'video') {
-    const reason = 'OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
+    const reason = 'OpenAI shut down its Videos API on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
     return unavailable(provider, baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
   }
   if (provider === 'openai' && !apiKey) return unavailable(provider, baseUrl, model, `${variables.key} is not set`, [variables.key]);
@@ -157,21 +157,21 @@ function createAzureUpstream(
   };
 }
 
-/** The dated API: deployments in the path. The client derives the path from each request's `model`. */
+/** The dated API, with the deployment in the path. The client derives the path from each request's `model`. */
 function azureDatedClient(azure: AzureSettings, options: ClientOptions): OpenAI {
   return new AzureOpenAI({
     ...options,
     endpoint: azure.endpoint,
     apiKey: azure.apiKey,
     apiVersion: azure.apiVersion,
-    // Otherwise the client would take OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID from the environment.
+    // Otherwise the client reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID from the environment.
     baseURL: null,
     organization: null,
     project: null,
   });
 }
 
-/** The v1 API: OpenAI's paths, the deployment as `model` in the body, the key in Azure's header. */
+/** The v1 API: OpenAI's paths, with the deployment as `model` and the key in Azure's header. */
 function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
   return new OpenAI({
     ...options,
@@ -186,7 +186,7 @@ function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
 function commonOptions(runtime: UpstreamRuntime) {
   return {
     fetch: boundErrorBodies(runtime.fetch, runtime),
-    // A redirect would carry Azure's `api-key` header to another host.
+    // Following a redirect would send Azure's `api-key` header to another host.
     fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,
     timeout: CLIENT_TIMEOUT_MS,
@@ -196,7 +196,7 @@ function commonOptions(runtime: UpstreamRuntime) {
   };
 }
 
-/** A compatible server may need no key; the client insists on one, so its header is dropped again. */
+/** A compatible server may need no key, but the client requires one, so its header is removed. */
 function keyOptions(apiKey: string | undefined) {
   return apiKey ? { apiKey } : { apiKey: 'none', defaultHeaders: { Authorization: null } };
 }

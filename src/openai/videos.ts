@@ -8,17 +8,17 @@ import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
 /**
- * The Videos API: a job is created, polled until it has ended, and its files are downloaded.
+ * The Videos API: create a job, poll it until it ends, download its files.
  * https://platform.openai.com/docs/api-reference/videos
  */
 
 /**
- * What an id may look like, as it becomes a part of paths and names. OpenAI's are `video_` and hexadecimal digits; those
- * of gateways in front of several servers are longer, and base64.
+ * The ids that are safe in paths and blob names. OpenAI's are `video_` and hexadecimal digits; gateways in front of
+ * several servers use longer ones in base64.
  */
 export const VIDEO_ID = /^[A-Za-z0-9][A-Za-z0-9_=.-]{0,511}$/;
 
-/** Two dots in a row would lead out of a path. */
+/** `..` would allow path traversal. */
 export function isVideoId(text: string): boolean {
   return VIDEO_ID.test(text) && !text.includes('..');
 }
@@ -48,19 +48,19 @@ const MAX_ID_CHARACTERS = 600;
 const CREATE_TIMEOUT_MS = 120_000;
 const RETRIEVE_TIMEOUT_MS = 30_000;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
-/** Beyond this, a number of seconds would be in the year 5138: it is meant in milliseconds. */
+/** As seconds, this is the year 5138, so larger values must be milliseconds. */
 const MAX_SECONDS = 100_000_000_000;
 
-/** Unix seconds, whole, in which they come; servers that leave them out have all their videos under the first day, 0. */
+/** Whole Unix seconds from seconds, milliseconds or a date; 0 when the server sends none, which files the video under 1970-01-01. */
 function toUnixSeconds(value: unknown): number {
   const number = typeof value === 'string' && Number.isNaN(Number(value)) ? Date.parse(value) : Number(value ?? Number.NaN);
   const seconds = Math.floor(number > MAX_SECONDS ? number / 1000 : number);
   return seconds >= 0 && seconds < MAX_SECONDS ? seconds : 0;
 }
 
-/** Starts a job, with one request that is never repeated. */
+/** Creates a job, with one request that is never repeated. */
 export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreateParams, signal: AbortSignal): Promise<VideoJob> {
-  // A client that goes away does not undo it, and then nobody would know the id.
+  // Aborting would not undo the job, and its id would be lost.
   const options = { paid: true, signal, finish: true, timeoutMs: CREATE_TIMEOUT_MS };
   try {
     const raw = await callUpstream(upstream, options, async (until) =>
@@ -74,7 +74,7 @@ export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreat
   }
 }
 
-/** Asks how a job is. Throws `video_unknown` when the upstream does not know it. */
+/** Polls a job. Throws `video_unknown` when the upstream does not know it. */
 export async function retrieveVideo(upstream: Upstream, videoId: string, signal: AbortSignal): Promise<VideoJob> {
   const { service } = upstream;
   try {
@@ -89,9 +89,9 @@ export async function retrieveVideo(upstream: Upstream, videoId: string, signal:
   }
 }
 
-/** Opens one of the files of a job that is completed. Servers may redirect to where they keep them. */
+/** Opens a file of a completed job. Servers may redirect to their storage. */
 export function openVideo(upstream: Upstream, videoId: string, variant: VideoVariant): Promise<Response> {
-  // The video is paid for: it is stored even when the client has gone.
+  // The video has been billed, so it is stored even after the client has disconnected.
   const { signal } = new AbortController();
   const requestOptions = { headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' as const } };
   return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, (until) =>
@@ -101,7 +101,7 @@ export function openVideo(upstream: Upstream, videoId: string, variant: VideoVar
 
 export type VideoState = 'pending' | 'completed' | 'failed';
 
-/** How the job stands. A status that is not known counts as going on, unless it comes with an error: the job is paid for. */
+/** An unknown status counts as pending unless there is an error, because the job has been billed. */
 export function stateOf({ status, error }: VideoJob): VideoState {
   const name = status.toLowerCase();
   if (['completed', 'succeeded', 'success', 'done'].includes(name)) return 'completed';
@@ -109,7 +109,7 @@ export function stateOf({ status, error }: VideoJob): VideoState {
   return ['queued', 'in_progress'].includes(name) || !error ? 'pending' : 'failed';
 }
 
-/** Why a job has ended without a video. */
+/** Why a job ended without a video. */
 export function videoFailure({ id, status, error }: VideoJob, { service, redact }: Upstream): Failure {
   const code = safeCode(error?.code, redact) ?? redact(status, MAX_NAME_CHARACTERS);
   return { kind: 'video_failed', service, videoId: id, code, detail: safeDetail(error, undefined, redact) };
@@ -122,14 +122,14 @@ function readJob(response: Response, upstream: Upstream, paid: boolean): Promise
 function parseJob(raw: unknown, upstream: Upstream, paid: boolean): VideoJob {
   const job = jobSchema.safeParse(raw);
   if (job.success) return job.data;
-  // Whatever id it has may help the operator to find what was paid for.
-  const given = typeof raw === 'object' && raw !== null && 'id' in raw ? raw.id : undefined;
-  const isPlain = typeof given === 'string' || typeof given === 'number';
-  const id = isPlain ? ` (id ${upstream.redact(JSON.stringify(given), MAX_ID_CHARACTERS)})` : '';
-  throw unexpectedBody(upstream, `it is no video job${id}`, paid);
+  // Even an invalid id helps the operator find the billed job.
+  const rawId = typeof raw === 'object' && raw !== null && 'id' in raw ? raw.id : undefined;
+  const isPlain = typeof rawId === 'string' || typeof rawId === 'number';
+  const id = isPlain ? ` (id ${upstream.redact(JSON.stringify(rawId), MAX_ID_CHARACTERS)})` : '';
+  throw unexpectedBody(upstream, `not a video job${id}`, paid);
 }
 
-/** 404 or 410, unless it is the model that is missing. */
+/** 404 or 410, unless the model is what does not exist. */
 function missingStatus(error: unknown): number | undefined {
   if (!(error instanceof GatewayError) || error.failure.kind !== 'upstream_status') return undefined;
   const { status, code } = error.failure;

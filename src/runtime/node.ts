@@ -19,7 +19,7 @@ export function createNodeRuntime(log: Log): Runtime {
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
-    // With the container's heap limit, 2,600 concurrent calls crash the process.
+    // With a heap of 192 MB, 2,600 concurrent calls crashed the process.
     maxCalls: 2_050,
     mediaMemoryBytes: 256 * MIB,
     lingerMs: Number.POSITIVE_INFINITY,

@@ -25,8 +25,8 @@ export const chatCompletion = defineTool({
   name: 'chat_completion',
   title: 'Chat completion',
   description:
-    'Ask a language model. Give prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable answer in json. Each call is charged.',
-  activity: 'answering',
+    'Ask a language model. Pass prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable response in json. Each call is billed.',
+  activity: 'generating text',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,
   output: chatOutput,
@@ -40,21 +40,21 @@ export const chatCompletion = defineTool({
     return toOutput(response, request);
   },
 
-  present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The answer is empty.)' }],
+  present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The response is empty.)' }],
 });
 
-/** OpenAI's request body, with what the caller has set and nothing else. */
+/** OpenAI's request body, with only the arguments the caller has set. */
 function toRequest(input: ChatInput, defaultModel: string): ChatRequest {
-  const { prompt, messages, system_prompt, json_mode, json_schema, model, ...passedOn } = input;
+  const { prompt, messages, system_prompt, json_mode, json_schema, model, ...rest } = input;
   const conversation: ChatMessage[] = messages ?? [{ role: 'user', content: prompt ?? '' }];
   const all: ChatMessage[] = system_prompt ? [{ role: 'system', content: system_prompt }, ...conversation] : conversation;
-  const body = { ...omitUndefined(passedOn), model: model ?? defaultModel };
+  const body = { ...omitUndefined(rest), model: model ?? defaultModel };
   if (json_schema) return { ...body, messages: toParams(all), response_format: { type: 'json_schema', json_schema } };
   if (json_mode) return { ...body, messages: toParams(mentionJson(all)), response_format: { type: 'json_object' } };
   return { ...body, messages: toParams(all) };
 }
 
-/** JSON mode is refused by the API unless the word JSON occurs in the messages. */
+/** The API rejects JSON mode unless the word JSON occurs in the messages. */
 function mentionJson(messages: ChatMessage[]): ChatMessage[] {
   return messages.some(({ content }) => /json/i.test(textOf(content)))
     ? messages
@@ -65,7 +65,7 @@ function textOf(content: ChatMessage['content']): string {
   return typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('\n');
 }
 
-/** The input schema allows image parts in user messages only, which OpenAI's types cannot see. */
+/** The input schema allows image parts in user messages only, which the inferred type does not show. */
 function toParams(messages: ChatMessage[]): OpenAI.ChatCompletionMessageParam[] {
   return messages as OpenAI.ChatCompletionMessageParam[];
 }
@@ -83,8 +83,8 @@ function toOutput({ id, model, text, refusal, finishReason, usage }: ChatRespons
 }
 
 /**
- * Some models put JSON into a Markdown fence all the same. A cut-off or refused answer is no JSON: then `json` is left
- * out, and `finish_reason` or `refusal` tells why.
+ * Some models wrap JSON in a Markdown fence anyway. Truncated or refused output is not JSON: `json` is then omitted, and
+ * `finish_reason` or `refusal` says why.
  */
 function parseJson(text: string): { json: unknown } | undefined {
   const unfenced = unfence(text.trim());
@@ -96,9 +96,9 @@ function parseJson(text: string): { json: unknown } | undefined {
   }
 }
 
-/** What is between the first line and the last three characters of a fence; by hand, as patterns for it take quadratic time. */
+/** The text inside a Markdown fence. Not a regular expression, as those for it take quadratic time. */
 function unfence(text: string): string {
   if (!text.startsWith(FENCE) || !text.endsWith(FENCE) || text.length < 2 * FENCE.length) return text;
-  const inside = text.slice(FENCE.length, -FENCE.length);
-  return (inside.startsWith('json') ? inside.slice('json'.length) : inside).trim();
+  const inner = text.slice(FENCE.length, -FENCE.length);
+  return (inner.startsWith('json') ? inner.slice('json'.length) : inner).trim();
 }

@@ -37,8 +37,8 @@ const namedSchema = z.strictObject({
 });
 
 /**
- * Takes a bare JSON Schema, OpenAI's `{name, schema, strict}`, and its whole `response_format`, which models like to
- * write. A JSON Schema has no `schema` keyword, so that tells them apart.
+ * Accepts a bare JSON Schema, OpenAI's `{name, schema, strict}`, and a whole `response_format`, which models often
+ * write. JSON Schema has no `schema` keyword, which distinguishes the forms.
  */
 const jsonSchema = z.record(z.string(), z.unknown()).transform((value, context) => {
   const given = value.type === 'json_schema' ? value.json_schema : value;
@@ -57,40 +57,40 @@ const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(
  */
 export const chatInput = z
   .strictObject({
-    prompt: z.string().min(1).optional().describe('The question or task. Give either prompt or messages.'),
+    prompt: z.string().min(1).optional().describe('The question or task. Pass either prompt or messages.'),
     messages: z.array(message).min(1).optional().describe('The conversation, oldest first; image_url parts in user messages only.'),
     system_prompt: z.string().min(1).optional().describe('Instructions placed before the conversation.'),
     model: modelArgument,
-    json_mode: z.boolean().optional().describe('Answer with one JSON object, also returned parsed in json.'),
+    json_mode: z.boolean().optional().describe('Respond with one JSON object, also returned parsed in json.'),
     json_schema: jsonSchema
       .optional()
-      .describe('JSON Schema the answer must follow, bare or as {name, schema, strict}; the parsed answer is in json.'),
-    temperature: z.number().min(0).max(2).optional().describe('0 to 2. Reasoning models refuse it.'),
+      .describe('JSON Schema the response must follow, bare or as {name, schema, strict}; the parsed response is in json.'),
+    temperature: z.number().min(0).max(2).optional().describe('0 to 2. Reasoning models reject it.'),
     top_p: z.number().min(0).max(1).optional().describe('0 to 1: nucleus sampling.'),
     frequency_penalty: penalty('repeats itself less'),
     presence_penalty: penalty('changes the topic more'),
-    max_completion_tokens: z.int().min(1).optional().describe('Most tokens to generate, reasoning included.'),
+    max_completion_tokens: z.int().min(1).optional().describe('Maximum tokens to generate, including reasoning.'),
     stop: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(4)], { error: 'expected a string or a list of 1 to 4 strings' })
       .optional()
-      .describe('Up to 4 texts at which the answer ends.'),
-    seed: z.int().optional().describe('Integer: the same seed gives similar answers.'),
+      .describe('Up to 4 sequences that end the response.'),
+    seed: z.int().optional().describe('Integer: the same seed gives similar responses.'),
     logit_bias: z
       .record(z.string().regex(/^\d+$/, 'must be a token id'), z.int().min(-100).max(100))
       .optional()
       .describe('Token id to bias, -100 to 100.'),
     reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).optional().describe('How long to think.'),
-    verbosity: z.enum(['low', 'medium', 'high']).optional().describe('How long to answer.'),
+    verbosity: z.enum(['low', 'medium', 'high']).optional().describe('Length of the response.'),
     service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).optional().describe('Processing tier.'),
-    store: z.boolean().optional().describe("Keep the answer in the OpenAI account's log."),
+    store: z.boolean().optional().describe("Keep the response in the OpenAI account's log."),
     safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
     metadata: z
       .record(z.string().min(1).max(64), z.string().max(512))
       .refine((pairs) => Object.keys(pairs).length <= 16, { message: 'must have at most 16 pairs' })
       .optional()
-      .describe('Up to 16 pairs for the log: keys to 64, values to 512 characters.'),
+      .describe('Up to 16 pairs for the log: keys up to 64, values up to 512 characters.'),
   })
   .refine(({ prompt, messages }) => (prompt === undefined) !== (messages === undefined), {
     path: ['prompt'],
-    message: 'give exactly one of prompt and messages',
+    message: 'pass exactly one of prompt and messages',
   });

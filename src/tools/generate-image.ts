@@ -8,7 +8,7 @@ import { createImageStore } from './image-store.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
-/** Also of a small image: so that many of them are no more than a few large ones. */
+/** Reserved even for a small image, which limits how many are in flight. */
 const MIN_EXPECTED_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -19,27 +19,27 @@ const imageInput = z
   .strictObject({
     prompt: z.string().min(1).max(32_000).describe('What to show, up to 32,000 characters.'),
     model: modelArgument,
-    n: z.int().min(1).max(10).optional().describe('How many images, 1 to 10. Each is charged.'),
+    n: z.int().min(1).max(10).optional().describe('How many images, 1 to 10. Each is billed.'),
     size: z
       .string()
       .regex(/^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$/, 'must be auto or WIDTHxHEIGHT in pixels, such as 1024x1024')
       .optional()
       .describe('auto, or WIDTHxHEIGHT in pixels: 1024x1024, 1536x1024, 1024x1536, …'),
     quality: z.enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd']).optional().describe('Higher costs more.'),
-    background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent needs png or webp.'),
+    background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent requires png or webp.'),
     moderation: z.enum(['auto', 'low']).optional().describe('How strictly content is filtered.'),
     output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
-    output_compression: z.int().min(0).max(100).optional().describe('0 to 100 %, for jpeg and webp.'),
-    style: z.enum(['vivid', 'natural']).optional().describe('For older models; GPT image models refuse it.'),
+    output_compression: z.int().min(0).max(100).optional().describe('0 to 100%, for jpeg and webp.'),
+    style: z.enum(['vivid', 'natural']).optional().describe('For older models; GPT image models reject it.'),
     safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
   })
   .refine(({ background, output_format }) => background !== 'transparent' || output_format !== 'jpeg', {
     path: ['background'],
-    message: 'transparent needs output_format png or webp',
+    message: 'transparent requires output_format png or webp',
   })
   .refine(({ output_compression, output_format }) => output_compression === undefined || (output_format ?? 'png') !== 'png', {
     path: ['output_compression'],
-    message: 'needs output_format jpeg or webp',
+    message: 'requires output_format jpeg or webp',
   });
 
 const imageOutput = z.object({
@@ -59,7 +59,7 @@ export const generateImage = defineTool({
   name: 'generate_image',
   title: 'Generate image',
   description:
-    'Generate images from a text prompt. They are stored, and their URLs returned. Takes up to some minutes. Each image is charged.',
+    'Generate images from a text prompt. They are stored, and their URLs returned. Can take several minutes. Each image is billed.',
   activity: 'generating image',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: imageInput,
@@ -69,7 +69,7 @@ export const generateImage = defineTool({
     const upstream = requireUpstream(context.upstreams, 'image');
     await context.media.assertReady();
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
-      throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI makes png and jpeg, not webp'] });
+      throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI supports png and jpeg, not webp'] });
     }
     const request: ImageRequest = { ...omitUndefined(input), model: input.model ?? upstream.model, prompt: input.prompt };
     const count = input.n ?? 1;
@@ -84,7 +84,7 @@ export const generateImage = defineTool({
   },
 });
 
-/** What an image is likely to take: PNG needs one to two bytes for a pixel. */
+/** The likely size of an image: PNG takes one to two bytes per pixel. */
 function expectedBytes(size: string | undefined): number {
   const [width = 0, height = 0] = (size ?? 'auto').split('x').map(Number);
   return Math.max(MIN_EXPECTED_BYTES, width * height * 2 || 0);

@@ -9,22 +9,22 @@ import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
 const DEFAULT_WAIT_SECONDS = 45;
-/** 2 s, 3 s, 4.5 s, … up to half a minute: 600 s take 25 polls, half of what Workers' free plan allows a request. */
+/** 2 s, 3 s, 4.5 s, … up to 30 s: 600 s take 25 polls, half the subrequests that Workers Free allows per request. */
 const FIRST_POLL_MS = 2_000;
 const POLL_GROWTH = 1.5;
 const MAX_POLL_MS = 30_000;
-/** When an agent is told to ask again. */
-const ASK_AGAIN_SECONDS = 20;
+/** When an agent should call again. */
+const CALL_AGAIN_SECONDS = 20;
 
-/** What storing a video holds in memory: one block. */
+/** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
 const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
 
-const VIDEO_ID_RULE = 'must be the id of a video: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
+const VIDEO_ID_RULE = 'must be a video id: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
 
-/** The arguments that describe a new video, and mean nothing for one that has begun. */
-const FOR_NEW_VIDEOS = ['model', 'seconds', 'size', 'input_reference_url'] as const;
+/** The arguments that apply to new videos only. */
+const NEW_VIDEO_ARGUMENTS = ['model', 'seconds', 'size', 'input_reference_url'] as const;
 
 /**
  * Names and limits are those of the Videos API.
@@ -32,19 +32,19 @@ const FOR_NEW_VIDEOS = ['model', 'seconds', 'size', 'input_reference_url'] as co
  */
 const videoInput = z
   .strictObject({
-    prompt: z.string().min(1).max(32_000).optional().describe('What to show, up to 32,000 characters. Starts a new, charged video.'),
+    prompt: z.string().min(1).max(32_000).optional().describe('What to show, up to 32,000 characters. Starts a new, billed video.'),
     video_id: z
       .string()
       .regex(VIDEO_ID, VIDEO_ID_RULE)
       .refine(isVideoId, VIDEO_ID_RULE)
       .optional()
-      .describe('Instead of prompt: goes on with a video that has begun. Free.'),
+      .describe('Instead of prompt: continues a video already started. Free.'),
     model: modelArgument,
     seconds: z
       .union([z.int(LENGTH).min(1, LENGTH).max(MAX_SECONDS, LENGTH), z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|120)$/, LENGTH)], LENGTH)
       .transform(String)
       .optional()
-      .describe('Length in seconds: 4, 8 or 12; some servers have others.'),
+      .describe('Length in seconds: 4, 8 or 12; some servers allow others.'),
     size: z
       .string()
       .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'must be WIDTHxHEIGHT in pixels, such as 1280x720')
@@ -56,13 +56,13 @@ const videoInput = z
   })
   .refine(({ prompt, video_id }) => (prompt === undefined) !== (video_id === undefined), {
     path: ['prompt'],
-    message: 'give exactly one of prompt (a new video) and video_id (one that has begun)',
+    message: 'pass exactly one of prompt (a new video) and video_id (one already started)',
   })
   .superRefine((input, context) => {
     if (input.video_id === undefined) return;
-    for (const path of FOR_NEW_VIDEOS) {
+    for (const path of NEW_VIDEO_ARGUMENTS) {
       if (input[path] !== undefined)
-        context.addIssue({ code: 'custom', path: [path], message: 'is for new videos; leave it out with video_id' });
+        context.addIssue({ code: 'custom', path: [path], message: 'applies to new videos only; omit it with video_id' });
     }
   });
 type VideoInput = z.output<typeof videoInput>;
@@ -84,7 +84,7 @@ export const generateVideo = defineTool({
   name: 'generate_video',
   title: 'Generate video',
   description:
-    'Make a video from a prompt; it is stored, and its URL returned. Takes minutes, and is charged. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with that video_id alone, which is free. Never repeat the prompt to get a video that has begun.',
+    'Generate a video from a prompt; it is stored, and its URL returned. Takes minutes and is billed. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with only that video_id, which is free. Never repeat the prompt to get a video already started.',
   activity: 'generating video',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: videoInput,
@@ -92,15 +92,15 @@ export const generateVideo = defineTool({
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'video');
-    // A video that has begun is asked for all the same: it is paid for.
+    // A video already started has been billed, so it is polled even while storage is down.
     if (input.video_id === undefined || context.media.missing.length > 0) await context.media.assertReady();
-    const untilMs = context.clock.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
-    const begun = input.video_id === undefined ? await create(input, upstream, context) : undefined;
-    const videoId = begun?.id ?? (input.video_id as string);
+    const deadlineMs = context.clock.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
+    const created = input.video_id === undefined ? await create(input, upstream, context) : undefined;
+    const videoId = created?.id ?? (input.video_id as string);
     try {
-      const found = begun ?? (await retrieve(videoId, upstream, context));
+      const found = created ?? (await retrieve(videoId, upstream, context));
       if ('video' in found) return found;
-      const job = await waitForEnd(found, untilMs, upstream, context);
+      const job = await waitForEnd(found, deadlineMs, upstream, context);
       if (stateOf(job) === 'pending') return inProgress(job);
       if (stateOf(job) === 'failed') throw new GatewayError(videoFailure(job, upstream));
       return await finish(job, upstream, context, input.include_spritesheet ?? false);
@@ -117,40 +117,40 @@ export const generateVideo = defineTool({
   },
 });
 
-/** Starts the job, and tells its id at once: with it, nothing can be lost any more. */
+/** Creates the job, and logs and reports its id at once: with the id, the video can always be recovered. */
 async function create(input: VideoInput, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   const { prompt = '', seconds, size, input_reference_url: url } = input;
   const reference = url === undefined ? undefined : await context.readInputImage(url, context.signal);
   const file = reference && new File([reference.bytes], `reference.${reference.format.extension}`, { type: reference.format.contentType });
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
-  // The client's types know OpenAI's own lengths and sizes; other servers have more.
+  // The client's types allow only OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: input.model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
   const job = await context.finish(createVideo(upstream, request, context.signal));
   context.log('video_started', { video_id: job.id });
-  context.progress(`${job.id}: started; to go on later, call generate_video with this video_id`);
+  context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`);
   return job;
 }
 
-/** The job, or what is stored of one of which the upstream cannot tell (any more). */
+/** The job, or its stored files when the upstream no longer knows it or cannot be reached. */
 async function retrieve(videoId: string, upstream: Upstream, context: ToolContext) {
   try {
     return await retrieveVideo(upstream, videoId, context.signal);
   } catch (error) {
-    const stored = error instanceof GatewayError && mayChange(error) ? await findVideo(videoId, context) : undefined;
+    const stored = error instanceof GatewayError && mayRecover(error) ? await findVideo(videoId, context) : undefined;
     if (!stored) throw error;
     return { status: 'completed' as const, video_id: videoId, ...stored };
   }
 }
 
-/** Polls until the job has ended or the time is over. A poll that fails for a transient reason is not the end. */
-async function waitForEnd(first: VideoJob, untilMs: number, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
+/** Polls until the job ends or the deadline passes. Transient poll failures are ignored. */
+async function waitForEnd(first: VideoJob, deadlineMs: number, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   let job = first;
   for (let delayMs = FIRST_POLL_MS; stateOf(job) === 'pending'; delayMs = Math.min(delayMs * POLL_GROWTH, MAX_POLL_MS)) {
-    const leftMs = untilMs - context.clock.now();
+    const leftMs = deadlineMs - context.clock.now();
     if (leftMs <= 0) return job;
     await sleep(Math.min(delayMs, leftMs), context);
     job = await poll(job, upstream, context);
-    context.progress(`${job.id}: ${percentOf(job)} %`);
+    context.progress(`${job.id}: ${percentOf(job)}%`);
   }
   return job;
 }
@@ -165,19 +165,19 @@ async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext):
   try {
     return await retrieveVideo(upstream, job.id, signal);
   } catch (error) {
-    if (error instanceof GatewayError && mayChange(error)) return job;
+    if (error instanceof GatewayError && mayRecover(error)) return job;
     throw error;
   }
 }
 
-/** What asking again may change. A job that was seen a moment ago is not gone: its server may only be behind. */
-function mayChange({ failure }: GatewayError): boolean {
+/** Whether a later poll may succeed. That includes an unknown job, as the server may lag behind. */
+function mayRecover({ failure }: GatewayError): boolean {
   return failure.kind === 'video_unknown' || isTransient(failure);
 }
 
 function inProgress(job: VideoJob): z.input<typeof videoOutput> {
   const progress = percentOf(job);
-  const next_step = `The video is ${progress} % done: call generate_video with video_id "${job.id}" in about ${ASK_AGAIN_SECONDS} s to get it. That is not charged.`;
+  const next_step = `The video is ${progress}% complete: call generate_video with video_id "${job.id}" in about ${CALL_AGAIN_SECONDS} s to get it. That call is not billed.`;
   return { status: 'in_progress', video_id: job.id, progress, next_step };
 }
 
@@ -198,7 +198,7 @@ function percentOf({ progress }: VideoJob): number {
   return Math.min(100, Math.max(0, Math.round(progress ?? 0)));
 }
 
-/** Once a job has begun, whoever is told of a failure is told the id too. */
+/** Adds the id to any failure after the job has started. */
 function withVideoId(error: unknown, videoId: string): unknown {
   if (!(error instanceof GatewayError)) return error;
   const { failure } = error;

@@ -31,7 +31,7 @@ export const listSupportedModels = defineTool({
   title: 'List supported models',
   description:
     'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Free. Call it before choosing a model, or after a "not configured" error.',
-  activity: 'asking the upstreams',
+  activity: 'querying the upstreams',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     verify: z.boolean().optional().describe('Also ask the upstream whether each model exists and when it will be shut down.'),
@@ -74,7 +74,7 @@ function describe(capability: Capability, { upstreams, media }: ToolContext): Mo
   };
 }
 
-/** Asks each server once, also when it serves several capabilities. */
+/** Queries each server once, even if it serves several capabilities. */
 function verifyAll(models: ModelOutput[], { upstreams, signal }: ToolContext): Promise<ModelOutput[]> {
   const lists = new Map<string, Promise<ListedModel[]>>();
   const listOf = (upstream: Upstream): Promise<ListedModel[]> => {
@@ -91,13 +91,13 @@ function verifyAll(models: ModelOutput[], { upstreams, signal }: ToolContext): P
   );
 }
 
-/** A list that cannot be had is told in words: the rest of the answer is still of use. */
+/** A model list that cannot be read is reported, not thrown: the rest of the result is still useful. */
 async function verifyOne(upstream: Upstream, list: Promise<ListedModel[]>): Promise<Partial<ModelOutput>> {
   try {
     const found = (await list).find(({ id }) => id === upstream.model);
     if (found) return { exists: true, ...(found.shutdown_date && { shutdown_date: found.shutdown_date }) };
     if (upstream.provider === 'azure')
-      return { verify_problem: 'Azure lists base models, and no base model has the name of this deployment.' };
+      return { verify_problem: 'Azure lists base models, and none of them has the name of this deployment.' };
     return { exists: false };
   } catch (error) {
     if (error instanceof GatewayError && error.failure.kind !== 'cancelled') return { verify_problem: error.message };

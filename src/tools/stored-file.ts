@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts';
 import type { SavedMedia } from '../media/media-store.ts';
 import type { ToolContext } from './tool.ts';
 
-/** How a result tells of a file in the storage. */
+/** A stored file in a tool's result. */
 export const storedFile = z.object({
   url: z.string(),
   content_type: z.string(),
@@ -18,7 +18,7 @@ export function toFile({ url, contentType, bytes, expiresAt, warning }: SavedMed
   return { url, content_type: contentType, bytes, ...(expiresAt && { expires_at: expiresAt }), ...(warning && { warning }) };
 }
 
-/** A link to each file, and what there is to say about it. */
+/** A resource link to each file, followed by its warning. */
 export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
   return files.flatMap(({ url, content_type, bytes, warning }): ContentBlock[] => {
     const name = new URL(url).pathname.split('/').at(-1) ?? '';
@@ -28,10 +28,10 @@ export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
 }
 
 /**
- * Stores media that is paid for; its name is in the log before the first attempt, so that what is stored can be found
- * whatever happens. Throws `media_lost` when it cannot be stored: `what` is "the image was".
+ * Stores billed media. Logs its name before the first attempt, so that the operator can always find the blob. Throws
+ * `media_lost` when it cannot be stored: `what` is "the image was".
  */
-export async function storePaid(name: string, what: string, { log }: ToolContext, save: () => Promise<SavedMedia>) {
+export async function storeBilled(name: string, what: string, { log }: ToolContext, save: () => Promise<SavedMedia>) {
   log('storing', { blob: name });
   try {
     return toFile(await save());

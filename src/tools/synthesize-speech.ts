@@ -6,17 +6,17 @@ import { requireUpstream } from '../openai/call-upstream.ts';
 import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { resourceLinks, storedFile, storePaid } from './stored-file.ts';
+import { resourceLinks, storeBilled, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
 const DEFAULT_VOICE = 'alloy';
-/** What an upload holds in memory: one block. */
+/** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
 /** OpenAI's raw samples: 24 kHz, 16 bit, one channel. https://platform.openai.com/docs/guides/text-to-speech */
 const PCM_SAMPLES = { sample_rate: 24_000, channels: 1, sample_format: 's16le' };
 
-/** Counts characters as JSON Schema and OpenAI do: by code point. */
+/** Counts code points, as JSON Schema and OpenAI do. */
 const text = (what: string) =>
   z
     .string()
@@ -35,7 +35,7 @@ const speechInput = z.strictObject({
   input: text('What to say'),
   voice: z
     .union([z.string().min(1).max(200), z.strictObject({ id: z.string().min(1).max(200) })], {
-      error: 'expected the name of a voice, or {id} for one of your own',
+      error: 'expected the name of a voice, or {id} for a custom one',
     })
     .optional()
     .describe(
@@ -50,7 +50,7 @@ const speechInput = z.strictObject({
 export const synthesizeSpeech = defineTool({
   name: 'synthesize_speech',
   title: 'Synthesize speech',
-  description: 'Turn text into speech. The sound file is stored, and its URL returned. Each call is charged.',
+  description: 'Turn text into speech. The audio file is stored, and its URL returned. Each call is billed.',
   activity: 'synthesizing speech',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: speechInput,
@@ -69,7 +69,7 @@ export const synthesizeSpeech = defineTool({
     await context.media.assertReady();
     const model = input.model ?? upstream.model;
     if (input.instructions && model.startsWith('tts-1')) {
-      throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: the model ${model} takes none`] });
+      throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: not supported by the model ${model}`] });
     }
     const voice = input.voice ?? DEFAULT_VOICE;
     const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
@@ -92,24 +92,26 @@ export const synthesizeSpeech = defineTool({
   ],
 });
 
-/** Stores the sound as it arrives. Its first bytes decide what it is, because the response's type is not to be relied on. */
+/** Stores the audio as it arrives. Detects the format from the first bytes, as the response's content type is unreliable. */
 async function createAndStore(upstream: Upstream, request: SpeechRequest, context: ToolContext) {
   const { media } = context;
   const { head, reader, contentType } = await createSpeech(upstream, request, HEAD_BYTES, context.signal);
   const format = request.response_format === 'pcm' ? recognisePcm(head, contentType) : recogniseAudio(head);
   if (!format) {
     await reader.cancel();
-    const problem = head.byteLength === 0 ? 'its body is empty' : `its body is not ${request.response_format ?? 'mp3'} audio`;
+    const problem = head.byteLength === 0 ? 'empty' : `not ${request.response_format ?? 'mp3'} audio`;
     throw unexpectedBody(upstream, problem, true);
   }
   const name = media.newName('audio', format);
-  const file = await storePaid(name, 'the speech was', context, () => media.saveStream(name, { body: reader, repeatable: false }, format));
+  const file = await storeBilled(name, 'the speech was', context, () =>
+    media.saveStream(name, { body: reader, repeatable: false }, format),
+  );
   return { format, file };
 }
 
-/** Raw samples are anything but text or a file of another format, which some servers send whatever was asked for. */
+/** PCM has no signature: anything is PCM unless it is text or another format, which some servers send regardless of the request. */
 function recognisePcm(head: Uint8Array, contentType: string): MediaFormat | undefined {
   if (head.byteLength === 0 || looksLikeText(head) || /json|html|xml/i.test(contentType)) return undefined;
-  const other = recogniseAudio(head);
-  return other && (isNamedAudio(other, head) || /mpeg|mp3|aac/i.test(contentType)) ? other : PCM;
+  const detected = recogniseAudio(head);
+  return detected && (isNamedAudio(detected, head) || /mpeg|mp3|aac/i.test(contentType)) ? detected : PCM;
 }

@@ -12,67 +12,67 @@ const MODEL_RULE = 'must be a name of at most 200 visible ASCII characters witho
 export const modelArgument = z
   .string()
   .regex(/^[!-~]{1,200}$/, MODEL_RULE)
-  // Dots alone would lead out of a path.
+  // Only dots would allow path traversal.
   .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
   .describe('Model, or Azure deployment.');
 
-/** The arguments that the caller has set, which alone are sent upstream. */
+/** Only the arguments the caller has set, as nothing else is sent upstream. */
 export function omitUndefined(args: object) {
   return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
 }
 
-/** What tools work with, made once by `gateway.ts`. */
+/** What tools depend on; created once, by `gateway.ts`. */
 export type ToolServices = Readonly<{
   upstreams: Upstreams;
   media: MediaStore;
   admission: Admission;
-  /** Reads an image from a URL that an upstream has responded with. */
+  /** Reads an image from a URL returned by an upstream. */
   downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
-  /** Reads a URL that a caller has given. */
+  /** Reads an image from a URL passed by a caller. */
   readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
-  /** Writes an event into the log. */
+  /** Logs an event. */
   logInfo: (event: string, fields: Record<string, unknown>) => void;
   clock: Clock;
-  /** Returns the promise, and sees to it that the work behind it is finished even when the client has gone. */
+  /** Returns the promise, and keeps its work running to the end even if the client disconnects. */
   finish: <Result>(work: Promise<Result>) => Promise<Result>;
 }>;
 
-/** The services, and what belongs to one call. */
+/** The services, and the state of one call. */
 export type ToolContext = ToolServices &
   Readonly<{
-    /** Aborted when the client goes away or asks to stop. */
+    /** Aborted when the client disconnects or cancels. */
     signal: AbortSignal;
     requestId: string;
-    /** Writes an event of this call into the log. */
+    /** Logs an event with the id of this call. */
     log: (event: string, fields: Record<string, unknown>) => void;
-    /** Whether the client wants to know how far the work is. */
+    /** Whether the client has asked for progress. */
     wantsProgress: boolean;
-    /** Tells it, if it does. */
+    /** Reports progress, if the client has asked for it. */
     progress: (message: string) => void;
   }>;
 
 /**
- * One MCP tool. The zod schemas are the only declaration of its shapes: types, validation and the JSON Schemas of
- * `tools/list` come from them.
+ * One MCP tool. The zod schemas are the single source of its types, its validation and its JSON Schemas in
+ * `tools/list`.
  */
 export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodObject = z.ZodObject> = Readonly<{
   name: string;
   title: string;
-  /** Written for a model that decides whether and how to call the tool. */
+  /** Read by the model that decides whether and how to call the tool. */
   description: string;
-  /** What it is doing while a client waits: "generating image". */
+  /** Shown as progress while a client waits: "generating image". */
   activity: string;
   annotations: ToolAnnotations;
   input: Input;
   output: Output;
   /** Does the work. Throws a `GatewayError` for every failure it knows. */
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
-  /** The content blocks for clients that do not read structuredContent. */
+  /** The content blocks, for clients that do not read structuredContent. */
   present(output: z.output<Output>): ContentBlock[];
 }>;
 
-/** Identity; it ties the types of the schemas to those of the handler. */
+/** The identity function; infers the handler's types from the schemas. */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>): Tool<Input, Output> {
   return tool;
 }

@@ -89,7 +89,7 @@ describe('identifiers, which responses repeat, are bounded', () => {
 });
 
 describe('bodies', () => {
-  test.each([{}, { 'content-length': '1000' }])('a body that does not arrive in time is rejected and cancelled: %j', async (declared) => {
+  test.each([{}, { 'content-length': '1000' }])('one that does not arrive in time is rejected and cancelled: %j', async (declared) => {
     const app = createTestApp(testEnvironment(), testRuntime({ timeLimit: async () => {} }));
     const cancel = vi.fn();
     const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"json')), cancel });

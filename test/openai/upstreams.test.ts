@@ -49,7 +49,7 @@ describe('OpenAI', () => {
     const result = await createTestApp(env).call('chat_completion', CHAT);
     expect(result).toMatchObject({
       isError: true,
-      content: [{ text: expect.stringContaining('OPENAI_API_KEY must be set by its operator') }],
+      content: [{ text: expect.stringMatching(/OPENAI_API_KEY.*\(not_configured, /) }],
     });
   });
 });
@@ -96,12 +96,12 @@ describe('Azure OpenAI', () => {
     expect(await app.call('chat_completion', CHAT)).not.toHaveProperty('isError');
   });
 
-  test('a deployment that does not exist is told with its name of the error', async () => {
+  test('the error for a missing deployment has the code from Azure', async () => {
     const result = await createTestApp(azureEnvironment({ AZURE_OPENAI_CHAT_DEPLOYMENT: 'no-such' })).call('chat_completion', CHAT);
-    expect(result.content[0]?.text).toMatch(/Azure OpenAI \(127\.0\.0\.1:\d+\) answered 404 \(DeploymentNotFound\).*list_supported_models/);
+    expect(result.content[0]?.text).toMatch(/Azure OpenAI \(127\.0\.0\.1:\d+\) returned 404 \(DeploymentNotFound\).*list_supported_models/);
   });
 
-  test('webp, which Azure does not make, is refused before anything is sent', async () => {
+  test('webp, which Azure does not support, is rejected before anything is sent', async () => {
     const app = createTestApp(azureEnvironment());
     const result = await app.call('generate_image', { ...IMAGE, output_format: 'webp' });
     expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringMatching(/output_format.*png and jpeg/) }] });
@@ -109,7 +109,7 @@ describe('Azure OpenAI', () => {
   });
 });
 
-describe('one capability elsewhere', () => {
+describe('one capability on another server', () => {
   test('it gets its own key, and neither the key nor the organization of the others', async () => {
     const key = newAccount();
     const main = testEnvironment({ OPENAI_ORG_ID: 'org-1', OPENAI_CHAT_BASE_URL: `${inject('openaiUrl')}/v1`, OPENAI_CHAT_API_KEY: key });

@@ -116,7 +116,7 @@ describe('a video that is ready within the wait', () => {
 });
 
 describe('a video that is not ready within the wait', () => {
-  test('is told with its id, its progress and the next step; the id alone gets it later', async () => {
+  test('is reported with its id, progress and next step; the id alone gets it later', async () => {
     const { generate, count } = await setUp();
     const { structuredContent: first, content } = await generate({ prompt: 'a lamp', wait_seconds: 15 });
     expect(first).toEqual({
@@ -194,29 +194,27 @@ describe('a job that fails', () => {
     const { generate } = await setUp({ settings: { error } });
     const result = await generate({ prompt: 'a lamp' });
     expect(result.isError).toBe(true);
-    expect(result.content[0]?.text).toMatch(
-      /could not make the video video_\w+ \(moderation_blocked\): Blocked\. Key \[key\] was used\. The job has ended/,
-    );
+    expect(result.content[0]?.text).toMatch(/video_\w+ \(moderation_blocked\): Blocked\. Key \[key\] was used\. .*\(video_failed, /);
   });
 
   test('at its creation is an ordinary error', async () => {
     const { generate } = await setUp();
-    expect((await generate({ prompt: '[refuse]' })).content[0]?.text).toMatch(/refused the content for safety reasons/);
+    expect((await generate({ prompt: '[refuse]' })).content[0]?.text).toMatch(/\(content_refused, /);
   });
 });
 
-describe('nothing is paid for twice', () => {
-  test.each([500, 502, 503, 429, 408])('creation is sent once, whatever is answered: %i', async (status) => {
+describe('nothing is billed twice', () => {
+  test.each([500, 502, 503, 429, 408])('creation is sent once, whatever the status: %i', async (status) => {
     const { generate, fail, count } = await setUp();
     await fail({ at: 'POST', status }, { at: 'POST', status });
     expect(await generate({ prompt: 'a lamp' })).toMatchObject({ isError: true });
     expect(await count()).toMatchObject({ created: 1, polled: 0 });
   });
 
-  test('a creation whose answer was lost is told as one that may have been charged', async () => {
+  test('a creation whose response is lost is reported as possibly billed', async () => {
     const { generate, fail, count } = await setUp();
     await fail({ at: 'POST', cut: true });
-    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toContain('rying again may be charged again');
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toContain('billed again');
     expect(await count()).toMatchObject({ created: 1 });
   });
 
@@ -237,7 +235,7 @@ describe('nothing is paid for twice', () => {
     await fail({ at: 'GET', status: 401 });
     const { content } = await generate({ prompt: 'a lamp' });
     expect(content[0]?.text).toMatch(
-      /answered 401.*The video job is not lost: call generate_video with video_id "video_\w+".*not charged again/,
+      /returned 401.*call generate_video with video_id "video_\w+".*not billed again.*\(video_interrupted, /,
     );
   });
 
@@ -299,10 +297,10 @@ test('a client that goes away while the job is created: it is not polled, and th
   expect(await count()).toMatchObject({ created: 1, polled: 0 });
 });
 
-describe('bad input is told by name, and nothing is sent', () => {
+describe('invalid input is reported by name, and nothing is sent', () => {
   test.each([
-    [{}, /prompt: give exactly one of prompt .* and video_id/],
-    [{ prompt: 'a', video_id: 'video_1' }, /give exactly one of prompt/],
+    [{}, /prompt: .*exactly one of prompt .* and video_id/],
+    [{ prompt: 'a', video_id: 'video_1' }, /exactly one of prompt/],
     [{ prompt: '' }, /prompt: .*>=1/],
     [{ prompt: 'a', seconds: 0 }, /seconds: expected a whole number from 1 to 120/],
     [{ prompt: 'a', seconds: 'long' }, /seconds: expected a whole number/],
@@ -310,13 +308,13 @@ describe('bad input is told by name, and nothing is sent', () => {
     [{ prompt: 'a', wait_seconds: -1 }, /wait_seconds: .*>=0/],
     [{ prompt: 'a', wait_seconds: 601 }, /wait_seconds: .*<=600/],
     [{ prompt: 'a', duration: 5 }, /duration: unknown argument; allowed: prompt, video_id,/],
-    [{ video_id: '../../container/blob' }, /video_id: must be the id of a video/],
+    [{ video_id: '../../container/blob' }, /video_id: must be a video id/],
     [{ video_id: 'a/b' }, /video_id: must be/],
     [{ video_id: 'video_1?x' }, /video_id: must be/],
     [{ video_id: '..' }, /video_id: must be/],
     [{ video_id: 'x'.repeat(513) }, /video_id: must be/],
     [{ video_id: 'a..b' }, /video_id: must be/],
-    [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: is for new videos.*seconds: is for new videos/],
+    [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: .*new videos.*seconds: .*new videos/],
     [
       { prompt: 'a', input_reference_url: 'https://images.example.com/x.png' },
       /input_reference_url: is on a host .*MCP_ALLOWED_INPUT_HOSTS/,
@@ -357,13 +355,13 @@ describe('jobs of servers that differ', () => {
     expect((await generateAs({ id, status: 'queued' })).structuredContent.video_id).toBe(id);
   });
 
-  test('an id that cannot be used is told all the same: it was paid for', async () => {
+  test('an unusable id is reported anyway: the job was billed', async () => {
     expect((await generateAs({ id: 'gen:a/b', status: 'queued' })).text).toContain('(id "gen:a/b")');
   });
 
   test.each(['error', 'rejected', 'Failed', 'weird'])('a job of status %s that has an error has failed', async (status) => {
     const { text } = await generateAs({ id: 'video_x', status, error: { code: 'broken', message: 'It broke.' } });
-    expect(text).toMatch(/could not make the video video_x \(broken\): It broke/);
+    expect(text).toMatch(/video_x \(broken\): It broke\. .*\(video_failed, /);
   });
 
   test.each(['processing', 'IN_PROGRESS', 'rendering'])('a job of status %s goes on', async (status) => {
@@ -401,7 +399,7 @@ describe('jobs of servers that differ', () => {
     });
   });
 
-  test('the key of a server is not told, whatever it answers', async () => {
+  test('the key of a server is never revealed, whatever it returns', async () => {
     const env = testEnvironment();
     const key = env.OPENAI_API_KEY ?? '';
     const { generate, logged } = await setUp({ env, settings: { error: { code: key, message: `bad ${key}` } } });
@@ -412,11 +410,11 @@ describe('jobs of servers that differ', () => {
 });
 
 describe('where there is no Videos API', () => {
-  test.each([404, 410])('%i on /videos is told, with the variable to set', async (status) => {
+  test.each([404, 410])('%i on /videos is reported, with the variable to set', async (status) => {
     const { generate, fail } = await setUp();
     await fail({ at: 'POST', status });
     expect((await generate({ prompt: 'a' })).content[0]?.text).toMatch(
-      new RegExp(`answered ${status}: it has no Videos API.*OPENAI_VIDEO_BASE_URL`),
+      new RegExp(`returned ${status}.*OPENAI_VIDEO_BASE_URL.*\\(no_videos, `),
     );
   });
 
@@ -425,13 +423,13 @@ describe('where there is no Videos API', () => {
     expect((await generate({ prompt: 'a', model: 'no-such-model' })).content[0]?.text).toMatch(/404 \(model_not_found\)/);
   });
 
-  test('an unknown id is told as that', async () => {
+  test('an unknown id is reported as such', async () => {
     const { generate } = await setUp();
-    expect((await generate({ video_id: 'video_unknown' })).content[0]?.text).toMatch(/knows no video video_unknown.*Check the id/);
+    expect((await generate({ video_id: 'video_unknown' })).content[0]?.text).toMatch(/video_unknown .*\(video_unknown, /);
   });
 
   test.each([
-    ['OpenAI itself', { OPENAI_BASE_URL: '' }, /OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL/],
+    ['OpenAI itself', { OPENAI_BASE_URL: '' }, /2026-09-24.*OPENAI_VIDEO_BASE_URL/],
     [
       'Azure',
       { AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com', AZURE_OPENAI_API_KEY: 'some-key' },
@@ -474,7 +472,7 @@ test('progress: the id at once, then the percentage, with rising values', async 
   const progress = messages.filter(({ method }) => method === 'notifications/progress').map((message) => message.params);
   const ofVideo = progress.map(({ message }) => message).filter((message) => message.startsWith('video_'));
   expect(ofVideo[0]).toMatch(/^video_\w+: started/);
-  expect(ofVideo.slice(1).every((message) => /^video_\w+: \d+ %$/.test(message))).toBe(true);
+  expect(ofVideo.slice(1).every((message) => /^video_\w+: \d+%$/.test(message))).toBe(true);
   expect(progress.map((step) => step.progress)).toEqual(progress.map((_, index) => index + 1));
   expect(progress.length).toBeGreaterThan(3);
 });
