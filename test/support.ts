@@ -1,4 +1,4 @@
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { createGateway, type Runtime } from '../src/gateway.ts';
@@ -18,6 +18,11 @@ export const ENVELOPE = {
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   'io.modelcontextprotocol/clientCapabilities': {},
 };
+
+/** Resolves with what becomes true sooner or later, however busy the machine; only what never does fails. */
+export function eventually<T>(condition: () => T | Promise<T>): Promise<Awaited<T>> {
+  return vi.waitUntil(condition, { timeout: 120_000, interval: 50 }) as Promise<Awaited<T>>;
+}
 
 export type Environment = Record<string, string>;
 
@@ -100,6 +105,7 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
     rpc,
     call,
     fail: (...faults: Fault[]) => queueFaults(account, faults),
+    release: () => release(account),
     setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */
     requests: () => recordedRequests(account),
@@ -121,6 +127,11 @@ export async function queueFaults(account: string, faults: Fault[]): Promise<voi
 
 export async function setVideos(account: string, settings: Partial<VideoSettings>): Promise<void> {
   await fetch(`${inject('openaiUrl')}/_control/${account}/videos`, { method: 'POST', body: JSON.stringify(settings) });
+}
+
+/** Lets the stand-in send what it was told to hold. */
+export async function release(account: string): Promise<void> {
+  await fetch(`${inject('openaiUrl')}/_control/${account}/release`, { method: 'POST' });
 }
 
 export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
