@@ -67,6 +67,20 @@ export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEE
   return { ...runtime, now, sleep, keepAliveMs: 15_000, ...overrides, lines, secrets };
 }
 
+/** A clock that only sleeping moves: on a machine that is busy no more time passes than on another. */
+export function createSleepClock(speed = 1_000): Pick<Runtime, 'now' | 'sleep'> {
+  const { sleep } = testRuntime({}, speed);
+  let nowMs = Date.now() - CLOCK_STARTS_BEHIND_MS;
+  return {
+    now: () => nowMs,
+    async sleep(ms, signal) {
+      const untilMs = nowMs + ms;
+      await sleep(ms, signal);
+      nowMs = Math.max(nowMs, untilMs);
+    },
+  };
+}
+
 /** The app over a real upstream and real storage, called without a socket. */
 export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
   const loaded = loadConfig(env);

@@ -28,7 +28,7 @@ test.each([
   [false, /Try again in a little while/],
 ])('an answer that takes too long is a time-out (paid: %s)', async (paid, expected) => {
   const { upstream, account, ask } = setUp();
-  await queueFaults(account, [{ delayMs: 2_000 }]);
+  await queueFaults(account, [{ hold: 'all' }]);
   const called = callUpstream(upstream, { paid, signal: NEVER, timeoutMs: 50 }, ask);
   await expect(called).rejects.toMatchObject({ failure: { kind: 'upstream_timeout' }, message: expect.stringMatching(expected) });
 });
@@ -43,7 +43,7 @@ test('a body that stalls is a time-out as well', async () => {
 
 test('a client that goes away ends the call', async () => {
   const { upstream, account, ask } = setUp();
-  await queueFaults(account, [{ delayMs: 5_000 }]);
+  await queueFaults(account, [{ hold: 'all' }]);
   const client = new AbortController();
   const called = callUpstream(upstream, { paid: true, signal: client.signal }, ask);
   setTimeout(() => client.abort(), 20);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type BodyOptions, type OpenedBody, openBody, readBody } from '../../src/streams/body.ts';
-import { testRuntime } from '../support.ts';
+import { createSleepClock, testRuntime } from '../support.ts';
 
 function options(clock = testRuntime(), maxBytes = 100): BodyOptions {
   const pace = { timeoutMs: 600_000, minBytesPerMinute: 16 };
@@ -103,13 +103,13 @@ test('a body that drips is a stall', async () => {
 });
 
 test('a body that never ends is given up', async () => {
-  const runtime = testRuntime();
+  const runtime = testRuntime(createSleepClock());
   const body = slowBody(runtime.sleep, 10_000, 16);
   await expect(readBody(new Response(body), options(runtime, 1e6))).rejects.toThrow('longer than 600 s');
 });
 
 test('time in which nobody reads does not count', async () => {
-  const runtime = testRuntime();
+  const runtime = testRuntime(createSleepClock());
   const { reader } = await openBody(answer(['ab', 'cd']), 0, options(runtime));
   await reader.read(new Uint8Array(2));
   await runtime.sleep(700_000);

@@ -1,6 +1,6 @@
-import { describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
-import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, createTestApp, eventually, testEnvironment, testRuntime } from '../support.ts';
 
 const SET = {
   n: 2,
@@ -334,10 +334,10 @@ describe('a client that leaves', () => {
       accept: 'application/json, text/event-stream',
     };
     const posted = app.app.request(new Request('http://localhost/mcp', { method: 'POST', headers, body, signal: left.signal }));
-    await vi.waitUntil(async () => (await app.requests()).length === 1);
+    await eventually(async () => (await app.requests()).length === 1);
     left.abort();
     await posted;
-    await vi.waitUntil(() => app.logged.some((line) => line.includes('"tool_call"')), { timeout: 10_000 });
+    await eventually(() => app.logged.some((line) => line.includes('"tool_call"')));
     expect(app.logged.find((line) => line.includes('"tool_call"'))).toContain('"outcome":"ok"');
     const blob = /"blob":"([^"]+)"/.exec(app.logged.join())?.[1];
     expect((await fetch(`${inject('storage').containerUrl}/${blob}`)).status).toBe(200);
