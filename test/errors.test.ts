@@ -1,7 +1,7 @@
 import { describe, expect, inject, test } from 'vitest';
 import { createRedactor } from '../src/redact.ts';
 import type { Fault } from './stand-ins/openai/accounts.ts';
-import { createTestApp, isWorkerd, newAccount, testEnvironment, testRuntime } from './support.ts';
+import { createTestApp, newAccount, testEnvironment, testRuntime } from './support.ts';
 
 async function answerTo(tool: string, args: object, ...faults: Fault[]): Promise<string> {
   const app = createTestApp();
@@ -11,6 +11,8 @@ async function answerTo(tool: string, args: object, ...faults: Fault[]): Promise
   expect(result).not.toHaveProperty('structuredContent');
   return result.content[0]?.text ?? '';
 }
+/** Whatever the words: the work may have cost something. */
+const BILLED = /billed|charged/;
 const chat = (...faults: Fault[]) => answerTo('chat_completion', { prompt: 'Hello' }, ...faults);
 const image = (...faults: Fault[]) => answerTo('generate_image', { prompt: 'a lamp', size: '64x64' }, ...faults);
 
@@ -19,33 +21,33 @@ describe('what an agent is told', () => {
     [
       '400',
       [{ status: 400, code: 'invalid_value', message: "Invalid 'temperature'." }],
-      /answered 400 \(invalid_value\): Invalid 'temperature'\. The same request will be refused again/,
+      /400 \(invalid_value\).*Invalid 'temperature'.*\(upstream_status, request /,
     ],
     [
       '401',
       [{ status: 401, code: 'invalid_api_key', message: 'Incorrect API key provided: abc' }],
-      /answered 401 \(invalid_api_key\)\. The gateway's API key \(OPENAI_API_KEY\) is missing or was refused.*Trying again does not help/,
+      /401 \(invalid_api_key\).*OPENAI_API_KEY.*\(upstream_status, request /,
     ],
-    ['403', [{ status: 403, code: 'country' }], /answered 403.*may not do this.*Trying again does not help/],
+    ['403', [{ status: 403, code: 'country' }], /403.*\(upstream_status, request /],
     [
       '404',
       [{ status: 404, code: 'model_not_found' }],
-      /answered 404 \(model_not_found\).*OPENAI_CHAT_MODEL.*OPENAI_BASE_URL.*list_supported_models/,
+      /404 \(model_not_found\).*OPENAI_CHAT_MODEL.*OPENAI_BASE_URL.*list_supported_models.*\(upstream_status, /,
     ],
-    ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /answered 307.*Redirects are not followed/],
-    ['409', [{ status: 409 }], /answered 409.*Trying again may work/],
+    ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /307.*\(upstream_status, request /],
+    ['409', [{ status: 409 }], /409.*\(upstream_status, request /],
     [
       '429 with a wait',
       [{ status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after': '20' } }],
-      /answered 429 \(rate_limit_exceeded\).*Too many requests; try again in 20 s/,
+      /429 \(rate_limit_exceeded\).* 20 s.*\(upstream_status, request /,
     ],
-    ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /quota is used up.*does not help/],
-    ['500', [{ status: 500 }], /answered 500.*try again in a minute/],
-    ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /answered 503.*try again in 30 s/],
+    ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /429.*\(quota_exhausted, request /],
+    ['500', [{ status: 500 }], /500.*\(upstream_status, request /],
+    ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /503.* 30 s.*\(upstream_status, request /],
     [
       'an HTML page',
       [{ status: 502, body: '<html><b>Bad gateway at 10.0.0.7</b></html>' }],
-      /^The OpenAI-compatible server 127\.0\.0\.1:\d+ answered 502\. The service has a problem/,
+      /^(?!.*(Bad gateway|10\.0\.0\.7)).*127\.0\.0\.1:\d+.*502.*\(upstream_status, request /,
     ],
   ])('%s', async (_, faults, expected) => {
     expect(await chat(...faults)).toMatch(expected);
@@ -53,24 +55,24 @@ describe('what an agent is told', () => {
 
   test.each(['content_filter', 'content_policy_violation', 'moderation_blocked'])('a refusal for safety: %s', async (code) => {
     expect(await image({ status: 400, code, message: 'Rejected by the safety system.' })).toMatch(
-      /refused the content for safety reasons: Rejected by the safety system\. .*change the prompt/,
+      /Rejected by the safety system.*\(content_refused, request /,
     );
   });
 
   test('a filter that Azure tells of in an inner error', async () => {
     const body = JSON.stringify({ error: { message: 'Filtered.', innererror: { code: 'ResponsibleAIPolicyViolation' } } });
     expect(await chat({ status: 400, body, headers: { 'content-type': 'application/json' } })).toMatch(
-      /refused the content for safety reasons: Filtered/,
+      /Filtered.*\(content_refused, request /,
     );
   });
 
   test('5xx of a paid call may have been charged', async () => {
-    expect(await image({ status: 502 })).toMatch(/try again in a minute\. It may have done the work and charged for it/);
-    expect(await image({ status: 503 })).not.toMatch(/charged/);
+    expect(await image({ status: 502 })).toMatch(BILLED);
+    expect(await image({ status: 503 })).not.toMatch(BILLED);
   });
 
   test('429 that goes on is told after two more tries, all of them free', async () => {
-    expect(await chat({ status: 429 }, { status: 429 }, { status: 429 })).toMatch(/wait a little, then try again/);
+    expect(await chat({ status: 429 }, { status: 429 }, { status: 429 })).toMatch(/429.*\(upstream_status, request /);
   });
 
   test('429 that passes is not told at all', async () => {
@@ -84,7 +86,7 @@ describe('what an agent is told', () => {
     const result = await createTestApp(testEnvironment({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' })).call('chat_completion', {
       prompt: 'Hello',
     });
-    expect(result.content[0]?.text).toMatch(/connection to the OpenAI-compatible server 127\.0\.0\.1:9 failed.*may be charged again/);
+    expect(result.content[0]?.text).toMatch(/127\.0\.0\.1:9\b.*\(upstream_unreachable, request /);
   });
 
   test('every error ends with its kind and the id of the request', async () => {
@@ -164,17 +166,15 @@ describe('a wrong base URL is told with its variable', () => {
 
   test('where nothing listens', async () => {
     const told = await chatAt({ OPENAI_BASE_URL: 'http://127.0.0.1:47999/v1' });
-    // workerd does not say that there was no connection.
-    const happened = isWorkerd ? 'failed before an answer arrived' : 'Could not connect to .*: nothing was sent, nor charged';
-    expect(told).toMatch(new RegExp(`${happened}.* If it never works, the operator must check OPENAI_BASE_URL and the network\\.`));
+    expect(told).toMatch(/127\.0\.0\.1:47999.*OPENAI_BASE_URL.*\(upstream_unreachable, request /);
   });
 
   test('without its /v1', async () => {
-    expect(await chatAt({ OPENAI_BASE_URL: inject('openaiUrl') })).toMatch(/answered 404.*the operator must check OPENAI_BASE_URL/);
+    expect(await chatAt({ OPENAI_BASE_URL: inject('openaiUrl') })).toMatch(/404.*OPENAI_BASE_URL.*\(upstream_status, request /);
   });
 
   test('a deployment that Azure does not have is told with its variable', async () => {
     const azure = { AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: newAccount(), AZURE_OPENAI_CHAT_DEPLOYMENT: 'wrong' };
-    expect(await chatAt(azure)).toMatch(/answered 404 \(DeploymentNotFound\).*AZURE_OPENAI_CHAT_DEPLOYMENT.*AZURE_OPENAI_ENDPOINT/);
+    expect(await chatAt(azure)).toMatch(/404 \(DeploymentNotFound\).*AZURE_OPENAI_CHAT_DEPLOYMENT.*AZURE_OPENAI_ENDPOINT/);
   });
 });
