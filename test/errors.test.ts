@@ -1,7 +1,7 @@
 import { describe, expect, inject, test } from 'vitest';
 import { createRedactor } from '../src/redact.ts';
 import type { Fault } from './stand-ins/openai/accounts.ts';
-import { createTestApp, isWorkerd, newAccount, testEnvironment, testRuntime } from './support.ts';
+import { createTestApp, newAccount, testEnvironment, testRuntime } from './support.ts';
 
 async function failureOf(tool: string, args: object, ...faults: Fault[]): Promise<string> {
   const app = createTestApp();
@@ -11,6 +11,8 @@ async function failureOf(tool: string, args: object, ...faults: Fault[]): Promis
   expect(result).not.toHaveProperty('structuredContent');
   return result.content[0]?.text ?? '';
 }
+/** Whatever the words: the work may have cost something. */
+const BILLED = /billed|charged/;
 const chat = (...faults: Fault[]) => failureOf('chat_completion', { prompt: 'Hello' }, ...faults);
 const image = (...faults: Fault[]) => failureOf('generate_image', { prompt: 'a lamp', size: '64x64' }, ...faults);
 
@@ -19,33 +21,33 @@ describe('what a client reads', () => {
     [
       '400',
       [{ status: 400, code: 'invalid_value', message: "Invalid 'temperature'." }],
-      /400 \(invalid_value\): Invalid 'temperature'\. .*again.*\(upstream_status, /,
+      /400 \(invalid_value\).*Invalid 'temperature'.*\(upstream_status, request /,
     ],
     [
       '401',
       [{ status: 401, code: 'invalid_api_key', message: 'Incorrect API key provided: abc' }],
-      /401 \(invalid_api_key\)\. .*OPENAI_API_KEY.* not help/,
+      /401 \(invalid_api_key\).*OPENAI_API_KEY.*\(upstream_status, request /,
     ],
-    ['403', [{ status: 403, code: 'country' }], /403.* not help.*operator/],
+    ['403', [{ status: 403, code: 'country' }], /403.*\(upstream_status, request /],
     [
       '404',
       [{ status: 404, code: 'model_not_found' }],
-      /404 \(model_not_found\).*OPENAI_CHAT_MODEL.*OPENAI_BASE_URL.*list_supported_models/,
+      /404 \(model_not_found\).*OPENAI_CHAT_MODEL.*OPENAI_BASE_URL.*list_supported_models.*\(upstream_status, /,
     ],
-    ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /307.*Redirects.*operator/],
-    ['409', [{ status: 409 }], /409.*may help/],
+    ['a redirect', [{ status: 307, headers: { location: 'https://elsewhere.example.com/' } }], /307.*\(upstream_status, request /],
+    ['409', [{ status: 409 }], /409.*\(upstream_status, request /],
     [
       '429 with a wait',
       [{ status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after': '20' } }],
-      /429 \(rate_limit_exceeded\).* in 20 s/,
+      /429 \(rate_limit_exceeded\).* 20 s.*\(upstream_status, request /,
     ],
-    ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /429.* not help.*\(quota_exhausted, /],
-    ['500', [{ status: 500 }], /500.* in a minute/],
-    ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /503.* in 30 s/],
+    ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /429.*\(quota_exhausted, request /],
+    ['500', [{ status: 500 }], /500.*\(upstream_status, request /],
+    ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /503.* 30 s.*\(upstream_status, request /],
     [
       'an HTML page',
       [{ status: 502, body: '<html><b>Bad gateway at 10.0.0.7</b></html>' }],
-      /^The OpenAI-compatible server 127\.0\.0\.1:\d+ returned 502\. .*\(upstream_status, /,
+      /^(?!.*(Bad gateway|10\.0\.0\.7)).*127\.0\.0\.1:\d+.*502.*\(upstream_status, request /,
     ],
   ])('%s', async (_, faults, expected) => {
     expect(await chat(...faults)).toMatch(expected);
@@ -53,24 +55,24 @@ describe('what a client reads', () => {
 
   test.each(['content_filter', 'content_policy_violation', 'moderation_blocked'])('a refusal for safety: %s', async (code) => {
     expect(await image({ status: 400, code, message: 'Rejected by the safety system.' })).toMatch(
-      /: Rejected by the safety system\. .*prompt.*\(content_refused, /,
+      /Rejected by the safety system.*\(content_refused, request /,
     );
   });
 
   test('Azure reports its content filter in an inner error', async () => {
     const body = JSON.stringify({ error: { message: 'Filtered.', innererror: { code: 'ResponsibleAIPolicyViolation' } } });
     expect(await chat({ status: 400, body, headers: { 'content-type': 'application/json' } })).toMatch(
-      /: Filtered\. .*\(content_refused, /,
+      /Filtered.*\(content_refused, request /,
     );
   });
 
-  test('a paid call that fails with 5xx may have been billed', async () => {
-    expect(await image({ status: 502 })).toMatch(/in a minute\. .*billed/);
-    expect(await image({ status: 503 })).not.toMatch(/billed/);
+  test('5xx of a paid call may have been charged', async () => {
+    expect(await image({ status: 502 })).toMatch(BILLED);
+    expect(await image({ status: 503 })).not.toMatch(BILLED);
   });
 
-  test('a persistent 429 is reported after two retries', async () => {
-    expect(await chat({ status: 429 }, { status: 429 }, { status: 429 })).toMatch(/429.*\(upstream_status, /);
+  test('429 that goes on is told after two more tries, all of them free', async () => {
+    expect(await chat({ status: 429 }, { status: 429 }, { status: 429 })).toMatch(/429.*\(upstream_status, request /);
   });
 
   test('a transient 429 is not reported', async () => {
@@ -84,7 +86,7 @@ describe('what a client reads', () => {
     const result = await createTestApp(testEnvironment({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' })).call('chat_completion', {
       prompt: 'Hello',
     });
-    expect(result.content[0]?.text).toMatch(/127\.0\.0\.1:9 .*billed again.*\(upstream_unreachable, /);
+    expect(result.content[0]?.text).toMatch(/127\.0\.0\.1:9\b.*\(upstream_unreachable, request /);
   });
 
   test('every error ends with its kind and the id of the request', async () => {
@@ -163,14 +165,12 @@ describe('the error for a wrong base URL names its variable', () => {
     (await createTestApp(testEnvironment(env)).call('chat_completion', { prompt: 'Hello' })).content[0]?.text ?? '';
 
   test('where nothing listens', async () => {
-    const text = await chatAt({ OPENAI_BASE_URL: 'http://127.0.0.1:47999/v1' });
-    // workerd does not say that there was no connection.
-    const happened = isWorkerd ? 'billed again' : 'nothing was sent';
-    expect(text).toMatch(new RegExp(`${happened}.*operator.* OPENAI_BASE_URL .*\\(upstream_unreachable, `));
+    const told = await chatAt({ OPENAI_BASE_URL: 'http://127.0.0.1:47999/v1' });
+    expect(told).toMatch(/127\.0\.0\.1:47999.*OPENAI_BASE_URL.*\(upstream_unreachable, request /);
   });
 
   test('without its /v1', async () => {
-    expect(await chatAt({ OPENAI_BASE_URL: inject('openaiUrl') })).toMatch(/404.*operator.* OPENAI_BASE_URL/);
+    expect(await chatAt({ OPENAI_BASE_URL: inject('openaiUrl') })).toMatch(/404.*OPENAI_BASE_URL.*\(upstream_status, request /);
   });
 
   test('so does the error for a missing Azure deployment', async () => {

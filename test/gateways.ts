@@ -67,8 +67,7 @@ function listeningPort(child: ChildProcess): Promise<number | undefined> {
 
 /** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
 export async function startWorkerdGateway(env: Record<string, string>, entry = 'src/worker.ts'): Promise<RunningGateway> {
-  const outdir = `${root}node_modules/.cache/e2e-worker/${entry}`;
-  await buildWorker(entry, outdir);
+  const outdir = await buildOnce(entry);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -101,6 +100,16 @@ function newestWorkerd(): number {
     return stat.startsWith(`${pid} (workerd) `) && stat.split(' ')[3] === String(process.pid);
   });
   return Math.max(0, ...own);
+}
+
+/** The directory of what was built. In a run of tests, all of whose files are threads of one process, it is built once. */
+async function buildOnce(entry: string): Promise<string> {
+  const { WORKER_BUILDS } = process.env;
+  const outdir = `${WORKER_BUILDS ?? `${root}node_modules/.cache/e2e-worker`}/${entry}`;
+  await navigator.locks.request(outdir, async () => {
+    if (!WORKER_BUILDS || !existsSync(`${outdir}/worker.js`)) await buildWorker(entry, outdir);
+  });
+  return outdir;
 }
 
 async function buildWorker(entry: string, outdir: string): Promise<void> {

@@ -4,9 +4,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, spawnNodeGateway, startNodeGateway } from './gateways.ts';
-import { CLIENT_KEY, ENVELOPE, MODERN, newAccount, queueFaults, recordedRequests, testEnvironment } from './support.ts';
+import {
+  CLIENT_KEY,
+  ENVELOPE,
+  eventually,
+  MODERN,
+  newAccount,
+  queueFaults,
+  recordedRequests,
+  release,
+  testEnvironment,
+} from './support.ts';
 
 /** Runs the server until it ends by itself. */
 async function runToEnd(env: Record<string, string>): Promise<{ code: number; stderr: string }> {
@@ -21,14 +31,10 @@ describe('a failed start exits with code 1 and says why', () => {
   test('wrong configuration: a list of all variables, without their values', async () => {
     const { code, stderr } = await runToEnd({ PORT: 'secret', LOG_LEVEL: 'loud', OPENAI_API_KEY: 'secret key' });
     expect(code).toBe(1);
-    expect(stderr).toContain('.dev.vars');
-    expect([...stderr.matchAll(/^ {2}([A-Z_]+) \S/gm)].map(([, variable]) => variable)).toEqual([
-      'MCP_SERVER_API_KEY',
-      'PORT',
-      'LOG_LEVEL',
-      'OPENAI_API_KEY',
-    ]);
-    expect(stderr).toMatch(/PORT .*0 to 65535\n.*debug, info, warn, error\n/);
+    const lines = stderr.trimEnd().split('\n').slice(1);
+    expect(lines.map((line) => /^ {2}(\w+) /.exec(line)?.[1])).toEqual(['MCP_SERVER_API_KEY', 'PORT', 'LOG_LEVEL', 'OPENAI_API_KEY']);
+    expect(lines[1]).toMatch(/0.*65535/);
+    expect(lines[2]).toContain('debug, info, warn, error');
     expect(stderr).not.toMatch(/secret|loud/);
   });
 
@@ -39,13 +45,13 @@ describe('a failed start exits with code 1 and says why', () => {
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '127.0.0.1', PORT: String(port) });
     other.close();
     expect(code).toBe(1);
-    expect(stderr).toMatch(new RegExp(`^Port ${port} .*PORT.*\\n$`));
+    expect(stderr).toMatch(new RegExp(`^.*${port}.*PORT.*\n$`));
   });
 
   test('an address of another machine', async () => {
     const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '192.0.2.1', PORT: '0' });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^.*192\.0\.2\.1:0 \(EADDRNOTAVAIL\).* HOST .*\n$/);
+    expect(stderr).toMatch(/^.*192\.0\.2\.1:0.*EADDRNOTAVAIL.*HOST.*\n$/);
   });
 
   test('a Node version that is too old', async () => {
@@ -54,7 +60,7 @@ describe('a failed start exits with code 1 and says why', () => {
     let stderr = '';
     child.stderr.on('data', (chunk) => (stderr += chunk));
     expect(await once(child, 'close')).toEqual([1, null]);
-    expect(stderr).toMatch(/^Node 26 .* [\d.]+.*"npm start".*\n$/);
+    expect(stderr).toMatch(new RegExp(`^.*Node 26.*${process.versions.node}.*npm start.*\n$`));
   });
 });
 
@@ -106,37 +112,42 @@ describe('SIGTERM', () => {
     params: { name: 'chat_completion', arguments: { prompt: 'Are you still there?' } },
   });
 
-  /** A server whose next call takes a while, and a way to wait until that call has reached the upstream. */
+  const isDraining = (gateway: RunningGateway) => eventually(async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+
+  /** A server whose next call ends when it is told to, and a way to wait until that call has reached the upstream. */
   async function startSlow() {
     const account = newAccount();
     const gateway = await startNodeGateway(testEnvironment({ OPENAI_API_KEY: account }));
-    await queueFaults(account, [{ delayMs: 800 }]);
-    return { gateway, underWay: () => vi.waitUntil(async () => (await recordedRequests(account)).length > 0) };
+    await queueFaults(account, [{ hold: 'all' }]);
+    const underWay = () => eventually(async () => (await recordedRequests(account)).length > 0);
+    return { gateway, underWay, release: () => release(account) };
   }
 
   test('finishes the call in flight, rejects new ones, then exits with code 0', async () => {
-    const { gateway, underWay } = await startSlow();
+    const { gateway, underWay, release } = await startSlow();
     const answer = fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
     await underWay();
     const exited = gateway.terminate();
-    await vi.waitUntil(async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+    await isDraining(gateway);
     const refused = await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body: call });
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'draining' } }]);
+    await release();
     expect(await (await answer).text()).toContain('Are you still there?');
     expect(await exited).toBe(0);
   });
 
   test('finishes the call on a legacy stream, then closes all streams', async () => {
-    const { gateway, underWay } = await startSlow();
+    const { gateway, underWay, release } = await startSlow();
     const [busy, idle] = [await fetch(`${gateway.url}/sse`, { headers }), await fetch(`${gateway.url}/sse`, { headers })];
     const reader = busy.body?.pipeThrough(new TextDecoderStream()).getReader();
     const [, inbox] = /data: (.*)/.exec((await reader?.read())?.value ?? '') ?? [];
     await fetch(gateway.url + inbox, { method: 'POST', headers, body: call });
     await underWay();
     const exited = gateway.terminate();
-    await vi.waitUntil(async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+    await isDraining(gateway);
     const another = call.replace('"id":1', '"id":2');
     expect((await fetch(gateway.url + inbox, { method: 'POST', headers, body: another })).status).toBe(503);
+    await release();
     expect((await reader?.read())?.value).toContain('Are you still there?');
     expect((await reader?.read())?.done).toBe(true);
     expect(await idle.text()).toMatch(/^event: endpoint/);
@@ -145,11 +156,11 @@ describe('SIGTERM', () => {
 
   test('a request that is still being sent gets a response', async () => {
     const gateway = await startNodeGateway(testEnvironment());
-    const request = httpRequest(`${gateway.url}/mcp`, { method: 'POST', headers });
+    const request = httpRequest(`${gateway.url}/mcp`, { method: 'POST', headers: { ...headers, expect: '100-continue' } });
     request.write(call.slice(0, 20));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await once(request, 'continue');
     const exited = gateway.terminate();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await isDraining(gateway);
     request.end(call.slice(20));
     const [response] = await once(request, 'response');
     expect(response.statusCode).toBe(200);
@@ -165,7 +176,7 @@ describe('SIGTERM', () => {
     request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }));
     const [response] = await once(request, 'response');
     const exited = gateway.terminate();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await isDraining(gateway);
     let text = '';
     for await (const chunk of response) text += chunk;
     expect(JSON.parse(text).result.structuredContent.text).toHaveLength(prompt.length + 'The stand-in was asked: '.length);
@@ -173,7 +184,8 @@ describe('SIGTERM', () => {
   });
 
   test('a client that does not read its stream does not delay shutdown', async () => {
-    const gateway = await startNodeGateway(testEnvironment());
+    const account = newAccount();
+    const gateway = await startNodeGateway(testEnvironment({ OPENAI_API_KEY: account }));
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.write(`GET /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${CLIENT_KEY}\r\n\r\n`);
     const [first] = await once(socket, 'data');
@@ -183,7 +195,7 @@ describe('SIGTERM', () => {
     const params = { name: 'chat_completion', arguments: { prompt: 'a lot to read '.repeat(250_000) } };
     for (const id of [1, 2])
       await fetch(gateway.url + inbox, { method: 'POST', headers, body: JSON.stringify({ ...answered, id, params }) });
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await eventually(async () => (await recordedRequests(account)).length === 2);
     expect(await gateway.terminate()).toBe(0);
     socket.destroy();
   });

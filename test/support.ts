@@ -1,4 +1,4 @@
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { createGateway } from '../src/gateway.ts';
@@ -19,6 +19,11 @@ export const ENVELOPE = {
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   'io.modelcontextprotocol/clientCapabilities': {},
 };
+
+/** Resolves with what becomes true sooner or later, however busy the machine; only what never does fails. */
+export function eventually<T>(condition: () => T | Promise<T>): Promise<Awaited<T>> {
+  return vi.waitUntil(condition, { timeout: 120_000, interval: 50 }) as Promise<Awaited<T>>;
+}
 
 export type Environment = Record<string, string>;
 
@@ -63,6 +68,20 @@ export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEE
   return { ...runtime, now, sleep, heartbeatMs: 15_000, ...overrides, lines, secrets };
 }
 
+/** A clock that only sleeping moves: on a machine that is busy no more time passes than on another. */
+export function createSleepClock(speed = 1_000): Pick<Runtime, 'now' | 'sleep'> {
+  const { sleep } = testRuntime({}, speed);
+  let nowMs = Date.now() - CLOCK_STARTS_BEHIND_MS;
+  return {
+    now: () => nowMs,
+    async sleep(ms, signal) {
+      const untilMs = nowMs + ms;
+      await sleep(ms, signal);
+      nowMs = Math.max(nowMs, untilMs);
+    },
+  };
+}
+
 /** The app over a real upstream and real storage, called without a socket. */
 export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
   const loaded = loadConfig(env);
@@ -101,6 +120,7 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
     rpc,
     call,
     fail: (...faults: Fault[]) => queueFaults(account, faults),
+    release: () => release(account),
     setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */
     requests: () => recordedRequests(account),
@@ -122,6 +142,11 @@ export async function queueFaults(account: string, faults: Fault[]): Promise<voi
 
 export async function setVideos(account: string, settings: Partial<VideoSettings>): Promise<void> {
   await fetch(`${inject('openaiUrl')}/_control/${account}/videos`, { method: 'POST', body: JSON.stringify(settings) });
+}
+
+/** Lets the stand-in send what it was told to hold. */
+export async function release(account: string): Promise<void> {
+  await fetch(`${inject('openaiUrl')}/_control/${account}/release`, { method: 'POST' });
 }
 
 export async function recordedRequests(account: string): Promise<RecordedRequest[]> {

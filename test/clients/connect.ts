@@ -17,6 +17,8 @@ import type { ToolResult } from '../support.ts';
 export type ConnectedClient = {
   /** Undefined where the client does not tell. */
   protocol: string | undefined;
+  /** It is a program that makes one call and ends. */
+  startsForEachCall?: true;
   listTools: () => Promise<{ name: string }[]>;
   callTool: (name: string, args: Record<string, unknown>) => Promise<ToolResult>;
   close: () => Promise<void>;
@@ -28,6 +30,8 @@ export type Connect = (origin: string, key: string) => Promise<ConnectedClient>;
 const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 /** mcp-remote and the Inspector keep files in the home directory. */
 const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'));
+/** Ends what hangs; nothing takes as long on any machine. */
+const HANGS_AFTER_MS = 120_000;
 const authorization = (key: string) => `Bearer ${key}`;
 const requestInit = (key: string) => ({ requestInit: { headers: { Authorization: authorization(key) } } });
 
@@ -54,7 +58,8 @@ async function connectSdk(transport: object): Promise<ConnectedClient> {
   return {
     protocol,
     listTools: async () => (await client.listTools()).tools,
-    callTool: async (name, args) => (await client.callTool({ name, arguments: args })) as ToolResult,
+    callTool: async (name, args) =>
+      (await client.callTool({ name, arguments: args }, undefined, { timeout: HANGS_AFTER_MS })) as ToolResult,
     close: () => client.close(),
   };
 }
@@ -83,7 +88,7 @@ async function connectModern(origin: string, key: string, mode: 'legacy' | 'auto
   return {
     protocol: client.getNegotiatedProtocolVersion(),
     listTools: async () => (await client.listTools()).tools,
-    callTool: async (name, args) => (await client.callTool({ name, arguments: args })) as ToolResult,
+    callTool: async (name, args) => (await client.callTool({ name, arguments: args }, { timeout: HANGS_AFTER_MS })) as ToolResult,
     close: () => client.close(),
   };
 }
@@ -93,16 +98,16 @@ async function connectInspector(url: string, key: string, transport: 'http' | 's
   const launcher = `${modules}@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
   const run = async (...args: string[]) => {
     const target = [url, '--transport', transport, '--header', `Authorization: ${authorization(key)}`];
-    const options = { env: { ...process.env, HOME: home }, timeout: 20_000 };
+    const options = { env: { ...process.env, HOME: home }, timeout: HANGS_AFTER_MS };
     const command = [launcher, '--cli', ...target, ...args];
     // It prints a result that is an error, and then fails.
     const { stdout } = await promisify(execFile)(process.execPath, command, options).catch((error) => error);
     return JSON.parse(stdout);
   };
   const toPair = ([name, value]: [string, unknown]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
-  await run('--method', 'tools/list');
   return {
     protocol: undefined,
+    startsForEachCall: true,
     listTools: async () => (await run('--method', 'tools/list')).tools,
     callTool: (name, args) => run('--method', 'tools/call', '--tool-name', name, '--tool-arg', ...Object.entries(args).map(toPair)),
     close: async () => {},

@@ -21,6 +21,8 @@ const ARGS = [
   '--disable-sync',
   `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
 ];
+/** Ends what hangs; nothing takes as long on any machine. */
+const HANGS_AFTER_MS = 120_000;
 const CLIENTS = ['VS Code', 'Claude Code', 'Claude Desktop', 'Cursor', 'Other clients', 'Older clients', 'curl'];
 
 describe.skipIf(isMissing)('the home page in a browser', () => {
@@ -28,8 +30,8 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
   let browser: Browser;
   beforeAll(async () => {
     gateway = await startNodeGateway(testEnvironment({ MCP_ALLOWED_HOSTS: `127.0.0.1,${INSECURE_HOST}` }));
-    browser = await chromium.launch({ executablePath, args: ARGS });
-  }, 60_000);
+    browser = await chromium.launch({ executablePath, args: ARGS, timeout: HANGS_AFTER_MS });
+  });
   afterAll(async () => {
     await browser?.close();
     await gateway?.close();
@@ -38,6 +40,7 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
   /** The open page, its requests and its console messages. */
   async function open(options: BrowserContextOptions = {}, url = gateway.url) {
     const context = await browser.newContext(options);
+    context.setDefaultTimeout(HANGS_AFTER_MS);
     if (url === gateway.url) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
     const page = await context.newPage();
     const requests: string[] = [];

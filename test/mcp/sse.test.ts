@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordedRequest } from '../stand-ins/openai/accounts.ts';
-import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, createTestApp, eventually, testEnvironment, testRuntime } from '../support.ts';
 
 type TestApp = ReturnType<typeof createTestApp>;
 type Message = {
@@ -243,15 +243,15 @@ describe('abandoned work is cancelled', () => {
   async function openStreamWithSlowCall(id: number) {
     const app = createTestApp();
     const stream = await openStream(app);
-    await app.fail({ delayMs: 5_000 });
+    await app.fail({ hold: 'all' });
     await stream.post(chat(id, 'Hello'));
-    await vi.waitUntil(() => lastRequest(app));
+    await eventually(() => lastRequest(app));
     return { app, stream };
   }
 
   async function expectStopped(app: TestApp): Promise<void> {
-    await vi.waitUntil(async () => (await lastRequest(app))?.brokenOffAtMs);
-    await vi.waitUntil(() => app.gateway.callsInFlight() === 0);
+    await eventually(async () => (await lastRequest(app))?.brokenOffAtMs);
+    await eventually(() => app.gateway.callsInFlight() === 0);
   }
 
   test('when the client cancels the call', async () => {
@@ -266,7 +266,7 @@ describe('abandoned work is cancelled', () => {
     const app = createTestApp();
     const stream = await openStream(app);
     for (let id = 1; id <= 3; id++) await stream.post(chat(id, 'a lot to read '.repeat(250_000)));
-    await vi.waitUntil(async () => (await stream.post(chat(4, 'Hello'))).status === 404, { timeout: 5_000 });
+    await eventually(async () => (await stream.post(chat(4, 'Hello'))).status === 404);
     expect(app.gateway.callsInFlight()).toBe(0);
   });
 

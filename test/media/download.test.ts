@@ -28,14 +28,14 @@ test('an oversized body fails before it is read to the end', async () => {
     },
     { highWaterMark: 0 },
   );
-  await expect(read(answering(new Response(endless)))).rejects.toThrow('larger than 10 bytes');
+  await expect(read(answering(new Response(endless)))).rejects.toThrow(/10 bytes/);
   expect(pulls).toBeLessThan(6);
 });
 
 test('any status but a success is an error', async () => {
   await expect(read(answering(new Response('gone', { status: 410 })))).rejects.toMatchObject({
     transient: false,
-    message: 'it returned 410',
+    message: expect.stringContaining('410'),
   });
 });
 

@@ -56,7 +56,7 @@ test('a later call with the video_id returns a fresh URL for every file', async 
 
 test("read SAS need the account's key: the operator's own SAS may write, and is not handed out", async () => {
   const env = { ...privateEnvironment(), AZURE_STORAGE_CONNECTION_STRING: inject('storage').sasConnectionString };
-  expect(() => createTestApp(env)).toThrow(/AccountKey when AZURE_BLOB_READ_SAS_HOURS is set/);
+  expect(() => createTestApp(env)).toThrow(/AccountKey.*AZURE_BLOB_READ_SAS_HOURS/);
 });
 
 test.each([
@@ -68,16 +68,16 @@ test.each([
   for (let call = 1; call <= 2; call++) {
     const { structuredContent, content } = await app.call(tool, args);
     const { warning } = structuredContent.images?.[0] ?? structuredContent;
-    expect(warning).toMatch(/40\d.*container is private.*AZURE_BLOB_PUBLIC_BASE_URL.*AZURE_BLOB_READ_SAS_HOURS/);
+    expect(warning).toMatch(/ 40\d\b.*AZURE_BLOB_PUBLIC_BASE_URL/);
     expect(content.map(({ text }) => text)).toContain(warning);
   }
   expect(app.logged.filter((line) => line.includes('media_unreadable'))).toHaveLength(1);
 });
 
 test.each([
-  [{ AZURE_BLOB_PUBLIC_BASE_URL: 'http://127.0.0.1:9/media' }, /the gateway itself cannot reach its URL/],
-  [{ AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` }, /\b404\b.*AZURE_BLOB_PUBLIC_BASE_URL/],
-])('a wrong public base URL is reported: %o', async (overrides, expected) => {
+  [{ AZURE_BLOB_PUBLIC_BASE_URL: 'http://127.0.0.1:9/media' }, /AZURE_BLOB_PUBLIC_BASE_URL/],
+  [{ AZURE_BLOB_PUBLIC_BASE_URL: `${inject('openaiUrl')}/nothing` }, / 404\b.*AZURE_BLOB_PUBLIC_BASE_URL/],
+])('a wrong public base URL is told: %o', async (overrides, expected) => {
   const { structuredContent } = await createTestApp(testEnvironment(overrides)).call('synthesize_speech', { input: 'Hello' });
   expect(structuredContent.warning).toMatch(expected);
 });

@@ -26,7 +26,7 @@ test.each([
   ] as const) {
     const { isError, content } = await app.call(tool, args);
     expect(isError).toBe(true);
-    expect(content[0]?.text).toContain('(storage_unusable, ');
+    expect(content[0]?.text).toMatch(/\(storage_unusable, request /);
     expect(content[0]?.text).toMatch(expected);
   }
   expect(await app.requests()).toEqual([]);

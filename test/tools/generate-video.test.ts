@@ -1,7 +1,16 @@
 import { parseBuffer } from 'music-metadata';
-import { describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
-import { CLIENT_KEY, CLOCK_SPEED, createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+import {
+  CLIENT_KEY,
+  CLOCK_SPEED,
+  createSleepClock,
+  createTestApp,
+  eventually,
+  newAccount,
+  testEnvironment,
+  testRuntime,
+} from '../support.ts';
 
 /** Jobs take this long by a clock that goes as fast as the tests'. */
 const JOB = { jobSeconds: 30, speed: CLOCK_SPEED };
@@ -123,7 +132,7 @@ describe('a video that is not ready within the wait', () => {
       status: 'in_progress',
       video_id: expect.stringMatching(/^video_/),
       progress: expect.any(Number),
-      next_step: expect.stringMatching(new RegExp(`call generate_video with video_id "${first.video_id}" in about 20 s`)),
+      next_step: expect.stringMatching(new RegExp(`generate_video.*"${first.video_id}".* 20 s`)),
     });
     expect(first.progress).toBeGreaterThan(20);
     expect(content).toEqual([{ type: 'text', text: first.next_step }]);
@@ -142,12 +151,14 @@ describe('a video that is not ready within the wait', () => {
   });
 
   test('the wait ends in time, and a long one polls no more than Workers allow', async () => {
-    const { generate, count } = await setUp({ settings: { jobSeconds: 10_000 } });
-    const start = performance.now();
+    // Nothing but the wait sleeps.
+    const runtime = testRuntime({ ...createSleepClock(), heartbeatMs: 1e9 });
+    const { generate, count } = await setUp({ settings: { jobSeconds: 10_000 }, runtime });
+    const startMs = runtime.now();
     await generate({ prompt: 'a lamp', wait_seconds: 600 });
-    expect(((performance.now() - start) / 1000) * CLOCK_SPEED).toBeLessThan(700);
+    expect((runtime.now() - startMs) / 1000).toBeLessThan(700);
     expect((await count()).polled).toBeLessThan(28);
-  }, 15_000);
+  });
 
   test('another instance gets it from the id alone', async () => {
     const env = testEnvironment();
@@ -199,7 +210,7 @@ describe('a job that fails', () => {
 
   test('at its creation is an ordinary error', async () => {
     const { generate } = await setUp();
-    expect((await generate({ prompt: '[refuse]' })).content[0]?.text).toMatch(/\(content_refused, /);
+    expect((await generate({ prompt: '[refuse]' })).content[0]?.text).toMatch(/\(content_refused, request /);
   });
 });
 
@@ -214,7 +225,7 @@ describe('nothing is billed twice', () => {
   test('a creation whose response is lost is reported as possibly billed', async () => {
     const { generate, fail, count } = await setUp();
     await fail({ at: 'POST', cut: true });
-    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toContain('billed again');
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/billed|charged/);
     expect(await count()).toMatchObject({ created: 1 });
   });
 
@@ -253,7 +264,7 @@ describe('nothing is billed twice', () => {
     const { generate, fail, count } = await setUp({ settings: { contentLength: false } });
     await fail({ at: 'variant=video', cut: true }, { at: 'variant=video', cut: true });
     const { content } = await generate({ prompt: 'a lamp' });
-    expect(content[0]?.text).toMatch(/broke off.*call generate_video with video_id/);
+    expect(content[0]?.text).toMatch(/generate_video.*video_id.*\(video_interrupted, /);
     const video_id = /video_id "(\w+)"/.exec(content[0]?.text ?? '')?.[1] ?? '';
     const blob = await fetch(`${inject('storage').containerUrl}/videos/${today()}/${video_id}.mp4`);
     await blob.body?.cancel();
@@ -265,7 +276,7 @@ describe('nothing is billed twice', () => {
   test('something that is no MP4 is an error with the id, and leaves no blob', async () => {
     const { generate, fail } = await setUp();
     await fail({ at: 'variant=video', status: 200, body: '{"error":"x"}' }, { at: 'variant=video', status: 200, body: '<html>' });
-    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/not an MP4 file.*video_id "video_/);
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/MP4.*"video_.*\(video_interrupted, /);
   });
 
   test('a storage that refuses is an error with the id', async () => {
@@ -277,22 +288,26 @@ describe('nothing is billed twice', () => {
         init?.method === 'PUT' ? Promise.resolve(new Response(null, { status: 403 })) : fetch(input, init)) as typeof fetch,
     };
     const { generate } = await setUp({ runtime: refusing });
-    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(/AZURE_STORAGE_CONNECTION_STRING.*video_id "video_/);
+    expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(
+      /AZURE_STORAGE_CONNECTION_STRING.*"video_.*\(video_interrupted, /,
+    );
   });
 });
 
 test('a client that goes away while the job is created: it is not polled, and the log has its id', async () => {
-  const { app, fail, logged, count } = await setUp();
-  await fail({ at: 'POST', delayMs: 200 });
+  const { app, fail, logged, count, release, requests } = await setUp();
+  await fail({ at: 'POST', hold: 'all' });
   const client = new AbortController();
   const params = { name: 'generate_video', arguments: { prompt: 'a lamp' } };
   const headers = { authorization: `Bearer ${CLIENT_KEY}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
   const answered = Promise.resolve(app.request('/mcp', { method: 'POST', headers, body, signal: client.signal })).catch(() => {});
-  setTimeout(() => client.abort(), 50);
-  await vi.waitUntil(() => logged.some((line) => line.includes('video_started')), { timeout: 5_000 });
+  await eventually(async () => (await requests()).length > 0);
+  client.abort();
+  await release();
+  await eventually(() => logged.some((line) => line.includes('video_started')));
   await answered;
-  await vi.waitUntil(() => logged.some((line) => line.includes('"outcome":"video_interrupted"')), { timeout: 5_000 });
+  await eventually(() => logged.some((line) => line.includes('"outcome":"video_interrupted"')));
   expect(logged.join()).toMatch(/"event":"video_started".*"video_id":"video_\w+"/);
   expect(await count()).toMatchObject({ created: 1, polled: 0 });
 });
@@ -356,12 +371,12 @@ describe('jobs of servers that differ', () => {
   });
 
   test('an unusable id is reported anyway: the job was billed', async () => {
-    expect((await generateAs({ id: 'gen:a/b', status: 'queued' })).text).toContain('(id "gen:a/b")');
+    expect((await generateAs({ id: 'gen:a/b', status: 'queued' })).text).toContain('gen:a/b');
   });
 
   test.each(['error', 'rejected', 'Failed', 'weird'])('a job of status %s that has an error has failed', async (status) => {
     const { text } = await generateAs({ id: 'video_x', status, error: { code: 'broken', message: 'It broke.' } });
-    expect(text).toMatch(/video_x \(broken\): It broke\. .*\(video_failed, /);
+    expect(text).toMatch(/video_x.*\(broken\).*It broke.*\(video_failed, /);
   });
 
   test.each(['processing', 'IN_PROGRESS', 'rendering'])('a job of status %s goes on', async (status) => {
@@ -425,7 +440,7 @@ describe('where there is no Videos API', () => {
 
   test('an unknown id is reported as such', async () => {
     const { generate } = await setUp();
-    expect((await generate({ video_id: 'video_unknown' })).content[0]?.text).toMatch(/video_unknown .*\(video_unknown, /);
+    expect((await generate({ video_id: 'video_unknown' })).content[0]?.text).toMatch(/404.*video_unknown.*\(video_unknown, /);
   });
 
   test.each([

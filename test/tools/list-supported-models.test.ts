@@ -56,7 +56,7 @@ test.each([
   const { structuredContent } = await app.call('list_supported_models', { verify: true });
   expect(structuredContent.models[0]).toMatchObject({
     capability: 'chat',
-    verify_problem: expect.stringMatching(/200.*free/),
+    verify_problem: expect.stringMatching(/free/),
   });
   expect(structuredContent.models[0]).not.toHaveProperty('exists');
 });
@@ -120,7 +120,7 @@ test('verify: whether the models exist, and when they end', async () => {
 test('verify on Azure: a deployment may have any name, so only a match says something', async () => {
   const listed = await list(azure(), { verify: true });
   expect(listed.image).toMatchObject({ exists: true });
-  expect(listed.chat).toMatchObject({ verify_problem: expect.stringContaining('base models') });
+  expect(listed.chat).toMatchObject({ verify_problem: expect.stringMatching(/base model|deployment/) });
   expect(listed.chat).not.toHaveProperty('exists');
 });
 

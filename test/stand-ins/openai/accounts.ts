@@ -19,8 +19,8 @@ export type Fault = Readonly<{
   eventDelayMs?: number;
   /** Sends half of the true answer, and then nothing more. */
   stall?: boolean;
-  /** Sends half of the true answer, waits, and sends the rest. */
-  pauseMs?: number;
+  /** Keeps the true answer, all of it or its second half, until the account is told to release what it holds. */
+  hold?: 'all' | 'half';
 }>;
 
 export type RecordedRequest = Readonly<{
@@ -33,7 +33,7 @@ export type RecordedRequest = Readonly<{
   brokenOffAtMs?: number;
 }>;
 
-type Account = { faults: Fault[]; requests: RecordedRequest[]; videos: VideoSettings };
+type Account = { faults: Fault[]; requests: RecordedRequest[]; videos: VideoSettings; held: PromiseWithResolvers<void> };
 
 /** What belongs to one API key: so that tests which run side by side, each with a key of its own, do not disturb each other. */
 export type Accounts = Readonly<{
@@ -41,6 +41,9 @@ export type Accounts = Readonly<{
   requests(key: string): readonly RecordedRequest[];
   queueFaults(key: string, faults: readonly Fault[]): void;
   nextFault(key: string, request: string): Fault | undefined;
+  /** Resolves with the next release. */
+  released(key: string): Promise<void>;
+  release(key: string): void;
   videos(key: string): VideoSettings;
   setVideos(key: string, settings: Partial<VideoSettings>): void;
 }>;
@@ -48,7 +51,12 @@ export type Accounts = Readonly<{
 export function createAccounts(): Accounts {
   const accounts = new Map<string, Account>();
   const of = (key: string): Account => {
-    const account = accounts.get(key) ?? { faults: [], requests: [], videos: DEFAULT_VIDEO_SETTINGS };
+    const account = accounts.get(key) ?? {
+      faults: [],
+      requests: [],
+      videos: DEFAULT_VIDEO_SETTINGS,
+      held: Promise.withResolvers<void>(),
+    };
     accounts.set(key, account);
     return account;
   };
@@ -60,6 +68,11 @@ export function createAccounts(): Accounts {
       const { faults } = of(key);
       const index = faults.findIndex(({ at = '' }) => request.includes(at));
       return index < 0 ? undefined : faults.splice(index, 1)[0];
+    },
+    released: (key) => of(key).held.promise,
+    release(key) {
+      of(key).held.resolve();
+      of(key).held = Promise.withResolvers();
     },
     videos: (key) => of(key).videos,
     setVideos: (key, settings) => void Object.assign(of(key), { videos: { ...of(key).videos, ...settings } }),

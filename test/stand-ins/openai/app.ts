@@ -27,6 +27,10 @@ export function createOpenAIStandIn(): Hono<Env> {
     accounts.queueFaults(c.req.param('key'), await c.req.json<Fault[]>());
     return c.body(null, 204);
   });
+  app.post('/_control/:key/release', (c) => {
+    accounts.release(c.req.param('key'));
+    return c.body(null, 204);
+  });
   app.post('/_control/:key/videos', async (c) => {
     accounts.setVideos(c.req.param('key'), await c.req.json<Partial<VideoSettings>>());
     return c.body(null, 204);
@@ -136,12 +140,14 @@ function parseJson(text: string): unknown {
 /** The true answer, or the fault that was queued for this account. */
 async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promise<Response> {
   const fault = accounts.nextFault(c.get('key'), `${c.req.method} ${c.req.url}`);
+  const released = fault?.hold && accounts.released(c.get('key'));
+  if (fault?.hold === 'all') await released;
   if (fault?.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
   if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
   const response = await make(c.get('body'));
   response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
   if (fault?.eventDelayMs) return slowAnswer(response, fault.eventDelayMs);
-  return fault?.cut || fault?.stall || fault?.pauseMs ? halfAnswer(response, fault) : response;
+  return fault?.cut || fault?.stall || fault?.hold === 'half' ? halfAnswer(response, fault, released) : response;
 }
 
 function faultAnswer({ body, code, message, headers }: Fault, status: number): Response {
@@ -170,14 +176,15 @@ function isStreamed({ headers }: Response): boolean {
   return !headers.has('content-length') && !headers.get('content-type')?.startsWith('application/json');
 }
 
-async function halfAnswer(response: Response, { cut, pauseMs }: Fault): Promise<Response> {
+/** The second half is cut off, or comes once it is released; without a release it never comes. */
+async function halfAnswer(response: Response, { cut }: Fault, released: Promise<void> = new Promise(() => {})): Promise<Response> {
   const whole = new Uint8Array(await response.arrayBuffer());
   const middle = Math.floor(whole.byteLength / 2);
   const half = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(whole.subarray(0, middle)),
     async pull(controller) {
       if (cut) return controller.error('The answer is cut, as told.');
-      await new Promise((resolve) => pauseMs && setTimeout(resolve, pauseMs));
+      await released;
       controller.enqueue(whole.subarray(middle));
       controller.close();
     },
