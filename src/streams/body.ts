@@ -6,7 +6,7 @@ export type BodyOptions = Pace &
   Readonly<{
     clock: Clock;
     maxBytes: number;
-    /** Converts a problem, such as "its body broke off", into the error to throw. */
+    /** Converts a problem, such as "its body was cut off", into the error to throw. */
     toError: (problem: string, cause?: unknown) => Error;
   }>;
 
@@ -89,7 +89,7 @@ function guard(reader: ByteReader, lengthBytes: number | undefined, { clock, max
       watch.begin();
       const chunk = await reader
         .read(into)
-        .catch((cause: unknown) => (watch.problem() ? new Uint8Array(0) : fail('its body broke off', cause)));
+        .catch((cause: unknown) => (watch.problem() ? new Uint8Array(0) : fail('its body was cut off', cause)));
       watch.end(chunk.byteLength);
       const tooSlow = watch.problem();
       if (tooSlow) fail(tooSlow);
