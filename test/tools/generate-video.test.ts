@@ -316,22 +316,22 @@ test('a client that goes away while the job is created: it is not polled, and th
 
 describe('bad input is told by name, and nothing is sent', () => {
   test.each([
-    [{}, /prompt: give exactly one of prompt .* and video_id/],
-    [{ prompt: 'a', video_id: 'video_1' }, /give exactly one of prompt/],
+    [{}, /prompt: .*video_id/],
+    [{ prompt: 'a', video_id: 'video_1' }, /prompt: .*video_id/],
     [{ prompt: '' }, /prompt: .*>=1/],
-    [{ prompt: 'a', seconds: 0 }, /seconds: expected a whole number from 1 to 120/],
-    [{ prompt: 'a', seconds: 'long' }, /seconds: expected a whole number/],
-    [{ prompt: 'a', size: '720p' }, /size: must be WIDTHxHEIGHT/],
+    [{ prompt: 'a', seconds: 0 }, /seconds: .*1 to 120/],
+    [{ prompt: 'a', seconds: 'long' }, /seconds: .*1 to 120/],
+    [{ prompt: 'a', size: '720p' }, /size: .*WIDTHxHEIGHT/],
     [{ prompt: 'a', wait_seconds: -1 }, /wait_seconds: .*>=0/],
     [{ prompt: 'a', wait_seconds: 601 }, /wait_seconds: .*<=600/],
-    [{ prompt: 'a', duration: 5 }, /duration: unknown argument; allowed: prompt, video_id,/],
-    [{ video_id: '../../container/blob' }, /video_id: must be the id of a video/],
-    [{ video_id: 'a/b' }, /video_id: must be/],
-    [{ video_id: 'video_1?x' }, /video_id: must be/],
-    [{ video_id: '..' }, /video_id: must be/],
-    [{ video_id: 'x'.repeat(513) }, /video_id: must be/],
-    [{ video_id: 'a..b' }, /video_id: must be/],
-    [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: is for new videos.*seconds: is for new videos/],
+    [{ prompt: 'a', duration: 5 }, /duration: .*: prompt, video_id,/],
+    [{ video_id: '../../container/blob' }, /video_id: /],
+    [{ video_id: 'a/b' }, /video_id: /],
+    [{ video_id: 'video_1?x' }, /video_id: /],
+    [{ video_id: '..' }, /video_id: /],
+    [{ video_id: 'x'.repeat(513) }, /video_id: /],
+    [{ video_id: 'a..b' }, /video_id: /],
+    [{ video_id: 'video_1', seconds: 8, model: 'm' }, /model: .*seconds: /],
     [
       { prompt: 'a', input_reference_url: 'https://images.example.com/x.png' },
       /input_reference_url: is on a host .*MCP_ALLOWED_INPUT_HOSTS/,
@@ -430,9 +430,7 @@ describe('where there is no Videos API', () => {
   test.each([404, 410])('%i on /videos is told, with the variable to set', async (status) => {
     const { generate, fail } = await setUp();
     await fail({ at: 'POST', status });
-    expect((await generate({ prompt: 'a' })).content[0]?.text).toMatch(
-      new RegExp(`answered ${status}: it has no Videos API.*OPENAI_VIDEO_BASE_URL`),
-    );
+    expect((await generate({ prompt: 'a' })).content[0]?.text).toMatch(new RegExp(`${status}.*OPENAI_VIDEO_BASE_URL.*\\(no_videos, `));
   });
 
   test('a model that does not exist is another matter', async () => {
@@ -446,11 +444,11 @@ describe('where there is no Videos API', () => {
   });
 
   test.each([
-    ['OpenAI itself', { OPENAI_BASE_URL: '' }, /OpenAI shut its Videos API down on 2026-09-24; set OPENAI_VIDEO_BASE_URL/],
+    ['OpenAI itself', { OPENAI_BASE_URL: '' }, /2026-09-24.*OPENAI_VIDEO_BASE_URL/],
     [
       'Azure',
       { AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com', AZURE_OPENAI_API_KEY: 'some-key' },
-      /Azure OpenAI has no videos endpoint.*OPENAI_VIDEO_BASE_URL/,
+      /Azure OpenAI.*OPENAI_VIDEO_BASE_URL/,
     ],
   ])('%s is not asked at all', async (_, env, expected) => {
     const runtime = testRuntime({ fetch: () => Promise.reject(new Error('asked')) });
