@@ -12,10 +12,10 @@ import {
   testRuntime,
 } from '../support.ts';
 
-/** Jobs take this long by a clock that goes as fast as the tests'. */
+/** Jobs take this long by a clock that goes at least as fast as that of the tests, which only waiting moves: they end within the wait. */
 const JOB = { jobSeconds: 30, speed: CLOCK_SPEED };
 
-async function setUp({ env = testEnvironment(), settings = {}, runtime = testRuntime() } = {}) {
+async function setUp({ env = testEnvironment(), settings = {}, runtime = testRuntime(createSleepClock(CLOCK_SPEED)) } = {}) {
   const app = createTestApp(env, runtime);
   await app.setVideos({ ...JOB, ...settings });
   return {
@@ -126,7 +126,7 @@ describe('a video that is ready within the wait', () => {
 
 describe('a video that is not ready within the wait', () => {
   test('is told with its id, its progress and the next step; the id alone gets it later', async () => {
-    const { generate, count } = await setUp();
+    const { generate, count } = await setUp({ settings: { jobSeconds: 200 } });
     const { structuredContent: first, content } = await generate({ prompt: 'a lamp', wait_seconds: 15 });
     expect(first).toEqual({
       status: 'in_progress',
@@ -136,7 +136,7 @@ describe('a video that is not ready within the wait', () => {
     });
     expect(first.progress).toBeGreaterThan(20);
     expect(content).toEqual([{ type: 'text', text: first.next_step }]);
-    const { structuredContent: second } = await generate({ video_id: first.video_id });
+    const { structuredContent: second } = await generate({ video_id: first.video_id, wait_seconds: 600 });
     expect(second).toMatchObject({ status: 'completed', video_id: first.video_id, video: { content_type: 'video/mp4' } });
     expect(await count()).toMatchObject({ created: 1, downloaded: 1, thumbnails: 1 });
   });
