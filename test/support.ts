@@ -51,7 +51,7 @@ export const CLOCK_SPEED = 100;
 /** It starts behind the true one, so that what it signs stays valid for longer: until it is five minutes ahead. */
 const CLOCK_STARTS_BEHIND_MS = 9 * 60_000;
 
-export const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
+const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
 const createRuntime: (log: Log) => Runtime = isWorkerd
   ? (await import('../src/runtime/workers.ts')).createWorkersRuntime
   : (await import('../src/runtime/node.ts')).createNodeRuntime;
@@ -120,7 +120,11 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
     rpc,
     call,
     fail: (...faults: Fault[]) => queueFaults(account, faults),
-    release: () => release(account),
+    /** What is held must have arrived: a release is for what is there. */
+    release: async () => {
+      await eventually(async () => (await recordedRequests(account)).length > 0);
+      await release(account);
+    },
     setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */
     requests: () => recordedRequests(account),

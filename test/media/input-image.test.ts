@@ -45,13 +45,13 @@ describe('URLs', () => {
     ['ftp://images.example.com/x.png', /https/],
     ['data:image/png;base64,AAAA', /https/],
     ['file:///etc/passwd', /https/],
-    ['https://user:password@images.example.com/x.png', /user or a password/],
-    ['https://other.example.com/x.png', /not allowed.*MCP_ALLOWED_INPUT_HOSTS/],
-    ['https://images.example.com.evil.example/x.png', /not allowed/],
-    ['https://images.example.com@evil.example/x.png', /user or a password/],
-    ['https://127.0.0.1/x.png', /not allowed/],
-    ['http://localhost:9/x.png', /not allowed/],
-  ])('%s is rejected', (url, expected) => {
+    ['https://user:password@images.example.com/x.png', /password/],
+    ['https://other.example.com/x.png', /MCP_ALLOWED_INPUT_HOSTS/],
+    ['https://images.example.com.evil.example/x.png', /host/],
+    ['https://images.example.com@evil.example/x.png', /password/],
+    ['https://127.0.0.1/x.png', /host/],
+    ['http://localhost:9/x.png', /host/],
+  ])('%s is refused', (url, expected) => {
     expect(checkUrl(url, ['images.example.com'])).toEqual({ problem: expect.stringMatching(expected) });
   });
 
@@ -115,12 +115,12 @@ describe('reading', () => {
   });
 
   test.each([
-    ['https://other.example.com/x.png', /redirects to another host/],
-    ['https://evil.example/x.png', /not allowed/],
-    ['http://images.example.com/x.png', /must be an https URL/],
-    ['https://169.254.169.254/', /not allowed/],
-    ['https://[', /redirects to an invalid URL/],
-  ])('a redirect to %s is rejected and not followed', async (location, expected) => {
+    ['https://other.example.com/x.png', /redirect.*host/],
+    ['https://evil.example/x.png', /host/],
+    ['http://images.example.com/x.png', /https/],
+    ['https://169.254.169.254/', /host/],
+    ['https://[', /redirect.*URL/],
+  ])('a redirect to %s is refused, and not asked', async (location, expected) => {
     const asked: string[] = [];
     const reading = read(async (url) => {
       asked.push(url);
@@ -131,11 +131,11 @@ describe('reading', () => {
   });
 
   test.each<[string, () => Promise<Response>, RegExp]>([
-    ['something else', async () => new Response('<svg/>'), /the_url: is not a PNG/],
-    ['404', async () => new Response(null, { status: 404 }), /returned 404/],
-    ['no connection', async () => Promise.reject(new TypeError('at 10.0.0.7')), /the_url: could not be read$/],
-    ['too much', async () => new Response(new Uint8Array(21 * 1024 * 1024)), /larger than 20971520 bytes/],
-    ['redirects without end', async () => redirect('/x.png'), /redirects more than 3 times/],
+    ['something else', async () => new Response('<svg/>'), /the_url: .*PNG/],
+    ['404', async () => new Response(null, { status: 404 }), /404/],
+    ['no connection', async () => Promise.reject(new TypeError('at 10.0.0.7')), /^the_url: (?!.*10\.0\.0\.7)/],
+    ['too much', async () => new Response(new Uint8Array(21 * 1024 * 1024)), /20971520 bytes/],
+    ['redirects without end', async () => redirect('/x.png'), /redirect.*3/],
   ])('%s is an error', async (_, fetch, expected) => {
     await expect(read(fetch)).rejects.toMatchObject({ failure: { kind: 'invalid_input', problems: [expect.stringMatching(expected)] } });
   });

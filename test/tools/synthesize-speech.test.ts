@@ -137,17 +137,17 @@ describe('what comes back', () => {
 
 describe('nothing is spent on bad input', () => {
   test.each([
-    [{}, /input: is required/],
-    [{ input: '' }, /input: has 0 characters; 1 to 4096 are allowed/],
-    [{ input: 'x'.repeat(4097) }, /input: has 4097 characters; 1 to 4096 are allowed/],
-    [{ input: '🎉'.repeat(4097) }, /input: has 4097 characters/],
+    [{}, /input: /],
+    [{ input: '' }, /input: .*\b0\b.*1 to 4096/],
+    [{ input: 'x'.repeat(4097) }, /input: .*4097.*1 to 4096/],
+    [{ input: '🎉'.repeat(4097) }, /input: .*4097/],
     [{ input: 'a', voice: '' }, /voice/],
     [{ input: 'a', voice: { name: 'x' } }, /voice/],
     [{ input: 'a', response_format: 'ogg' }, /response_format: .*"mp3"\|"opus"/],
     [{ input: 'a', speed: 0.2 }, /speed: .*>=0.25/],
     [{ input: 'a', speed: 4.1 }, /speed: .*<=4/],
     [{ input: 'a', model: 'tts-1-hd', instructions: 'Whisper.' }, /instructions: .*tts-1-hd/],
-    [{ input: 'a', stream_format: 'sse' }, /stream_format: unknown argument; allowed: input, voice,/],
+    [{ input: 'a', stream_format: 'sse' }, /stream_format: .*: input, voice,/],
   ])('%j', async (args, expected) => {
     const app = createTestApp();
     const result = await app.call('synthesize_speech', args);
@@ -171,14 +171,14 @@ describe('nothing is spent on bad input', () => {
 
 describe('responses that are not audio are errors, and leave no blob', () => {
   test.each([
-    ['an empty body', 'mp3', '', 'audio/mpeg', /: empty/],
-    ['an empty body for pcm', 'pcm', '', 'audio/pcm', /: empty/],
-    ['JSON', 'mp3', '{"error":"x"}', 'application/json', /not mp3 audio/],
-    ['JSON that says it is sound', 'mp3', '{"error":"x"}', 'audio/mpeg', /not mp3 audio/],
-    ['HTML', 'opus', '<!doctype html><p>Hello', 'text/html', /not opus audio/],
-    ['JSON for pcm', 'pcm', '{"error":{"message":"x"}}', 'audio/pcm', /not pcm audio/],
-    ['JSON for pcm that is not in ASCII', 'pcm', '{"é":"ü"}', '', /not pcm audio/],
-    ['HTML for pcm', 'pcm', '<html>', 'application/octet-stream', /not pcm audio/],
+    ['an empty body', 'mp3', '', 'audio/mpeg', /empty.*\(upstream_answer, /],
+    ['an empty body for pcm', 'pcm', '', 'audio/pcm', /empty.*\(upstream_answer, /],
+    ['JSON', 'mp3', '{"error":"x"}', 'application/json', /mp3.*\(upstream_answer, /],
+    ['JSON that says it is sound', 'mp3', '{"error":"x"}', 'audio/mpeg', /mp3.*\(upstream_answer, /],
+    ['HTML', 'opus', '<!doctype html><p>Hello', 'text/html', /opus.*\(upstream_answer, /],
+    ['JSON for pcm', 'pcm', '{"error":{"message":"x"}}', 'audio/pcm', /pcm.*\(upstream_answer, /],
+    ['JSON for pcm that is not in ASCII', 'pcm', '{"é":"ü"}', '', /pcm.*\(upstream_answer, /],
+    ['HTML for pcm', 'pcm', '<html>', 'application/octet-stream', /pcm.*\(upstream_answer, /],
   ])('%s', async (_, response_format, body, type, expected) => {
     const { runtime, uploads } = recordUploads();
     const app = createTestApp(testEnvironment(), runtime);
