@@ -1,6 +1,8 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
+import { MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
+import type { InputImage } from '../media/input-image.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
@@ -119,12 +121,24 @@ export const generateVideo = defineTool({
 
 /** Creates the job, and logs and reports its id at once: with the id, the video can always be recovered. */
 async function create(input: VideoInput, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
-  const { prompt = '', seconds, size, input_reference_url: url } = input;
-  const reference = url === undefined ? undefined : await context.readInputImage(url, context.signal);
+  const { input_reference_url: url } = input;
+  if (url === undefined) return createFrom(input, undefined, upstream, context);
+  // The image, and its copy in the request.
+  const admitted = context.admission.admit(2 * MAX_INPUT_IMAGE_BYTES, context.signal);
+  const reference = context.readInputImage(url, context.signal);
+  return reference.then((image) => createFrom(input, image, upstream, context)).finally(admitted.release);
+}
+
+async function createFrom(
+  { prompt = '', model, seconds, size }: VideoInput,
+  reference: InputImage | undefined,
+  upstream: Upstream,
+  context: ToolContext,
+): Promise<VideoJob> {
   const file = reference && new File([reference.bytes], `reference.${reference.format.extension}`, { type: reference.format.contentType });
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
   // The client's types allow only OpenAI's own lengths and sizes; other servers have more.
-  const request = { prompt, model: input.model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
+  const request = { prompt, model: model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
   const job = await context.finish(createVideo(upstream, request, context.signal));
   context.log('video_started', { video_id: job.id });
   context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`);
