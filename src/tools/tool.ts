@@ -49,7 +49,7 @@ export type ToolContext = ToolServices &
     /** Whether the client has asked for progress. */
     wantsProgress: boolean;
     /** Reports progress, if the client has asked for it. */
-    progress: (message: string) => void;
+    progress: (message: string, percent?: number) => void;
   }>;
 
 /**
