@@ -20,7 +20,8 @@ async function setUp({ env = testEnvironment(), settings = {}, runtime = testRun
   await app.setVideos({ ...JOB, ...settings });
   return {
     ...app,
-    generate: (args: object) => app.call('generate_video', args),
+    // Long enough on a busy machine; the default is for the tests that are about it.
+    generate: (args: object) => app.call('generate_video', { wait_seconds: 600, ...args }),
     /** How often each kind of request was made. */
     async count(): Promise<Record<'created' | 'polled' | 'downloaded' | 'thumbnails' | 'spritesheets', number>> {
       const requests = (await app.requests()).filter(({ path }) => path.startsWith('/v1/videos'));
