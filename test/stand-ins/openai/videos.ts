@@ -80,8 +80,9 @@ export function createVideos() {
 
 function statusOf({ createdMs, settings }: Job): { status: string; progress: number } {
   const elapsedSeconds = ((Date.now() - createdMs) / 1000) * settings.speed;
+  if (elapsedSeconds >= settings.jobSeconds)
+    return settings.error ? { status: 'failed', progress: 100 } : { status: 'completed', progress: 100 };
   const done = elapsedSeconds / settings.jobSeconds;
-  if (done >= 1) return settings.error ? { status: 'failed', progress: 100 } : { status: 'completed', progress: 100 };
   return { status: done < 0.1 ? 'queued' : 'in_progress', progress: Math.floor(done * 100) };
 }
 

@@ -51,7 +51,7 @@ function cap(at: number, color: string, { time }: Brief): string {
   return `<linearGradient id="cap${at}" x2="0" y2="1"><stop offset="0" stop-color="${snow}"/><stop offset=".14" stop-color="${mix(color, snow, 0.5)}"/><stop offset=".3" stop-color="${color}"/></linearGradient>`;
 }
 
-export function fir({ x, y }: Point, size: number): string {
+function fir({ x, y }: Point, size: number): string {
   const [half, tier] = [size * 0.24, size / 3];
   return [0, 1, 2]
     .map(
@@ -71,7 +71,8 @@ export function forest({ width, random }: Canvas, ridge: Ridge, size: number, co
 /** Two rows of houses; the lit windows of each are one path. */
 function skyline({ width, horizon, height, random }: Canvas, palette: Palette, brief: Brief): string {
   const row = (depth: number, tallest: number) => {
-    const [houses, windows]: [string[], string[]] = [[], []];
+    const houses = [`M-30 ${horizon}H${width + 30}V${height}H-30Z`];
+    const windows: string[] = [];
     for (let x = -30; x < width; ) {
       const [wide, tall] = [round(55 + random() * 75), round(tallest * (0.3 + random() ** 2 * 0.7))];
       const top = horizon + 4 - tall;

@@ -24,9 +24,10 @@ export function sceneSvg({ prompt, index, width, height, isTransparent }: SceneO
   const canvas: Canvas = { width: viewWidth, height: viewHeight, horizon, random };
   const palette = PALETTES[brief.time];
   const isDetailed = Math.min(width, height) >= DETAILED_FROM_PX;
-  const side = random() < 0.5 ? 0.3 : 0.7;
+  // Images of one call take turns.
+  const side = randomOf(prompt)() < 0.5 === (index % 2 === 0) ? 0.3 : 0.7;
   const light = { x: round(viewWidth * (1 - side + (random() - 0.5) * 0.24)), y: lightHeight(brief, horizon, random()) };
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${viewWidth} ${viewHeight}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${viewWidth} ${viewHeight}" preserveAspectRatio="none">
 ${gradients(palette)}
 ${isTransparent ? '' : heavens(canvas, brief, palette, isDetailed, light)}
 <g id="land">${background(canvas, brief, palette, isDetailed ? 4 : 2)}</g>
@@ -53,7 +54,7 @@ function heavens(canvas: Canvas, brief: Brief, palette: Palette, isDetailed: boo
 function foreground(canvas: Canvas, brief: Brief, palette: Palette, isDetailed: boolean, side: number): string {
   const { width, height } = canvas;
   const isEmpty = brief.things.every((thing) => AFLOAT.includes(thing));
-  const ground = brief.water ? shore(canvas, isEmpty ? side * 1.75 - 0.375 : side) : ridgeOf(canvas, 'hills', height * 0.86, 90);
+  const ground = brief.water ? shore(canvas, isEmpty ? side * 1.75 - 0.375 : side) : ridgeOf(canvas, 'hills', height * (brief.land === 'city' ? 0.76 : 0.86), 90);
   const color = groundColor(brief, palette, 1);
   const trees = isDetailed && brief.land === 'forest' && !brief.water ? forest(canvas, ground, 170, color) : '';
   const style = { palette, isDark: brief.time === 'night' || brief.time === 'storm' };

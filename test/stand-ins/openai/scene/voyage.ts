@@ -20,7 +20,7 @@ export function voyageSvg(width: number, height: number, phase: number): string 
   const flock = { x: round(-200 + phase * (viewWidth + 400)), y: round(viewHeight * 0.2 + 20 * wave(2)) };
   const draw = (at: { x: number; y: number; tilt?: number }, thing: string) =>
     `<g transform="translate(${at.x} ${at.y}) rotate(${at.tilt ?? 0})">${thing}</g>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${viewWidth} ${viewHeight}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${viewWidth} ${viewHeight}" preserveAspectRatio="none">
 ${gradients(palette)}${sky(canvas)}${sunOrMoon(BRIEF, palette, light)}${clouds(canvas, palette, 5, false)}
 <g id="land">${background(canvas, BRIEF, palette, 3)}</g>
 ${water(canvas, palette, light, phase)}
