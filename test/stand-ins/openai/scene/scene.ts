@@ -54,7 +54,9 @@ function heavens(canvas: Canvas, brief: Brief, palette: Palette, isDetailed: boo
 function foreground(canvas: Canvas, brief: Brief, palette: Palette, isDetailed: boolean, side: number): string {
   const { width, height } = canvas;
   const isEmpty = brief.things.every((thing) => AFLOAT.includes(thing));
-  const ground = brief.water ? shore(canvas, isEmpty ? side * 1.75 - 0.375 : side) : ridgeOf(canvas, 'hills', height * (brief.land === 'city' ? 0.76 : 0.86), 90);
+  const ground = brief.water
+    ? shore(canvas, isEmpty ? side * 1.75 - 0.375 : side)
+    : ridgeOf(canvas, 'hills', height * (brief.land === 'city' ? 0.76 : 0.86), 90);
   const color = groundColor(brief, palette, 1);
   const trees = isDetailed && brief.land === 'forest' && !brief.water ? forest(canvas, ground, 170, color) : '';
   const style = { palette, isDark: brief.time === 'night' || brief.time === 'storm' };
