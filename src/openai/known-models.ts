@@ -15,7 +15,7 @@ export type KnownModel = Readonly<{
   remedy?: string;
 }>;
 
-const NO_SPEECH_SUCCESSOR = 'OpenAI has no successor for this tool; set OPENAI_AUDIO_BASE_URL to a server that has speech models.';
+const NO_SPEECH_SUCCESSOR = 'OpenAI names no successor for this tool; the operator can set OPENAI_AUDIO_BASE_URL to another server.';
 
 const retiring = (capability: Capability, retiresOn: string, successor: string): KnownModel => ({ capability, retiresOn, successor });
 const retiringSpeech = (hints: readonly Hint[]): KnownModel => ({

@@ -26,7 +26,7 @@ export const choicesShape = {
 };
 type Choices = Partial<z.output<z.ZodObject<typeof choicesShape>>>;
 
-/** The models that a tool can be asked for: the default first, then those recommended, then the others. */
+/** The models that a tool can be asked for: the default first, then the known ones, then the others. */
 export async function choicesOf(capability: Capability, upstream: Upstream, context: ToolContext): Promise<Choices> {
   const { ids, problem } = await idsOf(capability, upstream, context);
   const today = new Date(context.clock.now()).toISOString().slice(0, 'yyyy-mm-dd'.length);
@@ -65,9 +65,11 @@ function problemOf(error: unknown): string {
 }
 
 const ORDER = [...KNOWN_MODELS.keys()];
-/** Known models first, in the order of the table; sorting keeps the upstream's order for the rest. */
+/** In the order of the table; those that retire last, after the unknown ones, which stay in the upstream's order. */
 function rankOf(id: string): number {
-  return KNOWN_MODELS.has(id) ? ORDER.indexOf(id) : ORDER.length;
+  const rank = ORDER.indexOf(id);
+  if (KNOWN_MODELS.get(id)?.retiresOn !== undefined) return ORDER.length + 1 + rank;
+  return rank < 0 ? ORDER.length : rank;
 }
 
 function describe(id: string, upstream: Upstream, { models }: ToolContext): Choice {
