@@ -8,6 +8,7 @@ import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
+import { refusalLog } from './http/refusal-log.ts';
 import { requestLog } from './http/request-log.ts';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from './limits.ts';
 import type { Exchange } from './mcp/exchange.ts';
@@ -40,7 +41,7 @@ export function createApp(
   app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
   // Likewise, so that a flood of calls uses no memory.
   app.use(admit(runtime.maxCalls, callsInFlight));
-  app.use(authenticate(verifyToken));
+  app.use(authenticate(verifyToken, refusalLog(runtime)));
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);

@@ -12,6 +12,7 @@ import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import { downloadImage } from './media/upstream-image.ts';
+import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
@@ -57,6 +58,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
   };
   const services = {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
+    models: createModelCatalog(runtime, waitUntil),
     media,
     admission: createAdmission(runtime.mediaMemoryBytes, runtime.lingerMs, runtime),
     downloadImage: (url: string, upstream: Upstream) =>
@@ -77,8 +79,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     services,
     mask: createMask(config.secrets),
     resourceLinks: config.server.resourceLinks,
-    onToolCall: ({ requestId, principal, tool, durationMs, outcome, error }) => {
-      const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs };
+    onToolCall: ({ requestId, principal, tool, durationMs, measures, outcome, error }) => {
+      const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs, ...measures };
       if (outcome === 'ok') log.info('tool_call', fields);
       else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });

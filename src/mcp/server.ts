@@ -7,6 +7,7 @@ import {
   type ServerOptions,
 } from '@modelcontextprotocol/server';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
+import { createMeasures, type Measures, measureUploads } from '../tools/measures.ts';
 import type { Tool, ToolContext, ToolServices } from '../tools/tool.ts';
 import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './compile-tool.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
@@ -25,7 +26,7 @@ export type McpServerOptions = Readonly<{
   /** Whether results link to their files besides naming them in text; some clients fail on such links. */
   resourceLinks: boolean;
   /** Called after every tool call, for the log. */
-  onToolCall: (call: Exchange & { tool: string; durationMs: number } & Omit<ToolOutcome, 'result'>) => void;
+  onToolCall: (call: Exchange & { tool: string; durationMs: number; measures: Measures } & Omit<ToolOutcome, 'result'>) => void;
 }>;
 
 /** `protocolVersion` restricts the server to one revision; by default it supports all. */
@@ -63,16 +64,20 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const exchange = exchangeOf(serverContext);
     const { requestId, principal } = exchange;
     const { signal } = serverContext.mcpReq;
-    const startMs = options.services.clock.now();
-    const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock: options.services.clock });
+    const { clock } = options.services;
+    const startMs = clock.now();
+    const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock });
     const log: ToolContext['log'] = (event, fields) =>
       options.services.logInfo(event, { request_id: requestId, principal: principal.name, ...fields });
     const report: ToolContext['progress'] = (message, percent) =>
       progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS), percent);
-    const context = { ...options.services, log, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const { collected: measures, measure } = createMeasures();
+    const media = measureUploads(options.services.media, { clock, measure });
+    const call = { log, measure, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const context: ToolContext = { ...options.services, media, ...call };
     const { result, ...outcome } = await tool.call(args, context);
     progress.end();
-    options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: options.services.clock.now() - startMs, ...outcome });
+    options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: clock.now() - startMs, measures, ...outcome });
     return options.resourceLinks ? result : withoutLinks(result);
   }
 

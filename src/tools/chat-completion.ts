@@ -5,6 +5,8 @@ import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
+import { timeUpstream, tokensOf } from './measures.ts';
+import { modelWarning, warningBlocks } from './model-warning.ts';
 import { defineTool, omitUndefined } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
@@ -19,6 +21,7 @@ const chatOutput = z.object({
   finish_reason: z.string(),
   usage: z.looseObject({}).optional(),
   id: z.string(),
+  warning: z.string().optional(),
 });
 
 export const chatCompletion = defineTool({
@@ -36,11 +39,17 @@ export const chatCompletion = defineTool({
     const request = toRequest(input, upstream.model);
     // Twice what is told, so that a secret at its start is found whole.
     const onText = (text: string) => context.progress(text.slice(-2 * MAX_PROGRESS_CHARACTERS));
-    const response = await createChat(upstream, request, { signal: context.signal, ...(context.wantsProgress && { onText }) });
-    return toOutput(response, request);
+    context.measure({ model: request.model });
+    const options = { signal: context.signal, ...(context.wantsProgress && { onText }) };
+    const response = await timeUpstream(context, () => createChat(upstream, request, options));
+    context.measure(tokensOf(response.usage));
+    return { ...toOutput(response, request), ...modelWarning(context, upstream, request.model) };
   },
 
-  present: ({ text, refusal }) => [{ type: 'text', text: text || refusal || '(The response is empty.)' }],
+  present: ({ text, refusal, warning }) => [
+    { type: 'text', text: text || refusal || '(The response is empty.)' },
+    ...warningBlocks(warning),
+  ],
 });
 
 /** OpenAI's request body, with only the arguments the caller has set. */

@@ -5,6 +5,8 @@ import { requireUpstream } from '../openai/call-upstream.ts';
 import { createImages, type ImageRequest } from '../openai/images.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createImageStore } from './image-store.ts';
+import { timeUpstream, tokensOf } from './measures.ts';
+import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
@@ -53,6 +55,7 @@ const imageOutput = z.object({
   failures: z.array(z.string()).optional(),
   model: z.string(),
   usage: z.looseObject({}).optional(),
+  warning: z.string().optional(),
 });
 
 export const generateImage = defineTool({
@@ -71,16 +74,18 @@ export const generateImage = defineTool({
     if (upstream.provider === 'azure' && input.output_format === 'webp') {
       throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI supports png and jpeg, not webp'] });
     }
-    const request: ImageRequest = { ...omitUndefined(input), model: input.model ?? upstream.model, prompt: input.prompt };
+    const model = input.model ?? upstream.model;
+    const request: ImageRequest = { ...omitUndefined(input), model, prompt: input.prompt };
+    context.measure({ model });
     const count = input.n ?? 1;
     const admitted = context.admission.admit(count * expectedBytes(input.size), context.signal);
     const work = generateAndStore(upstream, request, count, admitted.bytes, context).finally(admitted.release);
-    return { ...(await context.finish(work)), model: request.model as string };
+    return { ...(await context.finish(work)), model, ...modelWarning(context, upstream, model) };
   },
 
-  present({ images, failures = [] }): ContentBlock[] {
+  present({ images, failures = [], warning }): ContentBlock[] {
     const lines = images.map(({ url, width, height, content_type }) => `${url} (${content_type}, ${width}x${height})`);
-    return [{ type: 'text', text: [...lines, ...failures].join('\n') }, ...resourceLinks(images)];
+    return [{ type: 'text', text: [...lines, ...failures].join('\n') }, ...resourceLinks(images), ...warningBlocks(warning)];
   },
 });
 
@@ -93,7 +98,10 @@ function expectedBytes(size: string | undefined): number {
 async function generateAndStore(upstream: Upstream, request: ImageRequest, maxImages: number, heldBytes: number, context: ToolContext) {
   const store = createImageStore(upstream, heldBytes, context);
   const { signal } = context;
-  const response = await createImages(upstream, request, { signal, maxImages, onImage: store.take });
+  const response = await timeUpstream(context, () => createImages(upstream, request, { signal, maxImages, onImage: store.take }));
+  context.measure(tokensOf(response.usage));
   const usage = response.usage && { usage: response.usage };
-  return { ...(await store.finish(response)), ...usage };
+  const stored = await store.finish(response);
+  context.measure({ images: stored.images.length });
+  return { ...stored, ...usage };
 }

@@ -6,6 +6,8 @@ import type { InputImage } from '../media/input-image.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
+import { timeUpstream } from './measures.ts';
+import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
@@ -15,6 +17,7 @@ const DEFAULT_WAIT_SECONDS = 45;
 const FIRST_POLL_MS = 2_000;
 const POLL_GROWTH = 1.5;
 const MAX_POLL_MS = 30_000;
+const MAX_MODEL_CHARACTERS = 200;
 /** When an agent should call again. */
 const CALL_AGAIN_SECONDS = 20;
 
@@ -80,6 +83,7 @@ const videoOutput = z.object({
   seconds: z.string().optional(),
   size: z.string().optional(),
   model: z.string().optional(),
+  warning: z.string().optional(),
 });
 
 export const generateVideo = defineTool({
@@ -103,21 +107,31 @@ export const generateVideo = defineTool({
       const found = created ?? (await retrieve(videoId, upstream, context));
       if ('video' in found) return found;
       const job = await waitForEnd(found, deadlineMs, upstream, context);
-      if (stateOf(job) === 'pending') return inProgress(job);
+      const warning = warningOf(created ? (input.model ?? upstream.model) : job.model, upstream, context);
+      if (stateOf(job) === 'pending') return { ...inProgress(job), ...warning };
       if (stateOf(job) === 'failed') throw new GatewayError(videoFailure(job, upstream));
-      return await finish(job, upstream, context, input.include_spritesheet ?? false);
+      return { ...(await finish(job, upstream, context, input.include_spritesheet ?? false)), ...warning };
     } catch (error) {
       throw withVideoId(error, videoId);
     }
   },
 
-  present({ status, next_step = '', video, thumbnail, spritesheet, video_id }): ContentBlock[] {
-    if (status === 'in_progress' || !video) return [{ type: 'text', text: next_step }];
+  present({ status, next_step = '', video, thumbnail, spritesheet, video_id, warning }): ContentBlock[] {
+    if (status === 'in_progress' || !video) return [{ type: 'text', text: next_step }, ...warningBlocks(warning)];
     const others = [thumbnail && `thumbnail: ${thumbnail.url}`, spritesheet && `spritesheet: ${spritesheet.url}`].filter(Boolean);
     const text = [`${video.url} (${video.content_type}, ${video_id})`, ...others].join('\n');
-    return [{ type: 'text', text }, ...resourceLinks([video, thumbnail, spritesheet].filter((file) => file !== undefined))];
+    const files = [video, thumbnail, spritesheet].filter((file) => file !== undefined);
+    return [{ type: 'text', text }, ...resourceLinks(files), ...warningBlocks(warning)];
   },
 });
+
+/** Also logs the model, of which a job that is continued knows only its server. */
+function warningOf(model: string | null | undefined, upstream: Upstream, context: ToolContext): { warning?: string } {
+  if (!model) return {};
+  const name = upstream.redact(model, MAX_MODEL_CHARACTERS);
+  context.measure({ model: name });
+  return modelWarning(context, upstream, name);
+}
 
 /** Creates the job, and logs and reports its id at once: with the id, the video can always be recovered. */
 async function create(input: VideoInput, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
@@ -139,7 +153,8 @@ async function createFrom(
   const set = { ...(seconds && { seconds }), ...(size && { size }), ...(file && { input_reference: file }) };
   // The client's types allow only OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
-  const job = await context.finish(createVideo(upstream, request, context.signal));
+  context.measure({ model: model ?? upstream.model });
+  const job = await context.finish(timeUpstream(context, () => createVideo(upstream, request, context.signal)));
   context.log('video_started', { video_id: job.id });
   context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`, 0);
   return job;
@@ -148,7 +163,7 @@ async function createFrom(
 /** The job, or its stored files when the upstream no longer knows it or cannot be reached. */
 async function retrieve(videoId: string, upstream: Upstream, context: ToolContext) {
   try {
-    return await retrieveVideo(upstream, videoId, context.signal);
+    return await timeUpstream(context, () => retrieveVideo(upstream, videoId, context.signal));
   } catch (error) {
     const stored = error instanceof GatewayError && mayRecover(error) ? await findVideo(videoId, context) : undefined;
     if (!stored) throw error;
@@ -175,9 +190,9 @@ async function sleep(ms: number, { clock, signal }: ToolContext): Promise<void> 
   });
 }
 
-async function poll(job: VideoJob, upstream: Upstream, { signal }: ToolContext): Promise<VideoJob> {
+async function poll(job: VideoJob, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   try {
-    return await retrieveVideo(upstream, job.id, signal);
+    return await timeUpstream(context, () => retrieveVideo(upstream, job.id, context.signal));
   } catch (error) {
     if (error instanceof GatewayError && mayRecover(error)) return job;
     throw error;
@@ -205,6 +220,7 @@ async function finish(
   const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
   const work = storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
   const files = await context.finish(work);
+  if (Number(seconds) > 0) context.measure({ seconds: Number(seconds) });
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };
 }
 

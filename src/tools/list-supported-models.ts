@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
-import { type ListedModel, listModels } from '../openai/models.ts';
+import { LIST_TIMEOUT_MS } from '../openai/models.ts';
 import { CAPABILITIES, type Capability, type Upstream } from '../openai/upstreams.ts';
+import { TimeLimitError } from '../streams/time-limit.ts';
+import { choicesOf, choicesShape } from './model-choices.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
 const TOOL_OF: Readonly<Record<Capability, string>> = {
@@ -10,6 +12,9 @@ const TOOL_OF: Readonly<Record<Capability, string>> = {
   audio: 'synthesize_speech',
   video: 'generate_video',
 };
+
+/** A little more than the request may take, whose failure says more. */
+const VERIFY_WAIT_MS = LIST_TIMEOUT_MS + 1_000;
 
 const modelOutput = z.object({
   capability: z.enum(CAPABILITIES),
@@ -23,6 +28,7 @@ const modelOutput = z.object({
   exists: z.boolean().optional(),
   shutdown_date: z.string().optional(),
   verify_problem: z.string().optional(),
+  ...choicesShape,
 });
 type ModelOutput = z.input<typeof modelOutput>;
 
@@ -30,7 +36,7 @@ export const listSupportedModels = defineTool({
   name: 'list_supported_models',
   title: 'List supported models',
   description:
-    'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Free. Call it before choosing a model, or after a "not configured" error.',
+    'Show which models serve chat, images, audio and video here: the default, and the choices for model with hints and retirement dates; if a tool is not available, why. Free. Call it before choosing a model, or after a "not configured" error.',
   activity: 'querying the upstreams',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
@@ -45,10 +51,13 @@ export const listSupportedModels = defineTool({
   }),
 
   async handler({ verify }, context) {
-    const models = CAPABILITIES.map((capability) => describe(capability, context));
+    const described = CAPABILITIES.map((capability) => describe(capability, context));
+    // First, so that the choices come from the list that verification has waited for.
+    const verified = verify ? await Promise.all(described.map((model) => withVerification(model, context))) : described;
+    const models = await Promise.all(verified.map((model) => withChoices(model, context)));
     const missing = [...context.media.missing];
     return {
-      models: verify ? await verifyAll(models, context) : models,
+      models,
       storage: missing.length === 0 ? { configured: true } : { configured: false, missing },
     };
   },
@@ -74,32 +83,27 @@ function describe(capability: Capability, { upstreams, media }: ToolContext): Mo
   };
 }
 
-/** Queries each server once, even if it serves several capabilities. */
-function verifyAll(models: ModelOutput[], { upstreams, signal }: ToolContext): Promise<ModelOutput[]> {
-  const lists = new Map<string, Promise<ListedModel[]>>();
-  const listOf = (upstream: Upstream): Promise<ListedModel[]> => {
-    const { baseURL, apiKey } = upstream.client;
-    const list = lists.get(`${baseURL} ${apiKey}`) ?? listModels(upstream, signal);
-    lists.set(`${baseURL} ${apiKey}`, list);
-    return list;
-  };
-  return Promise.all(
-    models.map(async (model) => {
-      const upstream = upstreams[model.capability];
-      return upstream.available ? { ...model, ...(await verifyOne(upstream, listOf(upstream))) } : model;
-    }),
-  );
+async function withChoices(model: ModelOutput, context: ToolContext): Promise<ModelOutput> {
+  const upstream = context.upstreams[model.capability];
+  return upstream.available && model.available ? { ...model, ...(await choicesOf(model.capability, upstream, context)) } : model;
+}
+
+async function withVerification(model: ModelOutput, context: ToolContext): Promise<ModelOutput> {
+  const upstream = context.upstreams[model.capability];
+  return upstream.available ? { ...model, ...(await verifyOne(upstream, context)) } : model;
 }
 
 /** A model list that cannot be read is reported, not thrown: the rest of the result is still useful. */
-async function verifyOne(upstream: Upstream, list: Promise<ListedModel[]>): Promise<Partial<ModelOutput>> {
+async function verifyOne(upstream: Upstream, { models, signal }: ToolContext): Promise<Partial<ModelOutput>> {
   try {
-    const found = (await list).find(({ id }) => id === upstream.model);
+    const list = await models.list(upstream, { timeoutMs: VERIFY_WAIT_MS, signal });
+    const found = list.find(({ id }) => id === upstream.model);
     if (found) return { exists: true, ...(found.shutdown_date && { shutdown_date: found.shutdown_date }) };
     if (upstream.provider === 'azure')
       return { verify_problem: 'Azure lists base models, and none of them has the name of this deployment.' };
     return { exists: false };
   } catch (error) {
+    if (error instanceof TimeLimitError) return { verify_problem: 'The upstream has not listed its models in time.' };
     if (error instanceof GatewayError && error.failure.kind !== 'cancelled') return { verify_problem: error.message };
     throw error;
   }

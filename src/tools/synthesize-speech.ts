@@ -6,6 +6,8 @@ import { requireUpstream } from '../openai/call-upstream.ts';
 import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import { timeUpstream } from './measures.ts';
+import { modelWarning } from './model-warning.ts';
 import { resourceLinks, storeBilled, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
 
@@ -73,6 +75,8 @@ export const synthesizeSpeech = defineTool({
     }
     const voice = input.voice ?? DEFAULT_VOICE;
     const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
+    const characters = [...input.input].length;
+    context.measure({ model, characters });
     const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
     const work = createAndStore(upstream, request, context).finally(admitted.release);
     const { format, file } = await context.finish(work);
@@ -81,8 +85,9 @@ export const synthesizeSpeech = defineTool({
       format: format.name,
       model,
       voice: typeof voice === 'string' ? voice : voice.id,
-      characters: [...input.input].length,
+      characters,
       ...(format === PCM && PCM_SAMPLES),
+      ...modelWarning(context, upstream, model, file.warning),
     };
   },
 
@@ -95,7 +100,8 @@ export const synthesizeSpeech = defineTool({
 /** Stores the audio as it arrives. Detects the format from the first bytes, as the response's content type is unreliable. */
 async function createAndStore(upstream: Upstream, request: SpeechRequest, context: ToolContext) {
   const { media } = context;
-  const { head, reader, contentType } = await createSpeech(upstream, request, HEAD_BYTES, context.signal);
+  const speech = await timeUpstream(context, () => createSpeech(upstream, request, HEAD_BYTES, context.signal));
+  const { head, reader, contentType } = speech;
   const format = request.response_format === 'pcm' ? recognisePcm(head, contentType) : recogniseAudio(head);
   if (!format) {
     await reader.cancel();

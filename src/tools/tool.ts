@@ -3,8 +3,10 @@ import { z } from 'zod';
 import type { Admission } from '../admission.ts';
 import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
+import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 import type { Clock } from '../ports.ts';
+import type { Measure } from './measures.ts';
 
 const MODEL_RULE = 'must be a name of at most 200 visible ASCII characters without spaces';
 
@@ -25,6 +27,7 @@ export function omitUndefined(args: object) {
 /** What tools depend on; created once, by `gateway.ts`. */
 export type ToolServices = Readonly<{
   upstreams: Upstreams;
+  models: ModelCatalog;
   media: MediaStore;
   admission: Admission;
   /** Reads an image from a URL returned by an upstream. */
@@ -46,6 +49,8 @@ export type ToolContext = ToolServices &
     requestId: string;
     /** Logs an event with the id of this call. */
     log: (event: string, fields: Record<string, unknown>) => void;
+    /** Adds to what the log says about this call. */
+    measure: Measure;
     /** Whether the client has asked for progress. */
     wantsProgress: boolean;
     /** Reports progress, if the client has asked for it. */

@@ -1,7 +1,7 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import { describe, expect, test } from 'vitest';
 import { startProgress } from '../../src/mcp/progress.ts';
-import { createTestApp, readAnswer } from '../support.ts';
+import { createTestApp, readAnswer, testEnvironment } from '../support.ts';
 
 type Step = { progressToken: string; progress: number; message: string };
 
@@ -52,7 +52,8 @@ test('no progress without a token', async () => {
 });
 
 test('no progress after the result', async () => {
-  const app = createTestApp();
+  // Without a key there is no upstream to ask.
+  const app = createTestApp(testEnvironment({ OPENAI_API_KEY: '', OPENAI_BASE_URL: '' }));
   const { steps } = await callWithProgress(app, 'list_supported_models', {}, 'token');
   expect(steps).toEqual([]);
 });

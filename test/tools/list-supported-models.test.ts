@@ -1,28 +1,41 @@
 import { expect, inject, test } from 'vitest';
-import { createTestApp, newAccount, testEnvironment } from '../support.ts';
+import { createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+
+/** Reaches the stand-in only, and waits for it however long it takes. */
+function offlineRuntime() {
+  const { fetch, sleep } = testRuntime({}, 1);
+  return testRuntime({
+    fetch: (input, init) => (String(input).startsWith(inject('openaiUrl')) ? fetch(input, init) : Promise.reject(new TypeError('offline'))),
+    timeLimit: (ms, signal) => sleep(ms * 60, signal),
+  });
+}
+
+type ModelEntry = { capability: string; choices?: object[] };
 
 async function list(env = testEnvironment(), args: object = {}) {
-  const app = createTestApp(env);
+  const app = createTestApp(env, offlineRuntime());
   const { structuredContent } = await app.call('list_supported_models', args);
-  const models: { capability: string }[] = structuredContent.models;
-  const byCapability = Object.fromEntries(models.map((model) => [model.capability, model])) as Record<
+  const models: ModelEntry[] = structuredContent.models;
+  const byCapability = Object.fromEntries(models.map((model) => [model.capability, model])) as unknown as Record<
     'chat' | 'image' | 'audio' | 'video',
-    object
+    ModelEntry
   >;
   return { ...byCapability, storage: structuredContent.storage, requests: await app.requests() };
 }
 
-test('each capability has its tool, model and host, and nothing is asked of the upstream', async () => {
+test('each capability has its tool, model, host and choices, from one request', async () => {
   const endpoint_host = new URL(inject('openaiUrl')).host;
   const common = { provider: 'compatible', endpoint_host, available: true };
-  expect(await list()).toEqual({
-    chat: { capability: 'chat', tool: 'chat_completion', model: 'gpt-6-luna', ...common },
-    image: { capability: 'image', tool: 'generate_image', model: 'gpt-image-2', ...common },
-    audio: { capability: 'audio', tool: 'synthesize_speech', model: 'gpt-4o-mini-tts', ...common },
-    video: { capability: 'video', tool: 'generate_video', model: 'sora-2', ...common },
+  const { requests, ...listed } = await list();
+  const sora = { model: 'sora-2', default: true, hints: ['fast', 'cheap'] };
+  expect(listed).toEqual({
+    chat: { capability: 'chat', tool: 'chat_completion', model: 'gpt-6-luna', choices: expect.any(Array), ...common },
+    image: { capability: 'image', tool: 'generate_image', model: 'gpt-image-2', choices: expect.any(Array), ...common },
+    audio: { capability: 'audio', tool: 'synthesize_speech', model: 'gpt-4o-mini-tts', choices: expect.any(Array), ...common },
+    video: { capability: 'video', tool: 'generate_video', model: 'sora-2', choices: [sora], ...common },
     storage: { configured: true },
-    requests: [],
   });
+  expect(requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/models']);
 });
 
 test('OpenAI without a key is not available, and says which variable is missing', async () => {
@@ -90,7 +103,9 @@ const azure = () =>
   });
 
 test('Azure has deployments, and no video', async () => {
-  const { chat, video } = await list(azure());
+  const { chat, video, requests } = await list(azure());
+  expect(requests).toEqual([]);
+  expect(chat.choices).toEqual([{ model: 'team-chat', default: true }]);
   expect(chat).toMatchObject({ provider: 'azure', deployment: 'team-chat', available: true });
   expect(chat).not.toHaveProperty('model');
   expect(video).toMatchObject({ provider: 'azure', available: false, reason: expect.stringContaining('OPENAI_VIDEO_BASE_URL') });
@@ -105,6 +120,8 @@ test('one capability on another server', async () => {
     model: 'movie-1',
     endpoint_host: 'video.example.com',
     available: true,
+    choices: [{ model: 'movie-1', default: true }],
+    choices_problem: expect.stringContaining('video.example.com'),
   });
   expect(chat).toMatchObject({ provider: 'azure' });
 });

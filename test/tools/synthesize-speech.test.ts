@@ -74,7 +74,8 @@ describe('what comes back', () => {
   ])('%s that can be played, with its own type and ending', async (response_format, content_type, format) => {
     const { structuredContent } = await createTestApp().call('synthesize_speech', { ...SPEECH, response_format });
     const { type, bytes } = await read(structuredContent.url);
-    expect(structuredContent).toEqual({
+    // Whether its model is about to retire depends on the date.
+    expect({ ...structuredContent, warning: undefined }).toEqual({
       url: expect.stringMatching(new RegExp(`/audio/\\d{4}/\\d{2}/\\d{2}/[\\w-]{36}\\.${response_format}$`)),
       content_type,
       bytes: bytes.byteLength,
@@ -125,7 +126,7 @@ describe('what comes back', () => {
       'synthesize_speech',
       SPEECH,
     );
-    expect(content).toEqual([
+    expect(content.slice(0, 2)).toEqual([
       { type: 'text', text: expect.stringContaining(structuredContent.url) },
       {
         type: 'resource_link',
