@@ -27,8 +27,9 @@ export const chatCompletion = defineTool({
   description:
     'Ask a language model. Pass prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable response in json. Each call is billed.',
   activity: 'generating text',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,
+  aliases: { max_tokens: 'max_completion_tokens' },
   output: chatOutput,
 
   async handler(input, context) {

@@ -21,7 +21,7 @@ const CALL_AGAIN_SECONDS = 20;
 /** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
-const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
+const LENGTH = `must be a whole number from 1 to ${MAX_SECONDS}`;
 
 const VIDEO_ID_RULE = 'must be a video id: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
 
@@ -43,7 +43,9 @@ const videoInput = z
       .describe('Instead of prompt: continues a video already started. Free.'),
     model: modelArgument,
     seconds: z
-      .union([z.int(LENGTH).min(1, LENGTH).max(MAX_SECONDS, LENGTH), z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|120)$/, LENGTH)], LENGTH)
+      .int(LENGTH)
+      .min(1, LENGTH)
+      .max(MAX_SECONDS, LENGTH)
       .transform(String)
       .optional()
       .describe('Length in seconds: 4, 8 or 12; some servers allow others.'),

@@ -7,9 +7,10 @@ import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { resourceLinks, storeBilled, storedFile } from './stored-file.ts';
-import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, omitUndefined, publishedAs, type ToolContext } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
+const MAX_VOICE_CHARACTERS = 200;
 const DEFAULT_VOICE = 'alloy';
 /** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
@@ -34,9 +35,10 @@ const text = (what: string) =>
 const speechInput = z.strictObject({
   input: text('What to say'),
   voice: z
-    .union([z.string().min(1).max(200), z.strictObject({ id: z.string().min(1).max(200) })], {
-      error: 'expected the name of a voice, or {id} for a custom one',
+    .union([z.string().min(1).max(MAX_VOICE_CHARACTERS), z.strictObject({ id: z.string().min(1).max(MAX_VOICE_CHARACTERS) })], {
+      error: 'must be the name of a voice, or {id} for a custom one',
     })
+    .meta(publishedAs({ type: 'string', maxLength: MAX_VOICE_CHARACTERS }))
     .optional()
     .describe(
       'alloy, ash, ballad, cedar, coral, echo, fable, marin, nova, onyx, sage, shimmer, verse, another name, or {id}. Default: alloy.',
