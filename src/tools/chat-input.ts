@@ -23,7 +23,7 @@ const message = z
   .strictObject({
     role: z.enum(['system', 'developer', 'user', 'assistant']),
     content: content.meta(publishedAs({ type: 'string' })).optional(),
-    image_urls: z.array(imageUrl).optional().describe('http(s) or data: URLs of images for a user message.'),
+    image_urls: z.array(imageUrl).optional().describe('http(s) or data: URLs of images to look at, in user messages only.'),
   })
   .refine((given) => given.content !== undefined || (given.image_urls ?? []).length > 0, {
     path: ['content'],
@@ -66,7 +66,7 @@ const namedSchema = z.strictObject({
 const jsonSchema = z
   .preprocess((value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    if ('type' in value && value.type === 'json_schema') return 'json_schema' in value ? value.json_schema : undefined;
+    if ('type' in value && value.type === 'json_schema') return 'json_schema' in value ? value.json_schema : {};
     return 'schema' in value ? value : { schema: value };
   }, namedSchema)
   .meta(publishedAs({ type: 'object', additionalProperties: true }));
@@ -82,14 +82,14 @@ const penalty = (what: string) => z.number().min(-2).max(2).optional().describe(
 export const chatInput = z
   .strictObject({
     prompt: z.string().min(1).optional().describe('The question or task. Pass either prompt or messages.'),
-    messages: z.array(message).min(1).optional().describe('The conversation, oldest first; image_url parts in user messages only.'),
+    messages: z.array(message).min(1).optional().describe('A conversation instead of prompt, oldest message first.'),
     system_prompt: z.string().min(1).optional().describe('Instructions placed before the conversation.'),
     model: modelArgument,
     json_mode: z.boolean().optional().describe('Respond with one JSON object, also returned parsed in json.'),
     json_schema: jsonSchema
       .optional()
-      .describe('JSON Schema the response must follow, bare or as {name, schema, strict}; the parsed response is in json.'),
-    temperature: z.number().min(0).max(2).optional().describe('0 to 2. Reasoning models reject it.'),
+      .describe('JSON Schema that the response must follow, also as {name, schema, strict}; the parsed response is in json.'),
+    temperature: z.number().min(0).max(2).optional().describe('0 (focused) to 2 (varied). Reasoning models reject it.'),
     top_p: z.number().min(0).max(1).optional().describe('0 to 1: nucleus sampling.'),
     frequency_penalty: penalty('repeats itself less'),
     presence_penalty: penalty('changes the topic more'),
@@ -100,9 +100,15 @@ export const chatInput = z
       .record(z.string().regex(/^\d+$/, 'must be a token id'), z.int().min(-100).max(100))
       .optional()
       .describe('Token id to bias, -100 to 100.'),
-    reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).optional().describe('How long to think.'),
+    reasoning_effort: z
+      .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+      .optional()
+      .describe('How long to think: low is fast and cheap; high and above for hard problems. Thinking is billed as output.'),
     verbosity: z.enum(['low', 'medium', 'high']).optional().describe('Length of the response.'),
-    service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).optional().describe('Processing tier.'),
+    service_tier: z
+      .enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast'])
+      .optional()
+      .describe('Processing tier: flex is cheaper and slower, priority and fast the opposite.'),
     store: z.boolean().optional().describe("Keep the response in the OpenAI account's log."),
     safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
     metadata: z

@@ -30,7 +30,7 @@ export const listSupportedModels = defineTool({
   name: 'list_supported_models',
   title: 'List supported models',
   description:
-    'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Free. Call it before choosing a model, or after a "not configured" error.',
+    'Show which model serves chat, images, audio and video here, whether each is available and, if not, why. Use it before choosing a model, or after a "not configured" error; not before every call, as each tool has a default model. Example: {"verify": true}. Free.',
   activity: 'querying the upstreams',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({

@@ -15,7 +15,7 @@ export const modelArgument = z
   // Only dots would allow path traversal.
   .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
-  .describe('Model, or Azure deployment.');
+  .describe('Model, or Azure deployment; list_supported_models shows the default.');
 
 export const PUBLISHED = 'published';
 
