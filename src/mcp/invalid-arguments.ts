@@ -22,7 +22,22 @@ type Path = readonly PropertyKey[];
 type Problem = () => string;
 
 function* problemsOf(issues: readonly z.core.$ZodIssue[], parents: Path, declared: DeclaredArguments): Generator<Problem> {
-  for (const issue of issues) yield* describeIssue(issue, [...parents, ...issue.path], declared);
+  for (const [index, issue] of issues.entries()) {
+    if (!isRepeated(issue, issues[index - 1], issues[index + 1])) yield* describeIssue(issue, [...parents, ...issue.path], declared);
+  }
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Whether the issue beside it says more: that the value has another type, or a bound that is narrower. */
+function isRepeated(issue: Issue, before: Issue | undefined, after: Issue | undefined): boolean {
+  const isBound = issue.code === 'too_small' || issue.code === 'too_big';
+  if (!isBound) return false;
+  return (before?.code === 'invalid_type' && isSamePath(issue, before)) || (after?.code === issue.code && isSamePath(issue, after));
+}
+
+function isSamePath(one: Issue, other: Issue): boolean {
+  return one.path.length === other.path.length && one.path.every((key, index) => key === other.path[index]);
 }
 
 function* describeIssue(issue: z.core.$ZodIssue, path: Path, declared: DeclaredArguments): Generator<Problem> {

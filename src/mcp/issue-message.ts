@@ -14,7 +14,9 @@ const TYPES: Readonly<Record<string, string>> = {
 export const issueMessage: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined ? 'is required' : `must be ${TYPES[issue.expected] ?? 'something else'}, not ${typeOf(issue.input)}`;
+      return issue.input === undefined
+        ? 'is required'
+        : `must be ${TYPES[issue.expected] ?? 'something else'}, not ${issue.expected === 'int' ? 'a fraction' : typeOf(issue.input)}`;
     case 'invalid_value':
       return `${issue.input === undefined ? 'is required:' : 'must be'} ${oneOf(issue.values)}`;
     case 'too_small':
@@ -41,6 +43,5 @@ function oneOf(values: readonly unknown[]): string {
 function typeOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'number') return Number.isInteger(value) ? 'a number' : 'a fraction';
   return Array.isArray(value) ? 'a list' : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`;
 }
