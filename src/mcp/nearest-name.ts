@@ -1,9 +1,8 @@
-/** Longer names are not compared: no argument has one. */
-const MAX_CHARACTERS = 40;
+import { MAX_NAME_CHARACTERS } from '../limits.ts';
 
 /** The known name that a misspelled one most likely means; written otherwise (`topP`) it is still the same. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  if (name.length > MAX_CHARACTERS) return undefined;
+  if (name.length > MAX_NAME_CHARACTERS) return undefined;
   const plain = withoutStyle(name);
   let nearest: string | undefined;
   // Up to a third of the characters may differ.

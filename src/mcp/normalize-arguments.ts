@@ -13,8 +13,6 @@ export type DeclaredArguments = Readonly<{ schema: PlainSchema; aliases: Readonl
 
 /** What is taken as a number: no exponents, no hexadecimal, no more digits than a double holds. */
 const NUMBER = /^[+-]?\d{1,15}(\.\d{1,15})?$/;
-/** Longer texts are no number, no boolean and no option. */
-const MAX_SCALAR_CHARACTERS = 40;
 
 /**
  * Rewrites what models and clients commonly get wrong to what they mean, wherever there is only one meaning; all else
@@ -50,12 +48,14 @@ function isOptional(name: string, { properties = {}, required = [] }: PlainSchem
 function normalize(value: unknown, schema: PlainSchema): unknown {
   if (schema.type === 'object') return isRecord(value) ? normalizeObject(value, schema) : value;
   if (schema.type === 'array') return normalizeArray(value, schema.items ?? {});
-  return typeof value === 'string' && value.length <= MAX_SCALAR_CHARACTERS ? normalizeText(value, schema) : value;
+  return typeof value === 'string' ? normalizeText(value, schema) : value;
 }
 
-/** In nested objects `""` may be meant, as the content of a message. */
+/** In nested objects `""` may be meant as text, such as the content of a message. */
 function normalizeObject(value: Readonly<Record<string, unknown>>, schema: PlainSchema): unknown {
-  const entries = Object.entries(value).filter(([name, child]) => child !== null || !isOptional(name, schema));
+  const isUnset = (name: string, child: unknown) =>
+    (child === null || (child === '' && propertyOf(schema, name).type !== 'string')) && isOptional(name, schema);
+  const entries = Object.entries(value).filter(([name, child]) => !isUnset(name, child));
   return Object.fromEntries(entries.map(([name, child]) => [name, normalize(child, propertyOf(schema, name))]));
 }
 

@@ -42,9 +42,8 @@ function hasImages(given: { content?: Content | undefined; image_urls?: string[]
 
 function withImages(given: Content, urls: readonly string[]): Content {
   if (urls.length === 0) return given;
-  const text = given === '' ? [] : [{ type: 'text' as const, text: given as string }];
-  const parts = Array.isArray(given) ? given : text;
-  return [...parts, ...urls.map((url) => ({ type: 'image_url' as const, image_url: { url } }))];
+  const text = typeof given === 'string' ? [{ type: 'text' as const, text: given }] : given;
+  return [...(given === '' ? [] : text), ...urls.map((url) => ({ type: 'image_url' as const, image_url: { url } }))];
 }
 
 export type ChatMessage = z.output<typeof message>;

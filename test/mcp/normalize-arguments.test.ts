@@ -37,6 +37,7 @@ describe('rewritten', () => {
     ['an alias of an argument that is unset', { total: 8, count: null }, { count: 8 }],
     ['an alias that is unset', { total: null, count: 8 }, { count: 8 }],
     ['values of a map', { bias: { 50256: '-100' } }, { bias: { 50256: -100 } }],
+    ['"" for a nested list', { messages: [{ role: 'user', content: '', urls: '' }] }, { messages: [{ role: 'user', content: '' }] }],
     ['nested values', { messages: [{ role: 'user', content: null, urls: 'x' }] }, { messages: [{ role: 'user', urls: ['x'] }] }],
   ])('%s', (_, args, expected) => {
     expect(normalized(args)).toEqual(expected);

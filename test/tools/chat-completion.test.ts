@@ -80,6 +80,22 @@ describe('what is sent', () => {
     });
   });
 
+  test('what is written otherwise, as it is meant', async () => {
+    const args = { max_tokens: '500', temperature: '0.5', stop: 'END', store: 'false', verbosity: 'High', logit_bias: { 50256: '-100' } };
+    expect(await sent({ prompt: 'Hello', model: 'gpt-4.1', system_prompt: null, messages: '', seed: null, metadata: '', ...args })).toEqual(
+      {
+        model: 'gpt-4.1',
+        messages: [{ role: 'user', content: 'Hello' }],
+        max_completion_tokens: 500,
+        temperature: 0.5,
+        stop: ['END'],
+        store: false,
+        verbosity: 'high',
+        logit_bias: { 50256: -100 },
+      },
+    );
+  });
+
   test('all of them together', async () => {
     expect(await sent({ prompt: 'Hello', model: 'gpt-4.1', ...PASSED_ON })).toMatchObject(PASSED_ON);
   });
