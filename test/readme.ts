@@ -10,7 +10,7 @@ import type { Tool } from '../src/tools/tool.ts';
 type Schema = {
   type?: string;
   enum?: readonly string[];
-  anyOf?: readonly Schema[];
+  items?: Schema;
   description?: string;
 };
 
@@ -36,7 +36,7 @@ function table(tool: Tool): string {
 
 function typeOf(schema: Schema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
-  if (schema.anyOf) return schema.anyOf.map(typeOf).join(' or ');
+  if (schema.items?.type) return `array of ${schema.items.type}s`;
   return schema.type ?? 'any';
 }
 

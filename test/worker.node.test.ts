@@ -22,7 +22,7 @@ test('workerd shares a model list between requests, even when the client of the 
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
   const list = async (signal: AbortSignal | null = null) => {
     const { result } = await readAnswer(await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body, signal }));
-    const { models } = result?.structuredContent as { models: { choices?: object[] }[] };
+    const { models } = (result?.structuredContent ?? { models: [] }) as { models: { choices?: object[] }[] };
     return models[0]?.choices ?? [];
   };
   await queueFaults(account, [{ hold: 'all' }]);

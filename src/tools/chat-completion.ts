@@ -28,10 +28,11 @@ export const chatCompletion = defineTool({
   name: 'chat_completion',
   title: 'Chat completion',
   description:
-    'Ask a language model. Pass prompt (or messages for a conversation with images). Set json_mode or json_schema for a machine-readable response in json. Each call is billed.',
+    'Ask another language model. Use it for a second opinion from a different model, to look at images you cannot see, for JSON that follows a schema, or to hand many small tasks to a cheaper model; not for what you can answer yourself. It knows nothing of your conversation: put all it needs into prompt (or messages). Example: {"prompt": "Review this SQL migration for data loss: …", "reasoning_effort": "high"}. Billed by the token, usually far less than an image.',
   activity: 'generating text',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: chatInput,
+  aliases: { max_tokens: 'max_completion_tokens' },
   output: chatOutput,
 
   async handler(input, context) {

@@ -26,10 +26,17 @@ const imageInput = z
       .string()
       .regex(/^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$/, 'must be auto or WIDTHxHEIGHT in pixels, such as 1024x1024')
       .optional()
-      .describe('auto, or WIDTHxHEIGHT in pixels: 1024x1024, 1536x1024, 1024x1536, …'),
-    quality: z.enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd']).optional().describe('Higher costs more.'),
+      .describe(
+        'auto, or WIDTHxHEIGHT in pixels: 1024x1024 (square), 1536x1024 (landscape), 1024x1536 (portrait), … More pixels cost more.',
+      ),
+    quality: z
+      .enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd'])
+      .optional()
+      .describe(
+        'low: fast, cheap drafts. medium: everyday use. high and above: fine detail and small text, at several times the cost. standard, hd: older models. Default: auto, the model decides.',
+      ),
     background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent requires png or webp.'),
-    moderation: z.enum(['auto', 'low']).optional().describe('How strictly content is filtered.'),
+    moderation: z.enum(['auto', 'low']).optional().describe('Content filter: low is less strict.'),
     output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
     output_compression: z.int().min(0).max(100).optional().describe('0 to 100%, for jpeg and webp.'),
     style: z.enum(['vivid', 'natural']).optional().describe('For older models; GPT image models reject it.'),
@@ -62,7 +69,7 @@ export const generateImage = defineTool({
   name: 'generate_image',
   title: 'Generate image',
   description:
-    'Generate images from a text prompt. They are stored, and their URLs returned. Can take several minutes. Each image is billed.',
+    'Generate images from a text prompt; they are stored, and their URLs returned. Use it for pictures and illustrations; not for charts and diagrams, which code draws exactly, nor to edit an existing image. Example: {"prompt": "A lighthouse in a storm, oil painting", "size": "1536x1024", "quality": "low"}. Takes seconds to minutes. Each image is billed: more than a chat or speech call, far less than a video.',
   activity: 'generating image',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: imageInput,

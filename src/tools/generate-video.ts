@@ -24,7 +24,7 @@ const CALL_AGAIN_SECONDS = 20;
 /** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
-const LENGTH = `expected a whole number from 1 to ${MAX_SECONDS}`;
+const LENGTH = `must be a whole number from 1 to ${MAX_SECONDS}`;
 
 const VIDEO_ID_RULE = 'must be a video id: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
 
@@ -46,15 +46,19 @@ const videoInput = z
       .describe('Instead of prompt: continues a video already started. Free.'),
     model: modelArgument,
     seconds: z
-      .union([z.int(LENGTH).min(1, LENGTH).max(MAX_SECONDS, LENGTH), z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|120)$/, LENGTH)], LENGTH)
+      .int(LENGTH)
+      .min(1, LENGTH)
+      .max(MAX_SECONDS, LENGTH)
       .transform(String)
       .optional()
-      .describe('Length in seconds: 4, 8 or 12; some servers allow others.'),
+      .describe('Length: 4, 8 or 12; some servers allow others. Twice the length costs twice as much.'),
     size: z
       .string()
       .regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, 'must be WIDTHxHEIGHT in pixels, such as 1280x720')
       .optional()
-      .describe('WIDTHxHEIGHT in pixels: 1280x720, 720x1280, 1792x1024 or 1024x1792.'),
+      .describe(
+        'WIDTHxHEIGHT in pixels: 1280x720 (landscape), 720x1280 (portrait); 1792x1024 and 1024x1792 are sharper and may cost more.',
+      ),
     input_reference_url: z.string().max(2048).optional().describe('https URL of an image for the first frame, on an allowed host.'),
     wait_seconds: z.number().min(0).max(600).optional().describe('How long this call may wait: 0 to 600 s. Default: 45.'),
     include_spritesheet: z.boolean().optional().describe('Also store the spritesheet.'),
@@ -90,7 +94,7 @@ export const generateVideo = defineTool({
   name: 'generate_video',
   title: 'Generate video',
   description:
-    'Generate a video from a prompt; it is stored, and its URL returned. Takes minutes and is billed. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with only that video_id, which is free. Never repeat the prompt to get a video already started.',
+    'Generate a short video from a prompt; it is stored, and its URL returned. Use it only when motion is wanted; for a still picture call generate_image. Example: {"prompt": "Waves around a lighthouse, slow aerial shot", "seconds": 4}. Takes minutes and is by far the most expensive tool: billed by the second, one video costs as much as many images. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with only that video_id, which is free. Never repeat the prompt to get a video already started.',
   activity: 'generating video',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: videoInput,

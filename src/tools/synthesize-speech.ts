@@ -9,9 +9,10 @@ import type { Upstream } from '../openai/upstreams.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning } from './model-warning.ts';
 import { resourceLinks, storeBilled, storedFile } from './stored-file.ts';
-import { defineTool, modelArgument, omitUndefined, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, omitUndefined, publishedAs, type ToolContext } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
+const MAX_VOICE_CHARACTERS = 200;
 const DEFAULT_VOICE = 'alloy';
 /** Memory held by an upload: one block. */
 const UPLOAD_BYTES = 4 * 1024 * 1024;
@@ -36,9 +37,10 @@ const text = (what: string) =>
 const speechInput = z.strictObject({
   input: text('What to say'),
   voice: z
-    .union([z.string().min(1).max(200), z.strictObject({ id: z.string().min(1).max(200) })], {
-      error: 'expected the name of a voice, or {id} for a custom one',
+    .union([z.string().min(1).max(MAX_VOICE_CHARACTERS), z.strictObject({ id: z.string().min(1).max(MAX_VOICE_CHARACTERS) })], {
+      error: 'must be the name of a voice, or {id} for a custom one',
     })
+    .meta(publishedAs({ type: 'string', maxLength: MAX_VOICE_CHARACTERS }))
     .optional()
     .describe(
       'alloy, ash, ballad, cedar, coral, echo, fable, marin, nova, onyx, sage, shimmer, verse, another name, or {id}. Default: alloy.',
@@ -52,7 +54,8 @@ const speechInput = z.strictObject({
 export const synthesizeSpeech = defineTool({
   name: 'synthesize_speech',
   title: 'Synthesize speech',
-  description: 'Turn text into speech. The audio file is stored, and its URL returned. Each call is billed.',
+  description:
+    'Turn text into speech; the audio file is stored, and its URL returned. Use it for narration and voice messages; not for music or sound effects, nor to transcribe. Example: {"input": "Welcome aboard.", "voice": "marin", "instructions": "Calm and friendly."}. Billed by length: more than chat about the same text, usually less than an image.',
   activity: 'synthesizing speech',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: speechInput,

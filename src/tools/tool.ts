@@ -17,7 +17,17 @@ export const modelArgument = z
   // Only dots would allow path traversal.
   .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
-  .describe('Model, or Azure deployment.');
+  .describe('Model, or Azure deployment; list_supported_models shows the default.');
+
+export const PUBLISHED = 'published';
+
+/**
+ * Metadata for an argument that accepts several forms: the plain JSON Schema that `tools/list` shows instead, as some
+ * clients and model providers reject unions.
+ */
+export function publishedAs(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { [PUBLISHED]: schema };
+}
 
 /** Only the arguments the caller has set, as nothing else is sent upstream. */
 export function omitUndefined(args: object) {
@@ -70,6 +80,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   activity: string;
   annotations: ToolAnnotations;
   input: Input;
+  /** Names that models confuse with those of arguments, and the arguments they mean. */
+  aliases?: Readonly<Record<string, string>>;
   output: Output;
   /** Does the work. Throws a `GatewayError` for every failure it knows. */
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;

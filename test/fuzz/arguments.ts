@@ -4,9 +4,6 @@ import fc from 'fast-check';
 export type Schema = Readonly<{
   type?: string;
   enum?: readonly unknown[];
-  const?: unknown;
-  anyOf?: readonly Schema[];
-  oneOf?: readonly Schema[];
   properties?: Readonly<Record<string, Schema>>;
   additionalProperties?: Schema | boolean;
   required?: readonly string[];
@@ -58,10 +55,7 @@ export function argumentsOf(schema: Schema): fc.Arbitrary<unknown> {
 }
 
 function near(schema: Schema): fc.Arbitrary<unknown> {
-  if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
-  const branches = schema.anyOf ?? schema.oneOf;
-  if (branches) return fc.oneof(...branches.map(argumentsOf));
   switch (schema.type) {
     case 'string':
       return nearText(schema);
@@ -93,8 +87,31 @@ function nearNumber({ minimum = -1_000, maximum = 1_000, type }: Schema): fc.Arb
   return fc.oneof({ weight: 3, arbitrary: inside }, { weight: 1, arbitrary: edges }, { weight: 1, arbitrary: number });
 }
 
+const part = fc.oneof(
+  fc.record({ type: fc.constant('text'), text }),
+  fc.record({
+    type: fc.constant('image_url'),
+    image_url: fc.record({ url: text, detail: fc.constantFrom('low', 'x') }, { requiredKeys: [] }),
+  }),
+  anyValue,
+);
+const namedSchema = fc.record({ name: text, schema: fc.dictionary(text, fc.jsonValue()), strict: fc.boolean() }, { requiredKeys: [] });
+/** Forms of arguments that are taken, but stand in no published schema. */
+const FORMS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  content: fc.array(part, { maxLength: MAX_ITEMS }),
+  voice: fc.record({ id: text }),
+  json_schema: fc.oneof(namedSchema, fc.record({ type: fc.constant('json_schema'), json_schema: namedSchema })),
+  stop: text,
+  seconds: number.map(String),
+};
+
+function nearField(name: string, schema: Schema): fc.Arbitrary<unknown> {
+  const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+  return form ? fc.oneof(argumentsOf(schema), form) : argumentsOf(schema);
+}
+
 function nearObject({ properties = {}, required = [], additionalProperties }: Schema): fc.Arbitrary<unknown> {
-  const fields = Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, argumentsOf(property)]));
+  const fields = Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, nearField(name, property)]));
   const known = fc.record(fields, { requiredKeys: required.filter((name) => name in fields) });
   const extra = typeof additionalProperties === 'object' ? argumentsOf(additionalProperties) : anyValue;
   const withExtra = fc

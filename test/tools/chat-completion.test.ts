@@ -49,6 +49,23 @@ describe('what is sent', () => {
     expect(await sent({ messages: MESSAGES })).toEqual({ model: 'gpt-6-luna', messages: MESSAGES });
   });
 
+  test('messages with image_urls, as parts', async () => {
+    const images = ['https://example.com/a.png', 'data:image/png;base64,AA=='];
+    const parts = images.map((url) => ({ type: 'image_url', image_url: { url } }));
+    const messages = [
+      { role: 'user', content: 'Which is older?', image_urls: images },
+      { role: 'user', image_urls: images },
+      { role: 'user', content: [{ type: 'text', text: 'And now?' }], image_urls: images[0] },
+      { role: 'assistant', content: 'The first.', image_urls: null },
+    ];
+    expect((await sent({ messages })).messages).toEqual([
+      { role: 'user', content: [{ type: 'text', text: 'Which is older?' }, ...parts] },
+      { role: 'user', content: parts },
+      { role: 'user', content: [{ type: 'text', text: 'And now?' }, parts[0]] },
+      { role: 'assistant', content: 'The first.' },
+    ]);
+  });
+
   test('the system prompt comes first', async () => {
     expect(await sent({ system_prompt: 'Be kind.', messages: MESSAGES })).toMatchObject({
       messages: [{ role: 'system', content: 'Be kind.' }, ...MESSAGES],
@@ -61,6 +78,22 @@ describe('what is sent', () => {
       messages: [{ role: 'user', content: 'Hello' }],
       [name]: value,
     });
+  });
+
+  test('what is written otherwise, as it is meant', async () => {
+    const args = { max_tokens: '500', temperature: '0.5', stop: 'END', store: 'false', verbosity: 'High', logit_bias: { 50256: '-100' } };
+    expect(await sent({ prompt: 'Hello', model: 'gpt-4.1', system_prompt: null, messages: '', seed: null, metadata: '', ...args })).toEqual(
+      {
+        model: 'gpt-4.1',
+        messages: [{ role: 'user', content: 'Hello' }],
+        max_completion_tokens: 500,
+        temperature: 0.5,
+        stop: ['END'],
+        store: false,
+        verbosity: 'high',
+        logit_bias: { 50256: -100 },
+      },
+    );
   });
 
   test('all of them together', async () => {
@@ -135,13 +168,21 @@ describe('invalid input is reported by name, with what is allowed, and nothing i
   test.each([
     [{}, /prompt: .*messages/],
     [{ prompt: 'a', messages: MESSAGES }, /prompt.*messages/],
-    [{ prompt: '' }, /prompt: .*>=1/],
-    [{ prompt: 5 }, /prompt: .*expected string, received number/],
-    [{ prompt: 'a', max_tokens: 5 }, /max_tokens: .*: prompt, messages, .*max_completion_tokens/],
-    [{ messages: [] }, /messages: .*>=1/],
-    [{ messages: [{ role: 'tool', content: 'a' }] }, /messages\[0\]\.role: .*"system"\|"developer"\|"user"\|"assistant"/],
-    [{ messages: [{ role: 'user' }] }, /messages\[0\]\.content: .*expected string.*or.*expected array/],
-    [{ messages: [{ role: 'user', content: [{ type: 'audio' }] }] }, /messages\[0\]\.content\[0\]\.type: .*'text' \| 'image_url'/],
+    [{ prompt: '' }, /prompt: pass exactly one of prompt and messages/],
+    [{ prompt: 5 }, /prompt: must be a string, not a number/],
+    [{ prompt: 'a', max_tokens: 5, max_completion_tokens: 6 }, /max_tokens: is another name of max_completion_tokens/],
+    [{ prompt: 'a', response_format: {} }, /response_format: unknown argument; allowed: prompt, messages, .*max_completion_tokens/],
+    [{ messages: [] }, /messages: must have at least 1 item/],
+    [{ messages: [{ role: 'tool', content: 'a' }] }, /messages\[0\]\.role: must be one of system, developer, user, assistant/],
+    [{ messages: [{ role: 'user' }] }, /messages\[0\]\.content: is required, unless there are image_urls/],
+    [{ messages: [{ role: 'user', content: 5 }] }, /messages\[0\]\.content: must be a string, or a list of text and image_url parts/],
+    [{ messages: [{ role: 'user', content: '', image_urls: ['file:///etc/passwd'] }] }, /messages\[0\]\.image_urls\[0\]: must be an http/],
+    [{ messages: [{ role: 'system', content: 'a', image_urls: ['https://a'] }] }, /messages\[0\]\.content: images are allowed in user/],
+    [
+      { messages: [{ role: 'user', content: 'a', imageUrl: 'https://a' }] },
+      /messages\[0\]\.imageUrl: unknown argument; did you mean image_urls\?/,
+    ],
+    [{ messages: [{ role: 'user', content: [{ type: 'audio' }] }] }, /messages\[0\]\.content\[0\]\.type: must be one of text, image_url/],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
       /image_url\.url: must be an http\(s\) or data:image URL/,
@@ -149,33 +190,33 @@ describe('invalid input is reported by name, with what is allowed, and nothing i
     [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://' } }] }] }, /image_url\.url: /],
     [
       { messages: [{ role: 'assistant', content: [{ type: 'image_url', image_url: { url: 'https://a' } }] }] },
-      /messages\[0\]\.content: image_url parts are allowed in user messages only/,
+      /messages\[0\]\.content: images are allowed in user messages only/,
     ],
     [{ prompt: 'a', model: '..' }, /model: /],
     [{ prompt: 'a', model: 'two words' }, /model: /],
-    [{ prompt: 'a', temperature: 2.1 }, /temperature: .*<=2/],
-    [{ prompt: 'a', top_p: -0.1 }, /top_p: .*>=0/],
-    [{ prompt: 'a', frequency_penalty: 3 }, /frequency_penalty: .*<=2/],
-    [{ prompt: 'a', max_completion_tokens: 0 }, /max_completion_tokens: .*>=1/],
-    [{ prompt: 'a', max_completion_tokens: 1.5 }, /max_completion_tokens: .*expected int/],
+    [{ prompt: 'a', temperature: 2.1 }, /temperature: must be at most 2/],
+    [{ prompt: 'a', top_p: -0.1 }, /top_p: must be at least 0/],
+    [{ prompt: 'a', frequency_penalty: 3 }, /frequency_penalty: must be at most 2/],
+    [{ prompt: 'a', max_completion_tokens: 0 }, /max_completion_tokens: must be at least 1/],
+    [{ prompt: 'a', max_completion_tokens: 1.5 }, /max_completion_tokens: must be a whole number, not a fraction/],
     [{ prompt: 'a', stop: ['1', '2', '3', '4', '5'] }, /stop: .*1 to 4/],
-    [{ prompt: 'a', stop: 5 }, /stop: .*1 to 4/],
-    [{ prompt: 'a', logit_bias: { x: 1 } }, /logit_bias\.x: /],
-    [{ prompt: 'a', logit_bias: { 5: 0.5 } }, /logit_bias\.5: .*int/],
-    [{ prompt: 'a', logit_bias: { 5: 101 } }, /logit_bias\.5: .*<=100/],
-    [{ prompt: 'a', reasoning_effort: 'huge' }, /reasoning_effort: .*"none"\|"minimal"/],
-    [{ prompt: 'a', json_mode: 'yes' }, /json_mode: .*boolean/],
-    [{ prompt: 'a', json_schema: { name: 'a', schema: 5 } }, /json_schema\.schema: /],
-    [{ prompt: 'a', json_schema: { type: 'json_schema', json_schema: 5 } }, /json_schema: /],
+    [{ prompt: 'a', stop: 5 }, /stop: must be a list, not a number/],
+    [{ prompt: 'a', logit_bias: { x: 1 } }, /logit_bias\.x: the key must be a token id/],
+    [{ prompt: 'a', logit_bias: { 5: 0.5 } }, /logit_bias\.5: must be a whole number/],
+    [{ prompt: 'a', logit_bias: { 5: 101 } }, /logit_bias\.5: must be at most 100/],
+    [{ prompt: 'a', reasoning_effort: 'huge' }, /reasoning_effort: must be one of none, minimal/],
+    [{ prompt: 'a', json_mode: 'yes' }, /json_mode: must be true or false, not a string/],
+    [{ prompt: 'a', json_schema: { name: 'a', schema: 5 } }, /json_schema\.schema: must be an object/],
+    [{ prompt: 'a', json_schema: { type: 'json_schema', json_schema: 5 } }, /json_schema: must be an object/],
     [{ prompt: 'a', json_schema: { name: 'two words', schema: {} } }, /json_schema\.name: .*1 to 64/],
-    [{ prompt: 'a', safety_identifier: 'x'.repeat(65) }, /safety_identifier: .*<=64/],
+    [{ prompt: 'a', safety_identifier: 'x'.repeat(65) }, /safety_identifier: must have at most 64 characters/],
     [
       { prompt: 'a', metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])) },
       /metadata: must have at most 16 pairs/,
     ],
-    [{ prompt: 'a', metadata: { key: 'v'.repeat(513) } }, /metadata\.key: .*<=512/],
-    [{ prompt: 'a', metadata: { ['k'.repeat(65)]: 'v' } }, /metadata\.k+…: .*<=64/],
-    [{ prompt: 'a', metadata: { key: 5 } }, /metadata\.key: .*string/],
+    [{ prompt: 'a', metadata: { key: 'v'.repeat(513) } }, /metadata\.key: must have at most 512 characters/],
+    [{ prompt: 'a', metadata: { ['k'.repeat(65)]: 'v' } }, /metadata\.k+…: the key must have at most 64 characters/],
+    [{ prompt: 'a', metadata: { key: 5 } }, /metadata\.key: must be a string/],
     [[], /params\.arguments .*object/],
     ['text', /params\.arguments .*object/],
     [null, /params\.arguments .*object/],
