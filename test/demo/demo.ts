@@ -3,7 +3,7 @@
  * it ends, with exit code 0 when every call worked.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { startNodeGateway } from '../gateways.ts';
+import { assertPortIsFree, startNodeGateway } from '../gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 
@@ -46,6 +46,7 @@ try {
 }
 
 async function run(): Promise<void> {
+  await assertPortIsFree(Number(process.env.PORT ?? '8000'));
   say('Starting Azurite, the OpenAI stand-in and the gateway …');
   const azurite = await keep(startAzurite());
   const openai = await keep(startOpenAIStandIn());
