@@ -49,8 +49,8 @@ function weaknessOf(key: string | undefined): string | undefined {
 
 /** OpenAI's own host is corrected (`apiBaseUrl`); another server may really have no path. */
 function baseUrlWarning(variable: string, value: string): ConfigProblem[] {
-  if (!/^OPENAI_(\w+_)?BASE_URL$/.test(variable) || !/^https?:\/\/[^/]+\/*$/i.test(value)) return [];
-  if (/[/.]api\.openai\.com\/*$/i.test(value)) return [];
+  if (!/^OPENAI_(\w+_)?BASE_URL$/.test(variable) || !/^https?:\/\/[^/]+\/*(chat\/completions\/*)?$/i.test(value)) return [];
+  if (/^https:\/\/([a-z0-9-]+\.)?api\.openai\.com\//i.test(`${value}/`)) return [];
   return [{ variable, problem: 'has no path; the base URL of an OpenAI-compatible server usually ends in /v1' }];
 }
 

@@ -179,7 +179,7 @@ describe('warnings', () => {
   });
 
   test("a base URL without a path, unless it is OpenAI's", () => {
-    const env = { OPENAI_BASE_URL: 'https://api.openai.com', OPENAI_CHAT_BASE_URL: 'http://localhost:11434/' };
+    const env = { OPENAI_BASE_URL: 'https://api.openai.com', OPENAI_CHAT_BASE_URL: 'http://localhost:11434/chat/completions' };
     expect(warnings(env)).toEqual([{ variable: 'OPENAI_CHAT_BASE_URL', problem: expect.stringContaining('/v1') }]);
   });
 });
