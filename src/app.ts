@@ -3,7 +3,7 @@ import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Gateway, VERSION } from './gateway.ts';
 import { home } from './home/home.ts';
 import { admit } from './http/admit.ts';
-import { authenticate } from './http/authenticate.ts';
+import { authenticate, rejectOAuth } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
@@ -37,6 +37,7 @@ export function createApp(
   );
 
   app.use(checkHost, origin(server.allowedOrigins));
+  rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.
   app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
   // Likewise, so that a flood of calls uses no memory.

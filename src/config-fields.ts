@@ -34,12 +34,38 @@ export const httpUrl = () =>
     return z.NEVER;
   });
 
-/** Accepts the URL of the API or of one operation in place of the resource's: drops everything from /openai on. */
+/** The paths of operations, which belong to a request and not to the base URL; the short ones only after a version. */
+const OPERATION =
+  /\/(chat\/completions|images\/(generations|edits)|audio\/(speech|transcriptions))$|(?<=\/v\d)\/(models|responses|videos)$/;
+
+/** The base URL of an OpenAI-compatible API: drops the path of an operation, and adds the `/v1` that OpenAI's needs. */
+export const apiBaseUrl = () =>
+  httpUrl().transform((text) => {
+    const url = text.replace(OPERATION, '');
+    return /^https:\/\/([a-z0-9-]+\.)?api\.openai\.com$/.test(url) ? `${url}/v1` : url;
+  });
+
+/**
+ * Accepts a bare resource name, and the URL of the API, of one operation or of a Foundry project in place of the
+ * resource's: drops everything from /openai on, and on Foundry's hosts the whole path.
+ */
 export const azureResource = () =>
   z
     .string()
-    .transform((text) => text.split(/\/openai(?=[/?]|$)/)[0])
+    .transform((text) => {
+      if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text)) return `https://${text.toLowerCase()}.openai.azure.com`;
+      const url = /^[a-z0-9.-]+\.azure\.com(\/|$)/i.test(text) ? `https://${text}` : text;
+      return url.replace(/(?<=^https:\/\/[a-z0-9-]{1,63}\.services\.ai\.azure\.com)\/.*$/is, '').split(/\/openai(?=[/?]|$)/)[0];
+    })
     .pipe(httpUrl());
+
+/** `preview` is the name of the v1 API in its preview. Accepts the query parameter (`api-version=…`) as it stands in URLs. */
+export const azureApiVersion = () =>
+  z
+    .string()
+    .toLowerCase()
+    .transform((text) => text.replace(/^\??api-version=/, '').replace(/^preview$/, 'v1'))
+    .pipe(z.string().regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/, 'must be v1 or a date such as 2025-04-01-preview'));
 
 export const pathSegments = () =>
   z

@@ -1,11 +1,26 @@
 import { z } from 'zod';
 import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { parseConnectionString } from './azure/connection-string.ts';
-import { azureResource, flag, hostList, httpUrl, integer, name, originList, pathSegments, token } from './config-fields.ts';
+import {
+  apiBaseUrl,
+  azureApiVersion,
+  azureResource,
+  flag,
+  hostList,
+  httpUrl,
+  integer,
+  name,
+  originList,
+  pathSegments,
+  token,
+} from './config-fields.ts';
+import { findWarnings, rejectedKey } from './config-warnings.ts';
+import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const DEFAULT_HOST = '0.0.0.0';
 type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** All settings from the environment, parsed once. */
@@ -39,12 +54,21 @@ export type StorageSettings =
 /** One problem in the environment: the variable and what is expected. Never the value. */
 export type ConfigProblem = Readonly<{ variable: string; problem: string }>;
 
-export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: readonly ConfigProblem[] };
+/** `warnings`: what is probably a mistake, whether or not there are problems. */
+export type ConfigResult = Readonly<
+  ({ ok: true; config: Config } | { ok: false; problems: readonly ConfigProblem[] }) & { warnings: readonly ConfigProblem[] }
+>;
+
+type ConfigOptions = Readonly<{
+  /** Whether a weak client key is a problem, rather than a warning, when `HOST` is not loopback. */
+  rejectWeakKey?: boolean;
+}>;
 
 /** Every variable the gateway reads. Tests check the documentation and `.dev.vars.example` against these names. */
 export const environmentSchema = z.object({
   MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters'),
-  HOST: z.string().default('0.0.0.0'),
+  MCP_ALLOW_WEAK_KEY: flag().optional(),
+  HOST: z.string().default(DEFAULT_HOST),
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: originList().optional(),
   MCP_ALLOWED_HOSTS: hostList().optional(),
@@ -58,29 +82,25 @@ export const environmentSchema = z.object({
     .default('info'),
 
   OPENAI_API_KEY: token('an API key').optional(),
-  OPENAI_BASE_URL: httpUrl().default('https://api.openai.com/v1'),
+  OPENAI_BASE_URL: apiBaseUrl().default('https://api.openai.com/v1'),
   OPENAI_ORG_ID: name().optional(),
   OPENAI_PROJECT_ID: name().optional(),
   OPENAI_CHAT_MODEL: name().default('gpt-6-luna'),
   OPENAI_IMAGE_MODEL: name().default('gpt-image-2'),
   OPENAI_AUDIO_MODEL: name().default('gpt-4o-mini-tts'),
   OPENAI_VIDEO_MODEL: name().default('sora-2'),
-  OPENAI_CHAT_BASE_URL: httpUrl().optional(),
+  OPENAI_CHAT_BASE_URL: apiBaseUrl().optional(),
   OPENAI_CHAT_API_KEY: token('an API key').optional(),
-  OPENAI_IMAGE_BASE_URL: httpUrl().optional(),
+  OPENAI_IMAGE_BASE_URL: apiBaseUrl().optional(),
   OPENAI_IMAGE_API_KEY: token('an API key').optional(),
-  OPENAI_AUDIO_BASE_URL: httpUrl().optional(),
+  OPENAI_AUDIO_BASE_URL: apiBaseUrl().optional(),
   OPENAI_AUDIO_API_KEY: token('an API key').optional(),
-  OPENAI_VIDEO_BASE_URL: httpUrl().optional(),
+  OPENAI_VIDEO_BASE_URL: apiBaseUrl().optional(),
   OPENAI_VIDEO_API_KEY: token('an API key').optional(),
 
   AZURE_OPENAI_ENDPOINT: azureResource().optional(),
   AZURE_OPENAI_API_KEY: token('an API key').optional(),
-  AZURE_OPENAI_API_VERSION: z
-    .string()
-    .toLowerCase()
-    .regex(/^(v1|\d{4}-\d{2}-\d{2}(-preview)?)$/, 'must be v1 or a date such as 2025-04-01-preview')
-    .default('2025-04-01-preview'),
+  AZURE_OPENAI_API_VERSION: azureApiVersion().default('2025-04-01-preview'),
   AZURE_OPENAI_CHAT_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_IMAGE_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_AUDIO_DEPLOYMENT: name().optional(),
@@ -110,12 +130,27 @@ type Environment = z.output<typeof environmentSchema>;
 
 /**
  * Parses the environment of either runtime. Empty and blank values count as unset, and one pair of quotes around a value
- * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Unknown names and bindings that
- * are not strings are ignored.
+ * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Bindings that are not strings are
+ * ignored, and so are unknown names, except for a warning if they resemble a known one.
  */
-export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult {
+export function loadConfig(env: Readonly<Record<string, unknown>>, { rejectWeakKey = false }: ConfigOptions = {}): ConfigResult {
+  const known = Object.keys(environmentSchema.shape);
+  const values = readValues(env, known);
+  const parsed = environmentSchema.safeParse(values);
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, values));
+  problems.push(...checkCombinations(values));
+  if (parsed.success) problems.push(...checkReadSas(parsed.data));
+  const rejected = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) ? rejectedKey(values) : [];
+  problems.push(...rejected);
+  const isRejected = ({ variable }: ConfigProblem) => rejected.some((problem) => problem.variable === variable);
+  const warnings = findWarnings(env, known, values).filter((warning) => !isRejected(warning));
+  if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data), warnings };
+  return { ok: false, problems, warnings };
+}
+
+function readValues(env: Readonly<Record<string, unknown>>, known: readonly string[]): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const variable of Object.keys(environmentSchema.shape)) {
+  for (const variable of known) {
     const value = env[variable];
     const text =
       typeof value === 'string'
@@ -126,11 +161,7 @@ export function loadConfig(env: Readonly<Record<string, unknown>>): ConfigResult
         : '';
     if (text !== '') values[variable] = text;
   }
-  const parsed = environmentSchema.safeParse(values);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, values));
-  problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkReadSas(parsed.data));
-  return parsed.success && problems.length === 0 ? { ok: true, config: toConfig(parsed.data) } : { ok: false, problems };
+  return values;
 }
 
 function toProblem(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): ConfigProblem {

@@ -3,7 +3,7 @@ import { createAdmission } from './admission.ts';
 import type { VerifyToken } from './auth/principal.ts';
 import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
-import type { Config, StorageSettings } from './config.ts';
+import type { Config, ConfigProblem, StorageSettings } from './config.ts';
 import type { Log } from './log.ts';
 import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
@@ -29,6 +29,9 @@ export type Gateway = Readonly<{
   callsInFlight: () => number;
 }>;
 
+/** A capability, or storage: whether it can be used, and with what, or why not. */
+export type Feature = Readonly<{ name: string; isAvailable: boolean; detail: string }>;
+
 export const VERSION = packageJson.version;
 
 const { name, description, homepage }: { name: string; description: string; homepage?: string } = packageJson;
@@ -47,7 +50,7 @@ const INSTRUCTIONS =
   'Tools for OpenAI models, through a gateway. Media is stored and returned as URLs. Calls are billed to the team that runs the gateway: do not repeat a call that may have succeeded. list_supported_models is free and lists what is available.';
 
 /** The composition root: wires the components from the configuration. */
-export function createGateway(config: Config, runtime: Runtime): Gateway {
+export function createGateway(config: Config, runtime: Runtime): Gateway & { features: readonly Feature[] } {
   const { waitUntil, log } = runtime;
   const media = createMedia(config.storage, runtime);
   const inputImages = {
@@ -71,7 +74,6 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       return work;
     },
   };
-  logUnavailable(services.upstreams, media.missing, log);
   const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
@@ -86,7 +88,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
-  return serveMcp(factory, config.server, runtime);
+  return { ...serveMcp(factory, config.server, runtime), features: findFeatures(services.upstreams, media) };
 }
 
 function createMedia(storage: StorageSettings, runtime: Runtime): MediaStore {
@@ -94,13 +96,26 @@ function createMedia(storage: StorageSettings, runtime: Runtime): MediaStore {
   return createMediaStore(createBlobStore(storage.azure, runtime), storage.media, runtime);
 }
 
-/** Logs unavailable features at startup, so that the operator need not discover them through a failed call. */
-function logUnavailable(upstreams: Upstreams, storageVariables: readonly string[], log: Log): void {
-  for (const capability of CAPABILITIES) {
-    const upstream = upstreams[capability];
-    if (!upstream.available) log.info('unavailable', { capability, reason: upstream.reason });
-  }
-  if (storageVariables.length > 0) log.info('unavailable', { capability: 'storage', reason: `${storageVariables.join(', ')} not set` });
+function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {
+  const capabilities = CAPABILITIES.map((name) => {
+    const upstream = upstreams[name];
+    return {
+      name,
+      isAvailable: upstream.available,
+      detail: upstream.available ? `${upstream.model}, ${upstream.service}` : upstream.reason,
+    };
+  });
+  const isStored = missing.length === 0;
+  return [
+    ...capabilities,
+    { name: 'storage', isAvailable: isStored, detail: isStored ? `${publicHost}` : `${missing.join(', ')} not set` },
+  ];
+}
+
+/** Logs what an operator should know at start-up rather than discover through a failed call. */
+export function logStart(features: readonly Feature[], warnings: readonly ConfigProblem[], log: Log): void {
+  for (const { variable, problem } of warnings) log.warn('config_warning', { variable, problem });
+  for (const { name, isAvailable, detail } of features) if (!isAvailable) log.info('unavailable', { capability: name, reason: detail });
 }
 
 /** Exposes an MCP server through its transports. */

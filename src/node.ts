@@ -5,12 +5,13 @@ import { parseEnv } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
-import { createGateway } from './gateway.ts';
+import { ABOUT, createGateway, logStart, VERSION } from './gateway.ts';
 import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
-import { createLog, type Log } from './log.ts';
+import { createLog } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { createRedactor } from './redact.ts';
 import { createNodeRuntime } from './runtime/node.ts';
+import { startSummary } from './start-summary.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
 /** Pending connections; Node's default of 511 overflows in a burst, and clients then retry only after seconds. */
@@ -36,9 +37,9 @@ const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
 function main(): void {
   if (!('fromBase64' in Uint8Array))
     exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
-  const loaded = loadConfig(readEnvironment());
-  if (loaded.ok) serve(loaded.config);
-  else exitWithProblems(loaded.problems);
+  const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true });
+  if (loaded.ok) serve(loaded.config, loaded.warnings);
+  else exitWithProblems(loaded.problems, loaded.warnings);
 }
 
 /** The process environment, falling back to the file for unset and empty variables. */
@@ -49,7 +50,7 @@ function readEnvironment(): Record<string, string | undefined> {
   return { ...fromFile, ...Object.fromEntries(set) };
 }
 
-function serve(config: Config): void {
+function serve(config: Config, warnings: readonly ConfigProblem[]): void {
   const log = createLog(config.server.logLevel, {
     write: (line) => process.stdout.write(`${line}\n`),
     redact: createRedactor(config.secrets),
@@ -62,7 +63,13 @@ function serve(config: Config): void {
   const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
-  listen(server, config.server, log);
+  listen(server, config.server, (port) => {
+    const { host } = config.server;
+    const title = `${ABOUT.title} ${VERSION}`;
+    if (process.stdout.isTTY) process.stdout.write(startSummary({ title, host, port, features: gateway.features, warnings }));
+    else log.info('listening', { host, port });
+  });
+  if (!process.stdout.isTTY) logStart(gateway.features, warnings, log);
 
   const onSignal = (signal: NodeJS.Signals): void => {
     if (isDraining) process.exit(1);
@@ -85,13 +92,13 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
   return createAdaptorServer({ fetch, serverOptions }) as Server;
 }
 
-function listen(server: Server, { host, port }: Config['server'], log: Log): void {
+function listen(server: Server, { host, port }: Config['server'], onListening: (port: number) => void): void {
   server.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT to another port.`);
     const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
     exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
-  server.listen({ port, host, backlog: BACKLOG }, () => log.info('listening', { host, port: boundPort(server.address(), port) }));
+  server.listen({ port, host, backlog: BACKLOG }, () => onListening(boundPort(server.address(), port)));
 }
 
 /** The responses, including streams, that have not been sent completely. */
@@ -144,8 +151,8 @@ function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['a
   return typeof address === 'object' && address ? address.port : fallback;
 }
 
-function exitWithProblems(problems: readonly ConfigProblem[]): void {
-  const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}`);
+function exitWithProblems(problems: readonly ConfigProblem[], warnings: readonly ConfigProblem[]): void {
+  const lines = [...problems, ...warnings].map(({ variable, problem }) => `  ${variable} ${problem}`);
   exitWithError(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
 }
 

@@ -1,6 +1,6 @@
 import { createApp, createMisconfiguredApp } from './app.ts';
 import { type ConfigResult, loadConfig } from './config.ts';
-import { createGateway } from './gateway.ts';
+import { createGateway, logStart } from './gateway.ts';
 import { createLog } from './log.ts';
 import { createDurableSessions } from './mcp/sse-durable-sessions.ts';
 import { createRedactor } from './redact.ts';
@@ -21,9 +21,11 @@ function load(env: WorkerEnv): LoadedWorker {
   const runtime = createWorkersRuntime(log);
   if (!result.ok) {
     log.error('not_configured', { problems: result.problems });
+    logStart([], result.warnings, log);
     return { openSseSession: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
   }
   const gateway = createGateway(result.config, runtime);
+  logStart(gateway.features, result.warnings, log);
   const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
   return { openSseSession: gateway.openSseSession, handle: createApp(gateway, { sessions }).fetch };
 }
@@ -34,5 +36,5 @@ function loadWorkerConfig(env: WorkerEnv): ConfigResult {
   const result = loadConfig({ ...env, HOST: undefined, PORT: undefined });
   if (env.SSE_SESSIONS) return result;
   const missing = { variable: 'SSE_SESSIONS', problem: 'must be bound to the Durable Object class SseSessionObject, as in wrangler.toml' };
-  return { ok: false, problems: [...(result.ok ? [] : result.problems), missing] };
+  return { ok: false, problems: [...(result.ok ? [] : result.problems), missing], warnings: result.warnings };
 }

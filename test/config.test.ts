@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Config, environmentSchema, loadConfig } from '../src/config.ts';
 
-const REQUIRED = { MCP_SERVER_API_KEY: 'client-key' };
+const REQUIRED = { MCP_SERVER_API_KEY: 'client-key-of-this-test-file' };
 const STORAGE = {
   AZURE_STORAGE_CONNECTION_STRING: 'UseDevelopmentStorage=true',
   AZURE_BLOB_CONTAINER: 'media',
@@ -22,7 +22,7 @@ function problems(env: Record<string, unknown>): string[] {
 test('one key is enough, and everything else has its documented default', () => {
   const config = load({});
   expect(config.server).toEqual({
-    apiKey: 'client-key',
+    apiKey: REQUIRED.MCP_SERVER_API_KEY,
     host: '0.0.0.0',
     port: 8000,
     allowedOrigins: undefined,
@@ -114,8 +114,94 @@ test.each([
   'https://r.openai.azure.com/openai',
   'https://r.openai.azure.com/openai/v1/',
   'https://r.openai.azure.com/openai/deployments/team-chat/chat/completions?api-version=2024-10-21',
+  'r.openai.azure.com',
+  'R',
 ])("the resource's URL is found in %s", (AZURE_OPENAI_ENDPOINT) => {
   expect(load({ AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY: 'k' }).openai.azure?.endpoint).toBe('https://r.openai.azure.com');
+});
+
+test.each([
+  'https://r.services.ai.azure.com/api/projects/team',
+  'https://r.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview',
+  'https://r.services.ai.azure.com/openai/v1/',
+])('of a Foundry URL only the host is used: %s', (AZURE_OPENAI_ENDPOINT) => {
+  expect(load({ AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY: 'k' }).openai.azure?.endpoint).toBe('https://r.services.ai.azure.com');
+});
+
+test.each([
+  ['preview', 'v1'],
+  ['api-version=preview', 'v1'],
+  ['?api-version=2024-10-21', '2024-10-21'],
+])('the API version %s is %s', (AZURE_OPENAI_API_VERSION, version) => {
+  const azure = { AZURE_OPENAI_ENDPOINT: 'r', AZURE_OPENAI_API_KEY: 'k', AZURE_OPENAI_API_VERSION };
+  expect(load(azure).openai.azure?.apiVersion).toBe(version);
+});
+
+test.each([
+  ['https://api.openai.com', 'https://api.openai.com/v1'],
+  ['https://eu.api.openai.com/', 'https://eu.api.openai.com/v1'],
+  ['https://api.openai.com/v1/chat/completions', 'https://api.openai.com/v1'],
+  ['http://localhost:11434/v1/images/generations/', 'http://localhost:11434/v1'],
+  ['http://localhost:11434/v1/videos', 'http://localhost:11434/v1'],
+  ['http://localhost:11434/chat/completions', 'http://localhost:11434'],
+  ['http://localhost:11434/models', 'http://localhost:11434/models'],
+])('the base URL %s becomes %s', (OPENAI_BASE_URL, baseUrl) => {
+  expect(load({ OPENAI_BASE_URL }).openai.baseUrl).toBe(baseUrl);
+});
+
+describe('warnings', () => {
+  const warnings = (env: Record<string, unknown>) => loadConfig({ ...REQUIRED, ...env }).warnings;
+
+  test.each([
+    ['OPENAI_APIKEY', 'OPENAI_API_KEY'],
+    ['openai_api_key', 'OPENAI_API_KEY'],
+    ['OPENAI_API_BASE', 'OPENAI_BASE_URL'],
+    ['OPENAI_VIDEO_BASEURL', 'OPENAI_VIDEO_BASE_URL'],
+    ['AZURE_OPENAI_KEY', 'AZURE_OPENAI_API_KEY'],
+    ['AZURE_BLOB_CONTAINER_NAME', 'AZURE_BLOB_CONTAINER'],
+    ['MCP_ALLOWED_ORIGIN', 'MCP_ALLOWED_ORIGINS'],
+  ])('%s: did you mean %s?', (variable, meant) => {
+    expect(warnings({ [variable]: 'secret' })).toEqual([{ variable, problem: `is not read; did you mean ${meant}?` }]);
+    // If the right one is set as well, the other is somebody else's.
+    expect(warnings({ [variable]: 'secret', [meant]: 'http://127.0.0.1/v1' })).toEqual([]);
+  });
+
+  test.each(['OPENAI_LOG', 'OPENAI_WEBHOOK_SECRET', 'AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'MCP_REMOTE_CONFIG_DIR', 'HOME', 'OPENAI_'])(
+    '%s belongs to somebody else',
+    (variable) => expect(warnings({ [variable]: 'x' })).toEqual([]),
+  );
+
+  test('a misspelled name is reported along with the problems', () => {
+    expect(loadConfig({ MCP_SERVER_APIKEY: 'secret' })).toEqual({
+      ok: false,
+      problems: [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }],
+      warnings: [{ variable: 'MCP_SERVER_APIKEY', problem: 'is not read; did you mean MCP_SERVER_API_KEY?' }],
+    });
+  });
+
+  test("a base URL without a path, unless it is OpenAI's", () => {
+    const env = { OPENAI_BASE_URL: 'https://api.openai.com', OPENAI_CHAT_BASE_URL: 'http://localhost:11434/chat/completions' };
+    expect(warnings(env)).toEqual([{ variable: 'OPENAI_CHAT_BASE_URL', problem: expect.stringContaining('/v1') }]);
+  });
+});
+
+describe('a weak client key', () => {
+  test.each(['short', 'x'.repeat(23), '<MCP_SERVER_API_KEY>', '<MCP_SERVER_API_KEY-of-the-gateway>', 'your-key-goes-here-in-this-place'])(
+    '%s is a warning, and where others can reach the server an error',
+    (MCP_SERVER_API_KEY) => {
+      const weak = [{ variable: 'MCP_SERVER_API_KEY', problem: expect.stringContaining('openssl rand -hex 32') }];
+      expect(loadConfig({ MCP_SERVER_API_KEY })).toMatchObject({ ok: true, warnings: weak });
+      const load = (env: Record<string, string>) => loadConfig({ MCP_SERVER_API_KEY, ...env }, { rejectWeakKey: true });
+      expect(load({})).toEqual({ ok: false, problems: weak, warnings: [] });
+      expect(load({ HOST: '192.0.2.1', MCP_ALLOW_WEAK_KEY: '0' })).toMatchObject({ ok: false });
+      expect(load({ HOST: '127.0.0.1' })).toMatchObject({ ok: true, warnings: weak });
+      expect(load({ MCP_ALLOW_WEAK_KEY: '1' })).toMatchObject({ ok: true, warnings: weak });
+    },
+  );
+
+  test('24 characters are enough', () => {
+    expect(loadConfig({ MCP_SERVER_API_KEY: 'x'.repeat(24) }, { rejectWeakKey: true })).toMatchObject({ ok: true, warnings: [] });
+  });
 });
 
 test('enumerated values are case-insensitive', () => {

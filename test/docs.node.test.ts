@@ -32,7 +32,7 @@ test('.dev.vars.example names every variable, in the same order', () => {
 
 test('.dev.vars.example starts the gateway once the client key is filled in, and not before', () => {
   const env = parseEnv(read('.dev.vars.example'));
-  expect(loadConfig(env)).toEqual({ ok: false, problems: [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] });
+  expect(loadConfig(env)).toEqual({ ok: false, problems: [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }], warnings: [] });
   expect(loadConfig({ ...env, MCP_SERVER_API_KEY: 'filled-in' })).toMatchObject({ ok: true });
 });
 

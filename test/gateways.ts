@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
@@ -44,6 +45,15 @@ export async function startNodeGateway(env: Record<string, string>, cwd?: string
       return code;
     },
   };
+}
+
+/** Fails if something else listens on this port, before anything slow is started. */
+export async function assertPortIsFree(port: number): Promise<void> {
+  const server = createServer();
+  await once(server.listen(port, '127.0.0.1'), 'listening').catch(() => {
+    throw new Error(`port ${port} is in use; set PORT to another port.`);
+  });
+  server.close();
 }
 
 /** The Node server as a process; in a directory without `.dev.vars`, unless another is given. */

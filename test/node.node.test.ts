@@ -48,8 +48,16 @@ describe('a failed start exits with code 1 and says why', () => {
     expect(stderr).toMatch(new RegExp(`^.*${port}.*PORT.*\n$`));
   });
 
+  test('a weak key, where others can reach the server, and a misspelled name', async () => {
+    const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'secret', OPENAI_APIKEY: 'secret', PORT: '0' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ {2}MCP_SERVER_API_KEY is shorter than 24 .*MCP_ALLOW_WEAK_KEY=1$/m);
+    expect(stderr).toMatch(/^ {2}OPENAI_APIKEY .*OPENAI_API_KEY\?$/m);
+    expect(stderr).not.toContain('secret');
+  });
+
   test('an address of another machine', async () => {
-    const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', HOST: '192.0.2.1', PORT: '0' });
+    const { code, stderr } = await runToEnd({ MCP_SERVER_API_KEY: 'k', MCP_ALLOW_WEAK_KEY: '1', HOST: '192.0.2.1', PORT: '0' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^.*192\.0\.2\.1:0.*EADDRNOTAVAIL.*HOST.*\n$/);
   });
@@ -61,6 +69,44 @@ describe('a failed start exits with code 1 and says why', () => {
     child.stderr.on('data', (chunk) => (stderr += chunk));
     expect(await once(child, 'close')).toEqual([1, null]);
     expect(stderr).toMatch(new RegExp(`^.*Node 26.*${process.versions.node}.*npm start.*\n$`));
+  });
+});
+
+describe('a start reports what is available and what is probably a mistake', () => {
+  const env = { MCP_SERVER_API_KEY: 'k', OPENAI_API_KEY: 'k', MCP_ALLOWED_HOST: 'secret', HOST: '127.0.0.1', PORT: '0' };
+
+  /** Standard output up to a pattern, of a server that is then stopped. */
+  async function outputUntil(pattern: RegExp, overrides: Record<string, string> = {}): Promise<string> {
+    const child = spawnNodeGateway({ ...env, ...overrides });
+    let output = '';
+    for await (const chunk of child.stdout ?? []) {
+      output += chunk;
+      if (pattern.test(output)) child.kill('SIGKILL');
+    }
+    return output;
+  }
+
+  test('as JSON lines', async () => {
+    const lines = (await outputUntil(/"listening"/)).trimEnd().split('\n');
+    const events = lines.map((line) => JSON.parse(line));
+    expect(events.map(({ event }) => event)).toEqual(['config_warning', 'config_warning', 'unavailable', 'unavailable', 'listening']);
+    expect(events.slice(0, 3)).toMatchObject([
+      { level: 'warn', variable: 'MCP_SERVER_API_KEY' },
+      { level: 'warn', variable: 'MCP_ALLOWED_HOST', problem: 'is not read; did you mean MCP_ALLOWED_HOSTS?' },
+      { level: 'info', capability: 'video' },
+    ]);
+    expect(lines.join()).not.toContain('secret');
+  });
+
+  test('as text in a terminal', async () => {
+    const terminal = `--import "data:text/javascript,process.stdout.isTTY = true"`;
+    const output = await outputUntil(/Ctrl\+C/, { NODE_OPTIONS: terminal });
+    expect(output).toMatch(/^OpenAI MCP Gateway [\d.]+\n/);
+    expect(output).toMatch(/^ {2}MCP +http:\/\/localhost:\d+\/mcp$/m);
+    expect(output).toMatch(/^ {2}chat +gpt-6-luna, OpenAI \(api\.openai\.com\)$/m);
+    expect(output).toMatch(/^ {2}storage +not available: AZURE_STORAGE_CONNECTION_STRING, .* not set$/m);
+    expect(output).toMatch(/^ {2}Warning: MCP_ALLOWED_HOST is not read; did you mean MCP_ALLOWED_HOSTS\?$/m);
+    expect(output).not.toMatch(/secret|^\{/m);
   });
 });
 

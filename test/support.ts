@@ -148,6 +148,11 @@ export async function setVideos(account: string, settings: Partial<VideoSettings
   await fetch(`${inject('openaiUrl')}/_control/${account}/videos`, { method: 'POST', body: JSON.stringify(settings) });
 }
 
+/** Whether a request stores something, unlike the check of storage before a paid call, which is made to fail. */
+export function isUpload(init: RequestInit | undefined): init is RequestInit {
+  return init?.method === 'PUT' && !new Headers(init.headers).has('if-match');
+}
+
 /** Lets the stand-in send what it was told to hold. */
 export async function release(account: string): Promise<void> {
   await fetch(`${inject('openaiUrl')}/_control/${account}/release`, { method: 'POST' });

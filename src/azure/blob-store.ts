@@ -11,6 +11,19 @@ export type BlobStoreSettings = Readonly<{
 }>;
 
 const USABLE_TIMEOUT_MS = 5_000;
+/** An ETag that no blob has, so that the write below never succeeds. */
+const IMPOSSIBLE_ETAG = '"0x0"';
+/**
+ * A write, because a public container serves reads without looking at the signature. Azure checks the signature and the
+ * container first, then the condition: 412 is the healthy response. `timeout`, in seconds, is the server's own limit.
+ */
+const USABLE_PROBE = {
+  method: 'PUT',
+  permissions: 'w',
+  query: `timeout=${USABLE_TIMEOUT_MS / 1000}`,
+  headers: { 'if-match': IMPOSSIBLE_ETAG, 'x-ms-blob-type': 'BlockBlob' },
+  timeoutMs: USABLE_TIMEOUT_MS,
+} as const;
 
 const REMEDY = {
   refused:
@@ -47,7 +60,7 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
     linkHost: new URL(publicBaseUrl).host,
     linkRemedy: REMEDY,
     async assertUsable(missingName) {
-      const probe = () => requests.attempt(missingName, { method: 'HEAD', permissions: 'r', timeoutMs: USABLE_TIMEOUT_MS });
+      const probe = () => requests.attempt(missingName, USABLE_PROBE);
       const first = await probe();
       const response = first.transient ? await probe() : first;
       if (isUnusable(response)) throw requests.toError(response);
@@ -64,7 +77,7 @@ function infoOf(response: BlobResponse, requests: BlobRequests, isSas: boolean):
   return { bytes: Number(header('content-length')), contentType: header('content-type'), etag: header('etag') };
 }
 
-/** Fails only on unambiguous errors, as compatible stores may respond differently. A write-only SAS cannot read properties. */
+/** Fails only on unambiguous errors, as compatible stores may respond differently. A SAS may allow creating blobs only. */
 function isUnusable({ transient, status = 0, code = '' }: BlobResponse): boolean {
   const isMissingContainer = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
   return transient || isMissingContainer || (status === 403 && code !== 'AuthorizationPermissionMismatch');

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Hono, MiddlewareHandler } from 'hono';
 import type { VerifyToken } from '../auth/principal.ts';
 import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import { type HttpEnv, httpError } from './errors.ts';
@@ -6,9 +6,18 @@ import { type HttpEnv, httpError } from './errors.ts';
 /** Why a bearer was refused. */
 export type Refusal = 'missing' | 'malformed' | 'unknown';
 
+/** Without double quotes, so that it reads the same in JSON and in a header. */
+const SENTENCE = {
+  missing: "Send the header Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
+  wrong: "The key in the Authorization header is wrong. Send Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
+  noOAuth:
+    "The key in the Authorization header is missing or wrong, and this gateway has no OAuth sign-in. Send Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
+};
+
 /**
  * Rejects requests without a valid bearer token (RFC 6750 section 2.1) before reading their body. Duplicate headers
- * arrive joined by a comma and a space, and are rejected like anything else that is not a single token.
+ * arrive joined by a comma and a space, and are rejected like anything else that is not a single token. A request
+ * without any token gets no error code (section 3.1).
  */
 export function authenticate(verify: VerifyToken, onRefused: (requestId: string, refusal: Refusal) => void): MiddlewareHandler<HttpEnv> {
   return async function authenticate(c, next) {
@@ -20,7 +29,17 @@ export function authenticate(verify: VerifyToken, onRefused: (requestId: string,
       return next();
     }
     onRefused(c.get('requestId'), header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown');
-    c.header('WWW-Authenticate', 'Bearer');
-    return httpError(c, 401, 'unauthorized', 'Send the header "Authorization: Bearer <MCP_SERVER_API_KEY>" with this gateway\'s key.');
+    const hasToken = /^bearer +\S/i.test(header);
+    c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${SENTENCE.wrong}"` : 'Bearer');
+    return httpError(c, 401, 'unauthorized', hasToken ? SENTENCE.wrong : SENTENCE.missing);
   };
+}
+
+/**
+ * Answers OAuth clients, which on a 401 look for metadata (RFC 8414, RFC 9728) and, finding none, try to register at
+ * the origin. What they show their user is the error of that attempt (RFC 7591 section 3.2.2), such as mcp-remote.
+ */
+export function rejectOAuth(app: Hono<HttpEnv>): void {
+  app.get('/.well-known/*', (c) => c.notFound());
+  app.post('/register', (c) => c.json({ error: 'access_denied', error_description: SENTENCE.noOAuth }, 403));
 }

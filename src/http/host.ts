@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
+import { isLoopbackName } from '../loopback.ts';
 import { type HttpEnv, httpError } from './errors.ts';
 
 /**
@@ -16,10 +17,3 @@ export function host(allowedHosts: readonly string[] | undefined, listensOn: str
 }
 
 const isListed = (allowedHosts: readonly string[]) => (requested: string) => allowedHosts.includes(requested);
-
-/** Whether a host name or address (without a port) is loopback; `[::1]` with or without brackets. */
-export function isLoopbackName(hostname: string): boolean {
-  return (
-    hostname === 'localhost' || hostname.endsWith('.localhost') || /^127(\.\d{1,3}){3}$/.test(hostname) || /^\[?::1\]?$/.test(hostname)
-  );
-}

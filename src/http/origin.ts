@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
+import { isLoopbackName } from '../loopback.ts';
 import { type HttpEnv, httpError } from './errors.ts';
-import { isLoopbackName } from './host.ts';
 
 /** The headers that MCP clients send and read (specification 2026-07-28, basic/transports, and earlier revisions). */
 const ALLOWED_HEADERS = [

@@ -42,7 +42,7 @@ export type ObjectStore = Readonly<{
   linkHost: string;
   /** What the operator must correct when links cannot be read. */
   linkRemedy: Readonly<{ refused: string; signedRefused: string; unreachable: string }>;
-  /** Looks up a missing object, and throws if the store is unreachable, does not exist, or rejects the credential. */
+  /** Tries a write that stores nothing, and throws if the store is unreachable, does not exist, or rejects the credential. */
   assertUsable(missingName: string): Promise<void>;
   /** Whether the store counts as down after repeated consecutive failures. */
   isDown(): boolean;

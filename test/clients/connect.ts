@@ -114,15 +114,16 @@ async function connectInspector(url: string, key: string, transport: 'http' | 's
   };
 }
 
-/** mcp-remote makes a program that speaks stdio of it, as Claude Desktop starts one. */
-function connectMcpRemote(url: string, key: string, transport: 'http-only' | 'sse-only'): Promise<ConnectedClient> {
+/** How mcp-remote is started, as by Claude Desktop: a program that speaks stdio. */
+export function mcpRemoteCommand(url: string, key: string, transport: 'http-only' | 'sse-only') {
   const args = [url, '--header', `Authorization:${authorization(key)}`, '--allow-http', '--transport', transport];
-  return connectSdk(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [`${modules}mcp-remote/dist/proxy.js`, ...args],
-      env: { ...(process.env as Record<string, string>), HOME: home, MCP_REMOTE_CONFIG_DIR: home },
-      stderr: 'ignore',
-    }),
-  );
+  return {
+    command: process.execPath,
+    args: [`${modules}mcp-remote/dist/proxy.js`, ...args],
+    env: { ...(process.env as Record<string, string>), HOME: home, MCP_REMOTE_CONFIG_DIR: home },
+  };
+}
+
+function connectMcpRemote(...options: Parameters<typeof mcpRemoteCommand>): Promise<ConnectedClient> {
+  return connectSdk(new StdioClientTransport({ ...mcpRemoteCommand(...options), stderr: 'ignore' }));
 }

@@ -17,7 +17,7 @@ import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 
 const IMAGE = 'openai-mcp-gateway';
 const CONTAINER = `gateway-${process.pid}`;
-const KEY = 'container-key';
+const KEY = 'client-key-of-the-container';
 const MAX_BYTES_ABOVE_BASE = 40e6;
 const MAX_START_MS = 1000;
 const MAX_RESIDENT_BYTES = 200e6;

@@ -2,7 +2,7 @@
  * `npm run demo`: the gateway with local parts, an MCP client that calls its tools, and a page that shows what was made.
  * Keeps serving; with `--once` it ends, with exit code 0 when every call worked.
  */
-import { startNodeGateway } from '../gateways.ts';
+import { assertPortIsFree, startNodeGateway } from '../gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 import { callTools, type Outcome } from './calls.ts';
@@ -26,6 +26,7 @@ try {
 }
 
 async function run(): Promise<void> {
+  await assertPortIsFree(Number(process.env.PORT ?? '8000'));
   say('Starting Azurite, the OpenAI stand-in and the gateway …');
   const azurite = await keep(startAzurite());
   const openai = await keep(startOpenAIStandIn());

@@ -4,7 +4,7 @@ import type { RunningAzurite } from '../stand-ins/azurite.ts';
 import { FAST } from './clock.ts';
 import { CLOCK_PATH, ENVIRONMENT_HEADER, LOG_PATH } from './control.ts';
 import { type HostileServer, startHostileServer } from './hostile-server.ts';
-import { CALLS, type Cell } from './matrix.ts';
+import { CALLS, type Cell, STORING } from './matrix.ts';
 import type { FaultName } from './misbehave.ts';
 import { type CellResult, findProblems } from './verdict.ts';
 
@@ -59,7 +59,7 @@ export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends
     const elapsedSeconds = Math.round(((await now()) - startMs) / 1000);
     const counts = {
       paidPosts: upstream.requests.filter((line) => PAID.test(line)).length,
-      puts: storage.requests.filter((line) => line.startsWith('PUT ')).length,
+      puts: storage.requests.filter((line) => STORING.test(line)).length,
       blobs: await countBlobs(backends.storage, folder),
     };
     const secrets = [clientKey, upstreamKey, ...accountKeyOf(connectionString), ...signaturesIn(storage)];

@@ -40,7 +40,9 @@ describe('bearer', () => {
   ])('%s returns 401 and the challenge', async (_, header) => {
     const response = await ask(header);
     expect(response.status).toBe(401);
-    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    // RFC 6750 section 3.1: an error code only if there is a token.
+    const error = /^bearer +\S/i.test(header ?? '') ? / error="invalid_token", error_description="The key [^"\\]+"$/ : /^Bearer$/;
+    expect(response.headers.get('www-authenticate')).toMatch(error);
     expect(await response.json()).toMatchObject({ error: { code: 'unauthorized', request_id: response.headers.get('x-request-id') } });
   });
 
@@ -58,6 +60,18 @@ describe('bearer', () => {
     for (const path of ['/mcp', '/sse', '/no-such-path', '/health/x', '//', '/index.html'])
       expect((await app.request(path)).status).toBe(401);
     for (const path of ['/', '/health', '/ready']) expect((await app.request(path)).status).toBe(200);
+  });
+
+  test('OAuth clients find no metadata, and an attempt to register is told about the key', async () => {
+    for (const path of ['oauth-protected-resource/mcp', 'oauth-authorization-server', 'openid-configuration'])
+      expect((await app.request(`/.well-known/${path}`)).status).toBe(404);
+    const { body, state } = endless();
+    const response = await app.request('/register', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(403);
+    const { error, error_description } = (await response.json()) as Record<string, string>;
+    expect(error).toBe('access_denied');
+    expect(error_description).toMatch(/key.*missing or wrong.*no OAuth.*Bearer <MCP_SERVER_API_KEY>/);
+    expect(state.pulled).toBe(0);
   });
 
   test('the body of a rejected request is not read', async () => {

@@ -7,7 +7,12 @@ const unreachable = connectionString.replace(/BlobEndpoint=[^;]+/, 'BlobEndpoint
 
 test.each([
   ['a container that does not exist', { AZURE_BLOB_CONTAINER: 'missing' }, /"missing"/],
-  ['a wrong key', { AZURE_STORAGE_CONNECTION_STRING: wrongKey, AZURE_BLOB_CONTAINER: privateContainer }, /AZURE_STORAGE_CONNECTION_STRING/],
+  ['a wrong key for a public container', { AZURE_STORAGE_CONNECTION_STRING: wrongKey }, /403.*AZURE_STORAGE_CONNECTION_STRING/],
+  [
+    'a wrong key for a private container',
+    { AZURE_STORAGE_CONNECTION_STRING: wrongKey, AZURE_BLOB_CONTAINER: privateContainer },
+    /403.*AZURE_STORAGE_CONNECTION_STRING/,
+  ],
   ['a storage that cannot be reached', { AZURE_STORAGE_CONNECTION_STRING: unreachable }, /AZURE_STORAGE/],
 ])('%s is found out before anything is paid for', async (_, overrides, expected) => {
   const app = createTestApp(testEnvironment(overrides));
@@ -26,15 +31,16 @@ test.each([
 
 test('a storage account that was checked once is not checked again', async () => {
   const runtime = testRuntime();
-  const looks: string[] = [];
-  const fetch: typeof runtime.fetch = (input, init) => {
-    if (init?.method === 'HEAD') looks.push(String(input));
-    return runtime.fetch(input, init);
+  const checks: number[] = [];
+  const fetch: typeof runtime.fetch = async (input, init) => {
+    const response = await runtime.fetch(input, init);
+    if (new Headers(init?.headers).has('if-match')) checks.push(response.status);
+    return response;
   };
   const app = createTestApp(testEnvironment(), { ...runtime, fetch });
   for (let call = 0; call < 3; call++) await app.call('synthesize_speech', { input: 'Hello' });
-  // One at the container, one at the first file's public URL.
-  expect(looks).toHaveLength(2);
+  // A write that was refused for its condition alone.
+  expect(checks).toEqual([412]);
 });
 
 test('a running video job is polled whatever the state of storage', async () => {

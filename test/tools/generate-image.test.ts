@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { inspectImage } from '../../src/media/formats.ts';
-import { CLIENT_KEY, createTestApp, eventually, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_KEY, createTestApp, eventually, isUpload, testEnvironment, testRuntime } from '../support.ts';
 
 const SET = {
   n: 2,
@@ -153,7 +153,7 @@ describe('faults', () => {
     let uploads = 0;
     return testRuntime({
       fetch: (input, init) => {
-        if (init?.method === 'PUT' && refuse(uploads++))
+        if (isUpload(init) && refuse(uploads++))
           return Promise.resolve(new Response(null, { status: 403, headers: { 'x-ms-error-code': 'AuthenticationFailed' } }));
         return fetch(input, init);
       },
@@ -206,7 +206,7 @@ describe('faults', () => {
     let uploads = 0;
     const runtime = testRuntime({
       fetch: (input, init) =>
-        init?.method === 'PUT' && uploads++ === 0 ? Promise.resolve(new Response(null, { status: 503 })) : fetch(input, init),
+        isUpload(init) && uploads++ === 0 ? Promise.resolve(new Response(null, { status: 503 })) : fetch(input, init),
     });
     const app = createTestApp(testEnvironment(), runtime);
     expect((await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).structuredContent.images).toHaveLength(1);
@@ -310,7 +310,7 @@ describe('more than the memory is for', () => {
     const runtime = testRuntime({}, 1_000);
     let isStalled = true;
     const fetch: typeof globalThis.fetch = async (input, init) => {
-      while (init?.method === 'PUT' && isStalled) await runtime.sleep(1_000);
+      while (isUpload(init) && isStalled) await runtime.sleep(1_000);
       return runtime.fetch(input, init);
     };
     const app = createTestApp(testEnvironment(), { ...runtime, fetch });

@@ -7,6 +7,7 @@ import {
   createSleepClock,
   createTestApp,
   eventually,
+  isUpload,
   newAccount,
   testEnvironment,
   testRuntime,
@@ -286,7 +287,7 @@ describe('nothing is billed twice', () => {
     const refusing = {
       ...runtime,
       fetch: ((input, init) =>
-        init?.method === 'PUT' ? Promise.resolve(new Response(null, { status: 403 })) : fetch(input, init)) as typeof fetch,
+        isUpload(init) ? Promise.resolve(new Response(null, { status: 403 })) : fetch(input, init)) as typeof fetch,
     };
     const { generate } = await setUp({ runtime: refusing });
     expect((await generate({ prompt: 'a lamp' })).content[0]?.text).toMatch(

@@ -1,6 +1,6 @@
 import { parseBuffer } from 'music-metadata';
 import { describe, expect, inject, test } from 'vitest';
-import { createTestApp, newAccount, testEnvironment, testRuntime } from '../support.ts';
+import { createTestApp, isUpload, newAccount, testEnvironment, testRuntime } from '../support.ts';
 
 const SPEECH = { input: 'Hello, world.', voice: 'nova' };
 
@@ -19,7 +19,7 @@ function recordUploads() {
     runtime: {
       ...runtime,
       fetch: ((input, init) => {
-        if (init?.method === 'PUT') uploads.push({ query: new URL(String(input)).searchParams, headers: new Headers(init.headers) });
+        if (isUpload(init)) uploads.push({ query: new URL(String(input)).searchParams, headers: new Headers(init.headers) });
         return fetch(input, init);
       }) as typeof fetch,
     },
