@@ -37,11 +37,11 @@ export function createApp(
   );
 
   app.use(checkHost, origin(server.allowedOrigins));
-  // Before the first await, so that a flood of calls uses no memory.
+  // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.
+  app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
+  // Likewise, so that a flood of calls uses no memory.
   app.use(admit(runtime.maxCalls, callsInFlight));
   app.use(authenticate(verifyToken, refusalLog(runtime)));
-
-  app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);

@@ -55,3 +55,9 @@ export const integer = (minimum: number, maximum: number) =>
     .regex(/^\d{1,9}$/, `must be a whole number from ${minimum} to ${maximum}`)
     .transform(Number)
     .refine((value) => value >= minimum && value <= maximum, { message: `must be a whole number from ${minimum} to ${maximum}` });
+
+export const flag = () =>
+  z
+    .string()
+    .regex(/^(0|1|true|false)$/i, 'must be 1 or 0')
+    .transform((text) => text === '1' || text.toLowerCase() === 'true');

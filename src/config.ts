@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { parseConnectionString } from './azure/connection-string.ts';
-import { azureResource, hostList, httpUrl, integer, name, originList, pathSegments, token } from './config-fields.ts';
+import { azureResource, flag, hostList, httpUrl, integer, name, originList, pathSegments, token } from './config-fields.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
 
@@ -19,6 +19,7 @@ export type Config = Readonly<{
     /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
+    resourceLinks: boolean;
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
@@ -49,6 +50,7 @@ export const environmentSchema = z.object({
   MCP_ALLOWED_HOSTS: hostList().optional(),
   MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
   MCP_ALLOWED_DOWNLOAD_HOSTS: hostList().optional(),
+  MCP_RESOURCE_LINKS: flag().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -165,6 +167,7 @@ function toConfig(env: Environment): Config {
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
+      resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
     },
     openai: {
       apiKey: env.OPENAI_API_KEY,

@@ -78,6 +78,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     tools,
     services,
     mask: createMask(config.secrets),
+    resourceLinks: config.server.resourceLinks,
     onToolCall: ({ requestId, principal, tool, durationMs, measures, outcome, error }) => {
       const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs, ...measures };
       if (outcome === 'ok') log.info('tool_call', fields);

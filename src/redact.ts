@@ -79,7 +79,7 @@ function redactPatterns(text: string): string {
       .replace(/[\w.*-]+/g, (word) => (word.includes('**') ? REPLACEMENT : word))
       .replace(/\b(bearer|api[-_ ]key(?: provided)?:?)\s{1,9}[\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
       .replace(/\b(sig|signature|AccountKey)=[^&;\s"'\\]+/gi, '$1=[redacted]')
-      .replace(/\bdata:[\w/+.-]{0,99};base64,[\w+/=]*/g, '[data]')
+      .replace(/;base64,[\w+/=]+/g, ';base64,[data]')
       .replace(/\s+/g, ' ')
       .trim()
   );

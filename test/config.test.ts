@@ -28,6 +28,7 @@ test('one key is enough, and everything else has its documented default', () => 
     allowedOrigins: undefined,
     allowedHosts: undefined,
     logLevel: 'info',
+    resourceLinks: false,
   });
   expect(config.openai.baseUrl).toBe('https://api.openai.com/v1');
   expect(config.openai.azure).toBeUndefined();

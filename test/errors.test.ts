@@ -152,7 +152,7 @@ describe('secrets', () => {
     ['Authorization: Bearer abcdefgh12345', 'Authorization: Bearer [key]'],
     ['https://a.blob.core.windows.net/c/b?sv=1&sig=abc%3D&se=2', 'https://a.blob.core.windows.net/c/b?sv=1&sig=[redacted]&se=2'],
     ['AccountKey=abcdef==;x', 'AccountKey=[redacted];x'],
-    ['data:image/png;base64,AAAA', '[data]'],
+    ['data:image/png;base64,AAAA', 'data:image/png;base64,[data]'],
     ['two\n  lines', 'two lines'],
     ['nothing special, task-force', 'nothing special, task-force'],
   ])('%j becomes %j', (text, expected) => {

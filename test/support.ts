@@ -65,7 +65,7 @@ export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEE
   const startMs = Date.now();
   const now = () => startMs - CLOCK_STARTS_BEHIND_MS + (Date.now() - startMs) * speed;
   const sleep: Runtime['sleep'] = (ms, signal) => runtime.sleep(ms / speed, signal);
-  return { ...runtime, now, sleep, heartbeatMs: 15_000, ...overrides, lines, secrets };
+  return { ...runtime, now, sleep, heartbeatMs: 600_000, ...overrides, lines, secrets };
 }
 
 /** A clock that only sleeping moves: on a machine that is busy no more time passes than on another. */

@@ -22,8 +22,8 @@ test('workerd shares a model list between requests, even when the client of the 
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
   const list = async (signal: AbortSignal | null = null) => {
     const { result } = await readAnswer(await fetch(`${gateway.url}/mcp`, { method: 'POST', headers, body, signal }));
-    const { models } = result?.structuredContent as { models: { choices?: object[] }[] };
-    return models[0]?.choices ?? [];
+    const listed = result?.structuredContent as { models: { choices?: object[] }[] } | undefined;
+    return listed?.models[0]?.choices ?? [];
   };
   await queueFaults(account, [{ hold: 'all' }]);
   const client = new AbortController();

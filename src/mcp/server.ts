@@ -23,6 +23,8 @@ export type McpServerOptions = Readonly<{
   tools: readonly Tool[];
   services: ToolServices;
   mask: Mask;
+  /** Whether results link to their files besides naming them in text; some clients fail on such links. */
+  resourceLinks: boolean;
   /** Called after every tool call, for the log. */
   onToolCall: (call: Exchange & { tool: string; durationMs: number; measures: Measures } & Omit<ToolOutcome, 'result'>) => void;
 }>;
@@ -37,6 +39,10 @@ export type McpServerFactory = Readonly<{
   /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
 }>;
+
+function withoutLinks(result: CallToolResult): CallToolResult {
+  return { ...result, content: result.content.filter(({ type }) => type !== 'resource_link') };
+}
 
 export function createServerFactory(options: McpServerOptions): McpServerFactory {
   const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool, options.mask)]));
@@ -63,7 +69,8 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const progress = startProgress(serverContext.mcpReq, { activity: tool.activity, clock });
     const log: ToolContext['log'] = (event, fields) =>
       options.services.logInfo(event, { request_id: requestId, principal: principal.name, ...fields });
-    const report = (message: string) => progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS));
+    const report: ToolContext['progress'] = (message, percent) =>
+      progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS), percent);
     const { collected: measures, measure } = createMeasures();
     const media = measureUploads(options.services.media, { clock, measure });
     const call = { log, measure, signal, requestId, wantsProgress: progress.isWanted, progress: report };
@@ -71,7 +78,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const { result, ...outcome } = await tool.call(args, context);
     progress.end();
     options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: clock.now() - startMs, measures, ...outcome });
-    return result;
+    return options.resourceLinks ? result : withoutLinks(result);
   }
 
   function createServer(protocolVersion?: string): Server {

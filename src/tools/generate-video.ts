@@ -156,7 +156,7 @@ async function createFrom(
   context.measure({ model: model ?? upstream.model });
   const job = await context.finish(timeUpstream(context, () => createVideo(upstream, request, context.signal)));
   context.log('video_started', { video_id: job.id });
-  context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`);
+  context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`, 0);
   return job;
 }
 
@@ -179,7 +179,7 @@ async function waitForEnd(first: VideoJob, deadlineMs: number, upstream: Upstrea
     if (leftMs <= 0) return job;
     await sleep(Math.min(delayMs, leftMs), context);
     job = await poll(job, upstream, context);
-    context.progress(`${job.id}: ${percentOf(job)}%`);
+    context.progress(`${job.id}: ${percentOf(job)}%`, percentOf(job));
   }
   return job;
 }

@@ -54,7 +54,7 @@ export type ToolContext = ToolServices &
     /** Whether the client has asked for progress. */
     wantsProgress: boolean;
     /** Reports progress, if the client has asked for it. */
-    progress: (message: string) => void;
+    progress: (message: string, percent?: number) => void;
   }>;
 
 /**

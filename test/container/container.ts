@@ -129,7 +129,7 @@ async function checkHealth(): Promise<void> {
 async function callTools(client: Client): Promise<void> {
   for (const { files, ...call } of CALLS) {
     const result = await client.callTool(call);
-    const links = result.content.flatMap((block) => (block.type === 'resource_link' ? [block.uri] : []));
+    const links = JSON.stringify(result.structuredContent ?? {}).match(/https?:[^"]+/g) ?? [];
     const found = await Promise.all(links.map(async (link) => (await fetch(link)).ok));
     check(call.name, !result.isError && found.filter(Boolean).length === files, `${files} files`);
   }

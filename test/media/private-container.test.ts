@@ -23,7 +23,8 @@ test.each([
   ['generate_image', { prompt: 'a lamp', size: '64x64' }],
   ['synthesize_speech', { input: 'Hello' }],
 ])('%s returns a read-only URL and its expiry', async (tool, args) => {
-  const { structuredContent, content } = await createTestApp(privateEnvironment()).call(tool, args);
+  const env = { ...privateEnvironment(), MCP_RESOURCE_LINKS: '1' };
+  const { structuredContent, content } = await createTestApp(env).call(tool, args);
   const file = structuredContent.images?.[0] ?? structuredContent;
   const url = new URL(file.url);
   expect(await statusOf(file.url)).toBe(200);

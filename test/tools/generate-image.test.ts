@@ -55,8 +55,15 @@ describe('what comes back', () => {
     expect(structuredContent).not.toHaveProperty('failures');
   });
 
-  test('URLs in text and as resource links, and no base64 anywhere', async () => {
-    const result = await createTestApp().call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' });
+  test('URLs in text, no resource links unless they are asked for, and no base64 anywhere', async () => {
+    const args = { prompt: 'a lamp', n: 2, size: '64x64' };
+    const plain = await createTestApp().call('generate_image', args);
+    expect(plain.content.map(({ type }) => type)).toEqual(['text']);
+    const result = await createTestApp(testEnvironment({ MCP_RESOURCE_LINKS: '1' })).call('generate_image', {
+      prompt: 'a lamp',
+      n: 2,
+      size: '64x64',
+    });
     const [text, ...links] = result.content;
     expect(links).toEqual(
       result.structuredContent.images.map(({ url, bytes }: { url: string; bytes: number }) => {

@@ -122,7 +122,10 @@ describe('what comes back', () => {
   });
 
   test('the URL in text and as a resource link', async () => {
-    const { content, structuredContent } = await createTestApp().call('synthesize_speech', SPEECH);
+    const { content, structuredContent } = await createTestApp(testEnvironment({ MCP_RESOURCE_LINKS: '1' })).call(
+      'synthesize_speech',
+      SPEECH,
+    );
     expect(content.slice(0, 2)).toEqual([
       { type: 'text', text: expect.stringContaining(structuredContent.url) },
       {

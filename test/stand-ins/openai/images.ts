@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { z } from 'zod';
 import { ApiError, parseBody } from './errors.ts';
 import { assertModel } from './models.ts';
+import { sceneSvg } from './scene/scene.ts';
 
 const body = z.strictObject({
   prompt: z.string().min(1).max(32_000),
@@ -86,26 +87,17 @@ function sizeOf(size: string): { width: number; height: number } {
   return { width, height };
 }
 
-/** A picture that shows its prompt, so that a person sees which call it came from. */
+/** A scene that shows the prompt. */
 async function draw(
   { prompt, background, output_format, output_compression }: ImageBody,
   width: number,
   height: number,
   index: number,
 ): Promise<Uint8Array> {
-  const lines = [`stand-in image ${index + 1}`, ...(prompt.slice(0, 240).match(/.{1,32}(\s|$)|\S{1,32}/g) ?? [])];
-  const fontSize = Math.floor(Math.min(width / 20, height / (lines.length + 2)));
-  const spans = lines.map((line, at) => `<text x="50%" y="${(at + 1.5) * fontSize * 1.2}">${escapeXml(line.trim())}</text>`);
-  const backdrop =
-    background === 'transparent' ? '' : `<rect width="100%" height="100%" fill="hsl(${(prompt.length * 37 + index * 60) % 360} 60% 30%)"/>`;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${backdrop}<g font-family="sans-serif" font-size="${fontSize}" fill="white" text-anchor="middle">${spans.join('')}</g></svg>`;
-  const image = sharp(Buffer.from(svg));
+  const isTransparent = background === 'transparent';
+  const image = sharp(Buffer.from(sceneSvg({ prompt, index, width, height, isTransparent })));
   const quality = output_compression == null ? {} : { quality: Math.max(1, output_compression) };
   if (output_format === 'jpeg') return image.flatten().jpeg(quality).toBuffer();
   if (output_format === 'webp') return image.webp(quality).toBuffer();
   return image.png().toBuffer();
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[<>&'"\p{Cc}]/gu, (character) => `&#${Math.max(32, character.charCodeAt(0))};`);
 }

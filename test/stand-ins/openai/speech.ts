@@ -51,7 +51,7 @@ function sampleOf(format: string): Uint8Array {
   return format === 'pcm' ? readSample('speech.wav').subarray(WAV_HEADER_BYTES) : readSample(`speech.${format}`);
 }
 
-/** The samples were made once with espeak-ng and ffmpeg: a sentence of synthetic speech, and a test picture. */
+/** The samples were made once with espeak-ng and ffmpeg: a sentence of synthetic speech; make-videos.ts made the rest. */
 export function readSample(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../samples/${name}`, import.meta.url)));
 }

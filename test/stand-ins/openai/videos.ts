@@ -1,6 +1,9 @@
+import sharp from 'sharp';
 import { z } from 'zod';
 import { ApiError, parseBody } from './errors.ts';
 import { assertModel } from './models.ts';
+import { boxHeader, repeatVideo } from './repeat-video.ts';
+import { voyageSvg } from './scene/voyage.ts';
 import { readSample } from './speech.ts';
 
 const body = z.strictObject({
@@ -33,6 +36,9 @@ type Job = { id: string; createdMs: number; request: z.output<typeof body>; sett
 
 const FILL_BYTES = 256 * 1024;
 
+/** The length of the samples, of which there is one for each size. */
+const SAMPLE_SECONDS = 4;
+
 /** The Videos API's state machine: queued, in_progress with rising progress, then completed or failed. */
 export function createVideos() {
   const jobs = new Map<string, Job>();
@@ -59,23 +65,24 @@ export function createVideos() {
     /** Forgets a job, as servers do some time after its end. */
     forget: (key: string, id: string): boolean => jobs.delete(`${key} ${id}`),
 
-    content(key: string, id: string, variant: string): Response {
+    async content(key: string, id: string, variant: string): Promise<Response> {
       const job = find(key, id);
       if (statusOf(job).status !== 'completed')
         throw new ApiError(400, 'Video is not ready yet, use GET /v1/videos/{id} to check status.', 'invalid_request');
       if (job.settings.without.includes(variant)) throw new ApiError(404, `There is no ${variant}.`, 'not_found_error', 'variant');
-      if (variant === 'thumbnail') return new Response(readSample('thumbnail.webp').slice(), { headers: { 'content-type': 'image/webp' } });
+      if (variant === 'thumbnail') return thumbnail(job.request);
       if (variant === 'spritesheet')
         return new Response(readSample('spritesheet.jpg').slice(), { headers: { 'content-type': 'image/jpeg' } });
-      return videoContent(job.settings);
+      return videoContent(job);
     },
   };
 }
 
 function statusOf({ createdMs, settings }: Job): { status: string; progress: number } {
   const elapsedSeconds = ((Date.now() - createdMs) / 1000) * settings.speed;
+  if (elapsedSeconds >= settings.jobSeconds)
+    return settings.error ? { status: 'failed', progress: 100 } : { status: 'completed', progress: 100 };
   const done = elapsedSeconds / settings.jobSeconds;
-  if (done >= 1) return settings.error ? { status: 'failed', progress: 100 } : { status: 'completed', progress: 100 };
   return { status: done < 0.1 ? 'queued' : 'in_progress', progress: Math.floor(done * 100) };
 }
 
@@ -99,23 +106,21 @@ function toResource(job: Job): object {
   };
 }
 
-/** The sample, made longer by a box that players skip (ISO/IEC 14496-12, 8.1.2). */
-function videoContent({ contentBytes, contentLength }: VideoSettings): Response {
-  const sample = readSample('video.mp4');
-  const fillBytes = Math.max(0, (contentBytes ?? 0) - sample.byteLength);
-  const total = sample.byteLength + (fillBytes > 8 ? fillBytes : 0);
+/** A film of the asked size and length, and behind it a box that players skip (ISO/IEC 14496-12, 8.1.2). */
+function videoContent({ request, settings: { contentBytes, contentLength } }: Job): Response {
+  const film = repeatVideo(readSample(`video-${request.size}.mp4`), Number(request.seconds) / SAMPLE_SECONDS);
+  const fillBytes = Math.max(0, (contentBytes ?? 0) - film.byteLength);
+  const total = film.byteLength + (fillBytes > 8 ? fillBytes : 0);
   const headers = { 'content-type': 'video/mp4', ...(contentLength && { 'content-length': String(total) }) };
-  let left = total - sample.byteLength;
+  let left = total - film.byteLength;
   const fill = new Uint8Array(FILL_BYTES);
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(sample);
+      controller.enqueue(film);
       if (left === 0) return controller.close();
-      const box = new Uint8Array(8);
-      new DataView(box.buffer).setUint32(0, left);
-      box.set(new TextEncoder().encode('free'), 4);
-      controller.enqueue(box);
-      left -= 8;
+      const header = boxHeader('free', left - 8);
+      controller.enqueue(header);
+      left -= header.byteLength;
     },
     pull(controller) {
       controller.enqueue(fill.subarray(0, Math.min(left, FILL_BYTES)));
@@ -124,4 +129,13 @@ function videoContent({ contentBytes, contentLength }: VideoSettings): Response 
     },
   });
   return new Response(stream, { headers });
+}
+
+/** A frame of the film, a quarter as large. */
+async function thumbnail({ size }: Job['request']): Promise<Response> {
+  const [width = 0, height = 0] = size.split('x').map((side) => Number(side) / 4);
+  const frame = await sharp(Buffer.from(voyageSvg(width, height, 0.4)))
+    .webp()
+    .toBuffer();
+  return new Response(new Uint8Array(frame), { headers: { 'content-type': 'image/webp' } });
 }
