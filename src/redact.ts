@@ -74,13 +74,14 @@ function withoutFragment(text: string, secrets: readonly string[]): string {
 function redactPatterns(text: string): string {
   return (
     text
+      .replace(/\s+/g, ' ')
+      .trim()
       .replace(/\bsk-[\w*-]{4,}/g, REPLACEMENT)
       // Masked keys, of which servers show the first and last characters.
       .replace(/[\w.*-]+/g, (word) => (word.includes('**') ? REPLACEMENT : word))
-      .replace(/\b(bearer|api[-_ ]key(?: provided)?:?)\s{1,9}[\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
-      .replace(/\b(sig|signature|AccountKey)=[^&;\s"'\\]+/gi, '$1=[redacted]')
+      .replace(/\b(bearer) [\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
+      .replace(/\b(api[-_ ]key(?: provided)?:?) [\w.~+/=-]{8,}/gi, `$1 ${REPLACEMENT}`)
+      .replace(/\b(sig|signature|AccountKey)=[^&; "'\\]+/gi, '$1=[redacted]')
       .replace(/;base64,[\w+/=]+/g, ';base64,[data]')
-      .replace(/\s+/g, ' ')
-      .trim()
   );
 }
