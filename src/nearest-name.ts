@@ -1,14 +1,28 @@
-/** The known name closest to `name`, at most a quarter of its characters away; `undefined` if none is. */
+import { MAX_NAME_CHARACTERS } from './limits.ts';
+
+/** The known name that a misspelled one most likely means; written otherwise (`topP`) it is still the same. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ candidate, distance }) => distance * 4 <= Math.max(candidate.length, 8))
-    .sort((a, b) => a.distance - b.distance);
-  return ranked[0]?.candidate;
+  if (name.length > MAX_NAME_CHARACTERS) return undefined;
+  const plain = withoutStyle(name);
+  let nearest: string | undefined;
+  // Up to a third of the characters may differ.
+  let best = Math.floor(plain.length / 3) + 1;
+  for (const candidate of known) {
+    const distance = distanceUpTo(best, plain, withoutStyle(candidate));
+    if (distance >= best) continue;
+    best = distance;
+    nearest = candidate;
+  }
+  return nearest;
 }
 
-/** Levenshtein distance: insertions, deletions and replacements of one character. */
-function editDistance(a: string, b: string): number {
+function withoutStyle(name: string): string {
+  return name.toLowerCase().replace(/[_-]/g, '');
+}
+
+/** Levenshtein distance; any distance of at least `limit` is returned as `limit` or more. */
+function distanceUpTo(limit: number, a: string, b: string): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let row = 1; row <= a.length; row++) {
     const current = [row];
@@ -18,5 +32,5 @@ function editDistance(a: string, b: string): number {
     }
     previous = current;
   }
-  return previous[b.length] ?? 0;
+  return previous[b.length] ?? limit;
 }

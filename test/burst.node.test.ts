@@ -61,7 +61,9 @@ function call(url: string, agent: Agent): Promise<string> {
 async function textOf(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of response) text += chunk;
-  return JSON.parse(text).result?.structuredContent?.text ?? text;
+  // A slow response is an event stream of comments that ends with the result.
+  const json = text.startsWith('{') ? text : (/^data: (.*)$/m.exec(text)?.[1] ?? '{}');
+  return JSON.parse(json).result?.structuredContent?.text ?? text;
 }
 
 // Side by side, because both wait for as long as the limit is.

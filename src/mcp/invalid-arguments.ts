@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEM_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../nearest-name.ts';
 import type { DeclaredArguments, PlainSchema } from './normalize-arguments.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearestName } from '../../src/mcp/nearest-name.ts';
+import { nearestName } from '../src/nearest-name.ts';
 
 const KNOWN = ['prompt', 'system_prompt', 'top_p', 'n', 'size', 'max_completion_tokens'];
 
