@@ -1,6 +1,7 @@
 import type { ObjectInfo, ObjectStore } from '../media/object-store.ts';
+import type { BlobResponse, BlobRuntime } from './attempts.ts';
 import type { StorageAccount } from './connection-string.ts';
-import { type BlobRequests, type BlobResponse, type BlobRuntime, createBlobRequests } from './requests.ts';
+import { type BlobRequests, createBlobRequests } from './requests.ts';
 import { putBlocks, putBytes, replaceBytes } from './upload.ts';
 
 export type BlobStoreSettings = Readonly<{

@@ -1,7 +1,8 @@
 import { STORAGE_RETRY_MS } from '../limits.ts';
 import type { CreateOptions, CreateOutcome } from '../media/object-store.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
-import type { BlobRequests, BlobResponse, BlobRuntime } from './requests.ts';
+import type { BlobResponse, BlobRuntime } from './attempts.ts';
+import type { BlobRequests } from './requests.ts';
 
 type Outcome = CreateOutcome['outcome'];
 

@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest';
+import type { BlobRuntime } from '../../src/azure/attempts.ts';
 import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString, type StorageAccount } from '../../src/azure/connection-string.ts';
-import type { BlobRuntime } from '../../src/azure/requests.ts';
 import { testRuntime } from '../support.ts';
 
 const BYTES = new TextEncoder().encode('what is stored');

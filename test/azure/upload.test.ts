@@ -1,7 +1,7 @@
 import { describe, expect, inject, test } from 'vitest';
+import type { BlobRuntime } from '../../src/azure/attempts.ts';
 import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
-import type { BlobRuntime } from '../../src/azure/requests.ts';
 import type { ObjectStore } from '../../src/media/object-store.ts';
 import { type ByteReader, readerOf } from '../../src/streams/byte-reader.ts';
 import { testRuntime } from '../support.ts';
