@@ -1,3 +1,5 @@
+import { isTransientStatus } from './http-semantics.ts';
+
 /** The variables that configure an upstream, named in errors that only the operator can fix. */
 export type UpstreamVariables = Readonly<{ key: string; baseUrl: string; model: string }>;
 
@@ -62,7 +64,7 @@ export class GatewayError extends Error {
 
 /** Whether retrying the same request later may succeed. Ignores what the retry costs. */
 export function isTransient(failure: Failure): boolean {
-  if (failure.kind === 'upstream_status') return failure.status >= 500 || failure.status === 408 || failure.status === 429;
+  if (failure.kind === 'upstream_status') return failure.status >= 500 || isTransientStatus(failure.status);
   if (failure.kind === 'storage') return failure.retryable;
   return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer'].includes(failure.kind);
 }
