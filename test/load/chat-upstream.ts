@@ -10,6 +10,11 @@ const BACKLOG = 4096;
 /** A chat API that echoes the prompt after `delayMs(prompt)`; leaner than the stand-in, so that the gateway is what is measured. */
 export async function startChatUpstream(delayMs: (prompt: string) => number): Promise<ChatUpstream> {
   const server = createServer({ keepAliveTimeout: 600_000 }, async (incoming, response) => {
+    // list_supported_models asks for the upstream's models now and then.
+    if (incoming.method === 'GET') {
+      response.end('{"data":[]}');
+      return;
+    }
     let text = '';
     for await (const chunk of incoming.setEncoding('utf8')) text += chunk;
     const { messages, stream } = JSON.parse(text) as { messages: { content: string }[]; stream?: boolean };
