@@ -67,7 +67,7 @@ async function orFalseAfter(stored: Promise<boolean>, ms: number, { clock }: Too
   return Promise.race([stored, stall]).finally(() => finished.abort());
 }
 
-function load(source: { url: string } | { problem: string }, upstream: Upstream, { downloadImage }: ToolContext) {
+async function load(source: { url: string } | { problem: string }, upstream: Upstream, { downloadImage }: ToolContext) {
   if ('problem' in source) throw unexpectedBody(upstream, source.problem, true);
   return downloadImage(source.url, upstream).catch((cause: unknown) => {
     const why = cause instanceof DownloadError ? `: ${cause.message}` : '';

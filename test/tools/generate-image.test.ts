@@ -237,6 +237,14 @@ describe('what was not asked for', () => {
   const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==';
   const json = { 'content-type': 'application/json' };
 
+  test('an entry without an image does not cost the others', async () => {
+    const app = createTestApp();
+    await app.fail({ status: 200, body: JSON.stringify({ data: [{ b64_json: PNG }, {}, { b64_json: PNG }] }), headers: json });
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', n: 3 });
+    expect(structuredContent.images).toHaveLength(2);
+    expect(structuredContent.failures).toEqual([expect.stringMatching(/^Image 2 of 3 .*b64_json/)]);
+  });
+
   test('images beyond those asked for are not stored, and counted', async () => {
     const app = createTestApp();
     await app.fail({ status: 200, body: JSON.stringify({ data: Array(1_000).fill({ b64_json: PNG }) }), headers: json });
