@@ -45,7 +45,7 @@ export type MediaStore = Readonly<{
   /** The name for a job's file, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{file}`, with the job's creation date in UTC. */
   jobName(kind: MediaKind, createdAtMs: number, file: string): string;
   /** Stores bytes. An existing object of that name is kept and counts as stored. */
-  save(name: string, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat): Promise<SavedMedia>;
+  save(name: string, bytes: Uint8Array<ArrayBuffer>, format: MediaFormat, repeatable: boolean): Promise<SavedMedia>;
   /** Stores a body as it arrives. An existing object of that name is kept and counts as stored. */
   saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
   /** The media stored under that name, or `undefined`. */
@@ -85,8 +85,8 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     assertReady,
     newName: (kind, { extension }) => jobName(kind, now(), `${randomUUID()}.${extension}`),
     jobName,
-    async save(name, bytes, { contentType }) {
-      const { outcome } = await store.create(name, bytes, { contentType, repeatable: false });
+    async save(name, bytes, { contentType }, repeatable) {
+      const { outcome } = await store.create(name, bytes, { contentType, repeatable });
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes.byteLength);
     },
     async saveStream(name, { body, repeatable }, { contentType }) {

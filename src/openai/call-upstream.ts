@@ -64,8 +64,8 @@ async function attempt<Result>(
   try {
     return await withTimeLimit(upstream.clock, timeoutMs, call, finish ? undefined : signal);
   } catch (cause) {
-    if (cause instanceof GatewayError && !(signal.aborted && !finish)) throw cause;
     if (signal.aborted && !finish) throw new GatewayError({ kind: 'cancelled' }, { cause });
+    if (cause instanceof GatewayError) throw cause;
     if (cause instanceof TimeLimitError) throw new GatewayError({ kind: 'upstream_timeout', service: upstream.service, paid }, { cause });
     const failure = toFailure(cause, upstream, paid);
     throw failure ? new GatewayError(failure, { cause }) : cause;

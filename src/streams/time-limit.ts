@@ -21,7 +21,7 @@ export async function withTimeLimit<Result>(
   const stop = () => controller.abort(outer?.reason);
   outer?.addEventListener('abort', stop, { once: true });
   if (outer?.aborted) stop();
-  const timer = timeLimit(timeoutMs, finished.signal).then(
+  timeLimit(timeoutMs, finished.signal).then(
     () => {
       isTimedOut = true;
       controller.abort(new TimeLimitError(`No result within ${timeoutMs} ms.`));
@@ -35,6 +35,5 @@ export async function withTimeLimit<Result>(
   } finally {
     finished.abort();
     outer?.removeEventListener('abort', stop);
-    void timer;
   }
 }

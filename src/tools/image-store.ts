@@ -82,7 +82,7 @@ async function storeImage(bytes: Uint8Array<ArrayBuffer>, upstream: Upstream, co
   if (!info) throw unexpectedBody(upstream, 'an image is not a PNG, JPEG, WebP or GIF file', true);
   const { media } = context;
   const name = media.newName('image', info.format);
-  const file = await storeBilled(name, 'the image was', context, () => media.save(name, bytes, info.format));
+  const file = await storeBilled(name, 'the image was', context, () => media.save(name, bytes, info.format, false));
   return { ...file, width: info.width, height: info.height };
 }
 

@@ -70,7 +70,7 @@ export function measureUploads(media: MediaStore, context: Measuring): MediaStor
   }
   return {
     ...media,
-    save: (name, bytes, format) => upload(name, () => media.save(name, bytes, format)),
+    save: (name, bytes, format, repeatable) => upload(name, () => media.save(name, bytes, format, repeatable)),
     saveStream: (name, source, format) => upload(name, () => media.saveStream(name, source, format)),
   };
 }

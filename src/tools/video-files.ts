@@ -88,7 +88,7 @@ async function storeImage(job: VideoJob, variant: ImageVariant, upstream: Upstre
     const response = await openVideo(upstream, job.id, variant);
     const bytes = await readBody(response, bodyOptions(upstream, { paid: false, maxBytes: MAX_VIDEO_IMAGE_BYTES }));
     const image = inspectImage(bytes);
-    return image && toFile(await media.save(imageName(place, variant, image.format.extension, media), bytes, image.format));
+    return image && toFile(await media.save(imageName(place, variant, image.format.extension, media), bytes, image.format, true));
   } catch (error) {
     if (error instanceof GatewayError) return undefined;
     throw error;

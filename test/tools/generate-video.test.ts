@@ -170,6 +170,21 @@ describe('a video that is not ready within the wait', () => {
   });
 });
 
+test('a thumbnail that cannot be stored is given up soon: it can be downloaded again', async () => {
+  const runtime = testRuntime(createSleepClock(CLOCK_SPEED));
+  let refused = 0;
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    if (init?.method !== 'PUT' || !String(input).includes('-thumbnail.')) return runtime.fetch(input, init);
+    refused++;
+    return new Response(null, { status: 503 });
+  };
+  const { generate } = await setUp({ runtime: { ...runtime, fetch } });
+  const { structuredContent } = await generate({ prompt: 'a lamp' });
+  expect(structuredContent.status).toBe('completed');
+  expect(structuredContent).not.toHaveProperty('thumbnail');
+  expect(refused).toBe(4);
+});
+
 describe('a video that is stored already', () => {
   test('is not downloaded again', async () => {
     const { generate, count } = await setUp();
