@@ -8,7 +8,7 @@ import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
-import { resourceLinks, storedFile } from './stored-file.ts';
+import { resourceLinks, storedFile, UPLOAD_BYTES } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
@@ -21,8 +21,6 @@ const MAX_MODEL_CHARACTERS = 200;
 /** When an agent should call again. */
 const CALL_AGAIN_SECONDS = 20;
 
-/** Memory held by an upload: one block. */
-const UPLOAD_BYTES = 4 * 1024 * 1024;
 const MAX_SECONDS = 120;
 const LENGTH = `must be a whole number from 1 to ${MAX_SECONDS}`;
 

@@ -8,14 +8,12 @@ import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning } from './model-warning.ts';
-import { resourceLinks, storeBilled, storedFile } from './stored-file.ts';
+import { resourceLinks, storeBilled, storedFile, UPLOAD_BYTES } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, publishedAs, type ToolContext } from './tool.ts';
 
 const MAX_CHARACTERS = 4096;
 const MAX_VOICE_CHARACTERS = 200;
 const DEFAULT_VOICE = 'alloy';
-/** Memory held by an upload: one block. */
-const UPLOAD_BYTES = 4 * 1024 * 1024;
 /** OpenAI's raw samples: 24 kHz, 16 bit, one channel. https://platform.openai.com/docs/guides/text-to-speech */
 const PCM_SAMPLES = { sample_rate: 24_000, channels: 1, sample_format: 's16le' };
 
