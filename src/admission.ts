@@ -18,13 +18,20 @@ const RETRY_AFTER_SECONDS = 20;
 /** Longer than any call lasts. */
 const MAX_HELD_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 
+type Lease = { bytes: number; untilMs: number };
+
+/** What a process or an isolate has, and who holds how much of it. */
+export type Memory = Readonly<{ capacityBytes: number; held: Set<Lease> }>;
+
+export function createMemory(capacityBytes: number): Memory {
+  return { capacityBytes, held: new Set() };
+}
+
 /**
  * `lingerMs` is how long a call may go on after its client has gone. Workers end such calls silently, so what they
  * hold must expire.
  */
-export function createAdmission(capacityBytes: number, lingerMs: number, { now }: Pick<Clock, 'now'>): Admission {
-  const held = new Set<{ bytes: number; untilMs: number }>();
-
+export function createAdmission({ capacityBytes, held }: Memory, lingerMs: number, { now }: Pick<Clock, 'now'>): Admission {
   function usedBytes(): number {
     let used = 0;
     for (const lease of held) {

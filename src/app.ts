@@ -11,6 +11,7 @@ import { origin } from './http/origin.ts';
 import { refusalLog } from './http/refusal-log.ts';
 import { requestLog } from './http/request-log.ts';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from './limits.ts';
+import type { ForwardCall } from './mcp/durable-calls.ts';
 import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
@@ -18,14 +19,16 @@ import type { Runtime } from './ports.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
+  /** Has calls that concern a job handled where its work can outlive the client; by default, they are handled here. */
+  forwardCall?: ForwardCall | undefined;
   /** While true, `/ready` returns 503 and new calls are rejected. */
   isDraining?: () => boolean;
 }>;
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, verifyToken, streamableHttp, callsInFlight }: Gateway,
-  { sessions, isDraining = () => false }: AppOptions,
+  { server, runtime, verifyToken, streamableHttp, callsInFlight, placeOf }: Gateway,
+  { sessions, forwardCall, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
@@ -46,7 +49,11 @@ export function createApp(
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
-    return body instanceof Response ? body : streamableHttp(c.req.raw, body.message, exchangeOf(c));
+    if (body instanceof Response) return body;
+    const exchange = exchangeOf(c);
+    const place = forwardCall && (await placeOf(body.message, exchange.principal));
+    if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, body.message, exchange);
+    return streamableHttp(c.req.raw, body.message, exchange);
   };
   // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));

@@ -87,3 +87,8 @@ export const flag = () =>
     .string()
     .regex(/^(0|1|true|false)$/i, 'must be 1 or 0')
     .transform((text) => text === '1' || text.toLowerCase() === 'true');
+
+/** A secret from which keys are derived, so its own strength counts. */
+export function stateSecret() {
+  return z.string().min(32, 'must have at least 32 characters').max(4000, 'must be at most 4000 characters');
+}

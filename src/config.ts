@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BlobStoreSettings } from './azure/blob-store.ts';
-import { parseConnectionString } from './azure/connection-string.ts';
+import { allows, parseConnectionString } from './azure/connection-string.ts';
 import {
   apiBaseUrl,
   azureApiVersion,
@@ -12,6 +12,7 @@ import {
   name,
   originList,
   pathSegments,
+  stateSecret,
   token,
 } from './config-fields.ts';
 import { findWarnings, rejectedKey } from './config-warnings.ts';
@@ -38,11 +39,24 @@ export type Config = Readonly<{
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
+  jobs: JobSettings;
   /** Hosts, besides the storage account's, from which caller-supplied image URLs may be read. */
   inputHosts: readonly string[];
   /** Hosts, besides the upstream's own, from which upstream image URLs may be read even at private addresses. */
   downloadHosts: readonly string[];
   /** All secret values, for redaction. */
+  secrets: readonly string[];
+}>;
+
+/** How paid calls run as jobs. */
+type JobSettings = Readonly<{
+  /** How long a call waits for its result unless it says so itself. */
+  defaultWaitSeconds: number;
+  /** How long results are kept; 0: not beyond their delivery. */
+  retentionHours: number;
+  /** How many may run at once; `undefined`: as many as suit the runtime. */
+  maxJobs: number | undefined;
+  /** From which the keys for stored state are derived: the current one, then those that still read. */
   secrets: readonly string[];
 }>;
 
@@ -124,6 +138,12 @@ export const environmentSchema = z.object({
   AZURE_BLOB_AUDIO_ROOT: pathSegments().default('audio'),
   AZURE_BLOB_VIDEO_ROOT: pathSegments().default('videos'),
   AZURE_BLOB_READ_SAS_HOURS: integer(1, 8760).optional(),
+
+  MCP_DEFAULT_WAIT_SECONDS: integer(0, 600).default(45),
+  MCP_JOB_RETENTION_HOURS: integer(0, 720).default(24),
+  MCP_MAX_JOBS: integer(1, 10_000).optional(),
+  STATE_SECRET: stateSecret().optional(),
+  STATE_SECRET_PREVIOUS: stateSecret().optional(),
 });
 
 type Environment = z.output<typeof environmentSchema>;
@@ -143,7 +163,8 @@ export function loadConfig(env: Readonly<Record<string, unknown>>, { rejectWeakK
   const rejected = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) ? rejectedKey(values) : [];
   problems.push(...rejected);
   const isRejected = ({ variable }: ConfigProblem) => rejected.some((problem) => problem.variable === variable);
-  const warnings = findWarnings(env, known, values).filter((warning) => !isRejected(warning));
+  const stateless = parsed.success ? checkState(parsed.data) : [];
+  const warnings = [...findWarnings(env, known, values), ...stateless].filter((warning) => !isRejected(warning));
   if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data), warnings };
   return { ok: false, problems, warnings };
 }
@@ -189,6 +210,15 @@ function checkReadSas(env: Environment): ConfigProblem[] {
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
 }
 
+/** Jobs read what they have written. */
+export const STATE_PERMISSIONS = 'rcwd';
+
+function checkState({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): ConfigProblem[] {
+  if (!account || allows(account, STATE_PERMISSIONS)) return [];
+  const problem = `has a SAS without all of the permissions ${STATE_PERMISSIONS}, so paid calls are not remembered: a retry is billed again`;
+  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem }];
+}
+
 function toConfig(env: Environment): Config {
   return {
     server: {
@@ -215,6 +245,12 @@ function toConfig(env: Environment): Config {
       azure: azureOpenAI(env),
     },
     storage: storage(env),
+    jobs: {
+      defaultWaitSeconds: env.MCP_DEFAULT_WAIT_SECONDS,
+      retentionHours: env.MCP_JOB_RETENTION_HOURS,
+      maxJobs: env.MCP_MAX_JOBS,
+      secrets: stateSecrets(env),
+    },
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
     downloadHosts: env.MCP_ALLOWED_DOWNLOAD_HOSTS ?? [],
     secrets: secrets(env),
@@ -223,8 +259,15 @@ function toConfig(env: Environment): Config {
 
 function secrets(env: Environment): string[] {
   const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
-  const all = [env.MCP_SERVER_API_KEY, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
+  const own = [env.MCP_SERVER_API_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
+  const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
+}
+
+/** The credential of the storage serves until there is a secret, and still reads what it has written. */
+function stateSecrets({ STATE_SECRET, STATE_SECRET_PREVIOUS, AZURE_STORAGE_CONNECTION_STRING: account }: Environment): string[] {
+  const credential = account?.credential.kind === 'key' ? account.credential.keyBase64 : account?.credential.query;
+  return [STATE_SECRET, STATE_SECRET_PREVIOUS ?? credential].filter((secret) => secret !== undefined);
 }
 
 function storageSecrets({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): (string | undefined)[] {

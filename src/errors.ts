@@ -48,6 +48,16 @@ export type Failure =
   | { kind: 'storage'; problem: string; retryable: boolean }
   /** The same, detected before anything was sent or billed. */
   | { kind: 'storage_unusable'; reason: Failure }
+  /** No such job of this principal and tool is remembered. */
+  | { kind: 'job_unknown'; jobId: string }
+  /** The process that ran the job has gone. */
+  | { kind: 'job_interrupted'; jobId: string; startedMs: number }
+  /** The job failed while no client waited; `outcome` and `sentence` are those of its failure. */
+  | { kind: 'job_failed'; jobId: string; startedMs: number; outcome: string; sentence: string }
+  /** The job's result was delivered, and is not kept any longer. */
+  | { kind: 'job_result_gone'; jobId: string; startedMs: number }
+  /** The idempotency key belongs to a call with other arguments. */
+  | { kind: 'key_reused' }
   /** The client disconnected or cancelled. */
   | { kind: 'cancelled' };
 
@@ -55,11 +65,35 @@ export type Failure =
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly failure: Failure;
+  readonly retry: FreeRetry | undefined;
 
-  constructor(failure: Failure, options?: ErrorOptions) {
+  constructor(failure: Failure, options?: ErrorOptions & { retry?: FreeRetry | undefined }) {
     super(describeFailure(failure), options);
     this.failure = failure;
+    this.retry = options?.retry;
   }
+}
+
+/** What failed after everything was paid for, such as an upload, can be repeated while the process holds its content. */
+export type FreeRetry = Readonly<{
+  run: () => Promise<Record<string, unknown>>;
+  /** Frees the memory, when nobody will retry. */
+  drop: () => void;
+}>;
+
+/** The error with what its retry resolves to changed, and `drop` besides its own. */
+export function mapRetry(error: unknown, map: (result: Record<string, unknown>) => Record<string, unknown>, drop = () => {}): unknown {
+  if (!(error instanceof GatewayError) || !error.retry) return error;
+  const { run, drop: dropFirst } = error.retry;
+  const again = () =>
+    run().then(map, (next: unknown) => {
+      throw mapRetry(next, map, drop);
+    });
+  const dropAll = () => {
+    dropFirst();
+    drop();
+  };
+  return new GatewayError(error.failure, { cause: error, retry: { run: again, drop: dropAll } });
 }
 
 /** Whether retrying the same request later may succeed. Ignores what the retry costs. */
@@ -67,6 +101,28 @@ export function isTransient(failure: Failure): boolean {
   if (failure.kind === 'upstream_status') return failure.status >= 500 || isTransientStatus(failure.status);
   if (failure.kind === 'storage') return failure.retryable;
   return ['upstream_unreachable', 'upstream_timeout', 'upstream_answer'].includes(failure.kind);
+}
+
+/** Whether the upstream may charge for the request that failed. */
+export function mayBeBilled(failure: Failure): boolean {
+  switch (failure.kind) {
+    case 'upstream_status':
+      return failure.paid && failure.status >= 500 && failure.status !== 503;
+    case 'upstream_unreachable':
+      return failure.paid && failure.sent;
+    case 'upstream_timeout':
+    case 'upstream_answer':
+      return failure.paid;
+    case 'media_lost':
+    case 'video_failed':
+    case 'video_interrupted':
+    case 'job_interrupted':
+    case 'job_failed':
+    case 'job_result_gone':
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** What the client reads: what happened, who returned what, whether it was billed, whether and when to retry. */
@@ -109,6 +165,16 @@ function describe(failure: Failure): string {
       return `${failure.problem}. ${failure.retryable ? 'Retrying later may help.' : 'Retrying will not help until the operator fixes this.'}`;
     case 'storage_unusable':
       return `Nothing was sent or billed, because media could not be stored: ${describeFailure(failure.reason)}`;
+    case 'job_unknown':
+      return `Job ${failure.jobId} is unknown, has expired, or belongs to another tool. Check the id and the tool; nothing was sent or billed.`;
+    case 'job_interrupted':
+      return `The call of ${iso(failure.startedMs)} (${failure.jobId}) was interrupted before its result was stored, and may have been billed. Calling again starts a new one, which is billed; with an idempotency_key, use a new key.`;
+    case 'job_failed':
+      return `The call of ${iso(failure.startedMs)} (${failure.jobId}) failed (${failure.outcome}): ${failure.sentence}`;
+    case 'job_result_gone':
+      return `The call of ${iso(failure.startedMs)} (${failure.jobId}) was completed and its result delivered; it is not kept any longer. Nothing was billed again.`;
+    case 'key_reused':
+      return 'idempotency_key: was used with other arguments. Repeat the call with the same arguments, or pass a new key. Nothing was sent or billed.';
     case 'cancelled':
       return 'The call was cancelled.';
   }
@@ -154,4 +220,8 @@ function retryAdvice(paid: boolean): string {
 
 function quoted(detail: string | undefined): string {
   return detail ? `: ${detail.replace(/[.\s]+$/, '')}` : '';
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }

@@ -1,22 +1,30 @@
 import packageJson from '../package.json' with { type: 'json' };
-import { createAdmission } from './admission.ts';
-import type { VerifyToken } from './auth/principal.ts';
+import { createAdmission, createMemory, type Memory } from './admission.ts';
+import type { Principal, VerifyToken } from './auth/principal.ts';
 import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
-import type { Config, ConfigProblem, StorageSettings } from './config.ts';
+import { allows } from './azure/connection-string.ts';
+import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
+import { createDayIndex } from './jobs/day-index.ts';
+import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
+import { createSealedStore, type SealedStore } from './jobs/sealed-store.ts';
 import type { Log } from './log.ts';
+import { type CompiledTool, compileTool, type Mask } from './mcp/compile-tool.ts';
 import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
 import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
 import { readInputImage } from './media/input-image.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
+import type { ObjectStore } from './media/object-store.ts';
+import { renewLinks } from './media/renew-links.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { tools } from './tools/index.ts';
+import type { Tool, ToolServices } from './tools/tool.ts';
 
 /** The components behind the routes. */
 export type Gateway = Readonly<{
@@ -27,6 +35,9 @@ export type Gateway = Readonly<{
   openSseSession: OpenSseSession;
   /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
+  placeOf: McpServerFactory['placeOf'];
+  /** `undefined` where no state can be stored. */
+  jobs: Jobs | undefined;
 }>;
 
 /** A capability, or storage: whether it can be used, and with what, or why not. */
@@ -46,13 +57,34 @@ export const ABOUT = {
   tools: tools.map(({ name, title, description }) => ({ name, title, description })),
 };
 
+const HOUR_MS = 3_600_000;
+
 const INSTRUCTIONS =
   'Tools for OpenAI models, through a gateway. Media is stored and returned as URLs. Calls are billed to the team that runs the gateway: do not repeat a call that may have succeeded. list_supported_models is free and lists what is available.';
 
+/** What all jobs and sessions of a process or an isolate share. */
+export type Parts = Readonly<{
+  config: Config;
+  services: Omit<ToolServices, 'admission'>;
+  /** For media in flight, in every job and session. */
+  memory: Memory;
+  tools: readonly CompiledTool[];
+  mask: Mask;
+  /** The records of jobs; `undefined` when storage is not configured. */
+  sealed: SealedStore | undefined;
+  features: readonly Feature[];
+}>;
+
 /** The composition root: wires the components from the configuration. */
-export function createGateway(config: Config, runtime: Runtime): Gateway & { features: readonly Feature[] } {
-  const { waitUntil, log } = runtime;
-  const media = createMedia(config.storage, runtime);
+export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<Parts, 'features'> {
+  const parts = createParts(config, runtime);
+  return { ...assemble(parts, runtime), features: parts.features };
+}
+
+/** Everything without state of its own. */
+export function createParts(config: Config, runtime: Runtime): Parts {
+  const store = config.storage.configured ? createBlobStore(config.storage.azure, runtime) : undefined;
+  const media = createMedia(config.storage, store, runtime);
   const inputImages = {
     argument: 'input_reference_url',
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
@@ -61,25 +93,57 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & { fea
   };
   const services = {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
-    models: createModelCatalog(runtime, waitUntil),
+    models: createModelCatalog(runtime, runtime.waitUntil),
     media,
-    admission: createAdmission(runtime.mediaMemoryBytes, runtime.lingerMs, runtime),
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
-    logInfo: log.info,
+    logInfo: runtime.log.info,
     clock: runtime,
-    finish<Result>(work: Promise<Result>): Promise<Result> {
-      waitUntil(work.catch(() => {}));
-      return work;
-    },
   };
+  const mask = createMask(config.secrets);
+  return {
+    config,
+    services,
+    memory: createMemory(runtime.mediaMemoryBytes),
+    tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000 })),
+    mask,
+    sealed: createState(config, store),
+    features: findFeatures(services.upstreams, media),
+  };
+}
+
+/**
+ * Adds what lives in one place: the jobs, and the server whose calls start them. On Workers, that is one Durable Object:
+ * what waits for I/O cannot be shared. `onJobsChange` is told where the records of the running jobs are.
+ */
+export function assemble(
+  { config, services: shared, memory, tools, mask, sealed }: Parts,
+  runtime: Runtime,
+  onJobsChange?: JobsOptions['onChange'],
+): Gateway {
+  const { log } = runtime;
+  const services = { ...shared, admission: createAdmission(memory, runtime.lingerMs, runtime) };
+  const jobs =
+    sealed &&
+    createJobs({
+      sealed,
+      index: createDayIndex(sealed, runtime),
+      runtime,
+      retentionMs: config.jobs.retentionHours * HOUR_MS,
+      maxJobs: config.jobs.maxJobs ?? runtime.maxJobs,
+      renewLinks: (output) => renewLinks(output, services.media),
+      mask,
+      onChange: onJobsChange,
+    });
   const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
     instructions: INSTRUCTIONS,
     tools,
     services,
-    mask: createMask(config.secrets),
+    jobs,
+    waitUntil: runtime.waitUntil,
+    mask,
     resourceLinks: config.server.resourceLinks,
     onToolCall: ({ requestId, principal, tool, durationMs, measures, outcome, error }) => {
       const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs, ...measures };
@@ -88,12 +152,18 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & { fea
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
-  return { ...serveMcp(factory, config.server, runtime), features: findFeatures(services.upstreams, media) };
+  return serveMcp(factory, config.server, runtime, jobs);
 }
 
-function createMedia(storage: StorageSettings, runtime: Runtime): MediaStore {
-  if (!storage.configured) return createMissingMediaStore(storage.missing);
-  return createMediaStore(createBlobStore(storage.azure, runtime), storage.media, runtime);
+/** `undefined` where records could not be read back. */
+function createState({ storage, jobs }: Config, store: ObjectStore | undefined): SealedStore | undefined {
+  if (!storage.configured || !store || !allows(storage.azure.account, STATE_PERMISSIONS)) return undefined;
+  return createSealedStore(store, { secrets: jobs.secrets, pathPrefix: storage.media.pathPrefix });
+}
+
+function createMedia(storage: StorageSettings, store: ObjectStore | undefined, runtime: Runtime): MediaStore {
+  if (!storage.configured || !store) return createMissingMediaStore(storage.configured ? [] : storage.missing);
+  return createMediaStore(store, storage.media, runtime);
 }
 
 function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {
@@ -119,17 +189,29 @@ export function logStart(features: readonly Feature[], warnings: readonly Config
 }
 
 /** Exposes an MCP server through its transports. */
-export function serveMcp({ createServer, callsInFlight }: McpServerFactory, server: Config['server'], runtime: Runtime): Gateway {
-  const { heartbeatMs, log } = runtime;
+function serveMcp(
+  { createServer, placeOf, callsInFlight }: McpServerFactory,
+  server: Config['server'],
+  runtime: Runtime,
+  jobs?: Jobs,
+): Gateway {
+  const { heartbeatMs, lastByteMs, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
+  const onCancelled = async (principal: Principal, rpcId: string | number) => {
+    const noted = jobs?.cancelled(principal, rpcId).catch(onError) ?? Promise.resolve();
+    runtime.waitUntil(noted);
+    await noted;
+  };
   const onBug = (error: Error, requestId: string) => log.error('request_failed', { request_id: requestId, error: stackOf(error) });
   return {
     server,
     runtime,
     verifyToken: verifySingleKey(server.apiKey),
-    streamableHttp: createStreamableHttp(createServer, { clock: runtime, heartbeatMs, onError, onBug }),
+    streamableHttp: createStreamableHttp(createServer, { clock: runtime, heartbeatMs, lastByteMs, onError, onBug, onCancelled }),
     openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, clock: runtime, heartbeatMs, onClose }),
     callsInFlight,
+    placeOf,
+    jobs,
   };
 }
 

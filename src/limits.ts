@@ -68,3 +68,8 @@ export const IMAGE_DOWNLOAD_TIMEOUT_MS = MINUTE_MS;
 export const STORAGE_ATTEMPT_TIMEOUT_MS = MINUTE_MS;
 /** How long uploads of media that cannot be regenerated for free are retried. */
 export const STORAGE_RETRY_MS = 5 * MINUTE_MS;
+
+/** A record of jobs: the largest chat response, and some more. */
+export const MAX_STATE_BYTES = 24 * MIB;
+/** Jobs listed per principal and day. */
+export const MAX_INDEX_ENTRIES = 20_000;

@@ -25,6 +25,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Calls in flight are billed, so they may finish and be stored; the platform's grace period is usually shorter. */
 const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
 const IDLE_CHECK_MS = 100;
+/** Time to record which jobs did not end. */
+const INTERRUPT_TIMEOUT_MS = 3_000;
 /** Time for clients to read the rest of their responses after the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 /** Node's defaults; any other error is a bad request. */
@@ -71,11 +73,19 @@ function serve(config: Config, warnings: readonly ConfigProblem[]): void {
   });
   if (!process.stdout.isTTY) logStart(gateway.features, warnings, log);
 
+  /** What clients were told to come back for is then known to be lost. */
+  const giveUp = async (): Promise<never> => {
+    await Promise.race([gateway.jobs?.interruptAll(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]).catch(() => {});
+    process.exit(1);
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (isDraining) process.exit(1);
+    if (isDraining) {
+      void giveUp();
+      return;
+    }
     isDraining = true;
     log.info('draining', { signal });
-    drain(gateway.callsInFlight, () => openResponses.size, sessions.closeAll);
+    drain({ callsInFlight: gateway.callsInFlight, openResponses: () => openResponses.size, closeStreams: sessions.closeAll, giveUp });
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -133,8 +143,16 @@ function closeFailedConnections(server: Server, openResponses: ReadonlySet<Serve
   });
 }
 
+type Draining = Readonly<{
+  callsInFlight: () => number;
+  openResponses: () => number;
+  closeStreams: () => void;
+  /** Ends the process although calls are in flight. */
+  giveUp: () => Promise<never>;
+}>;
+
 /** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
-function drain(callsInFlight: () => number, openResponses: () => number, closeStreams: () => void): void {
+function drain({ callsInFlight, openResponses, closeStreams, giveUp }: Draining): void {
   let idleSinceMs = Date.now();
   setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
@@ -144,7 +162,7 @@ function drain(callsInFlight: () => number, openResponses: () => number, closeSt
     closeStreams();
     if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
   }, IDLE_CHECK_MS);
-  setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS);
+  setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
 }
 
 function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {

@@ -26,8 +26,17 @@ export type Runtime = Clock &
      * finds out only by writing, unless the connection was reset.
      */
     heartbeatMs: number;
+    /**
+     * How long to keep a response open after its last byte, to learn that the client had left before it: on workerd, the
+     * write to a connection that the client has closed succeeds, and only then is it reset.
+     */
+    lastByteMs: number;
     /** The concurrency limit for tool calls; each uses some memory, whatever it does. */
     maxCalls: number;
+    /** Whether work goes on for as long as it takes after its client has left. */
+    outlivesClients: boolean;
+    /** How many jobs may run at once. */
+    maxJobs: number;
     /** The memory budget for media in flight. */
     mediaMemoryBytes: number;
     /** How long work may continue after its client disconnects. */

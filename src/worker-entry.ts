@@ -1,13 +1,28 @@
+import type { Gateway } from './gateway.ts';
+import { type AlarmStorage, createJobAlarm } from './jobs/job-alarm.ts';
+import type { JobsOptions } from './jobs/jobs.ts';
+import { serveForwardedCalls } from './mcp/durable-calls.ts';
 import { type SessionNamespace, serveDurableSession } from './mcp/sse-durable-sessions.ts';
-import type { OpenSseSession } from './mcp/sse-sessions.ts';
 
-export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace }>;
+export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace; JOBS: SessionNamespace }>;
 type Handler = (request: Request) => Response | Promise<Response>;
 
-/** The request handler, and the session opener unless the Worker is misconfigured. */
-export type LoadedWorker = Readonly<{ handle: Handler; openSseSession: OpenSseSession | undefined }>;
+/** The subset of a Durable Object's state used here. */
+export type ObjectState = Readonly<{ storage: AlarmStorage; waitUntil: (work: Promise<unknown>) => void }>;
 
-/** The exports of a Worker: its `fetch`, and the Durable Object class that hosts one legacy stream and its calls. */
+/** The part of a gateway that lives in a Durable Object. */
+export type ObjectGateway = Pick<Gateway, 'openSseSession' | 'streamableHttp' | 'jobs'>;
+
+export type LoadedWorker = Readonly<{
+  handle: Handler;
+  /** Makes the gateway of one Durable Object; `undefined` if the Worker is misconfigured. */
+  assembleObject: ((state: ObjectState, onJobsChange: JobsOptions['onChange']) => ObjectGateway) | undefined;
+}>;
+
+/**
+ * The exports of a Worker: its `fetch`, and the Durable Object classes. One hosts a legacy stream and its calls, the
+ * other the calls of one job.
+ */
 export function createWorkerEntry(load: (env: WorkerEnv) => LoadedWorker) {
   /** An isolate keeps one environment for life, so everything is created on the first request. */
   let loaded: LoadedWorker | undefined;
@@ -17,14 +32,31 @@ export function createWorkerEntry(load: (env: WorkerEnv) => LoadedWorker) {
     return loaded;
   }
 
+  function host(state: ObjectState, env: WorkerEnv, serve: (gateway: ObjectGateway) => Handler) {
+    const { assembleObject, handle } = loadOnce(env);
+    if (!assembleObject) return { fetch: handle, alarm: async () => {} };
+    const { watch, ring } = createJobAlarm(state.storage, Date);
+    const gateway = assembleObject(state, watch);
+    return { fetch: serve(gateway), alarm: () => ring(async (place) => gateway.jobs?.sweep(place)) };
+  }
+
   class SseSessionObject {
     readonly fetch: Handler;
+    readonly alarm: () => Promise<void>;
 
-    constructor(_state: unknown, env: WorkerEnv) {
-      const { openSseSession, handle } = loadOnce(env);
-      this.fetch = openSseSession ? serveDurableSession(openSseSession) : handle;
+    constructor(state: ObjectState, env: WorkerEnv) {
+      ({ fetch: this.fetch, alarm: this.alarm } = host(state, env, ({ openSseSession }) => serveDurableSession(openSseSession)));
     }
   }
 
-  return { worker: { fetch: (request: Request, env: WorkerEnv) => loadOnce(env).handle(request) }, SseSessionObject };
+  class JobObject {
+    readonly fetch: Handler;
+    readonly alarm: () => Promise<void>;
+
+    constructor(state: ObjectState, env: WorkerEnv) {
+      ({ fetch: this.fetch, alarm: this.alarm } = host(state, env, ({ streamableHttp }) => serveForwardedCalls(streamableHttp)));
+    }
+  }
+
+  return { worker: { fetch: (request: Request, env: WorkerEnv) => loadOnce(env).handle(request) }, SseSessionObject, JobObject };
 }

@@ -1,15 +1,19 @@
 import { createApp, createMisconfiguredApp } from './app.ts';
 import { type ConfigResult, loadConfig } from './config.ts';
-import { createGateway, logStart } from './gateway.ts';
+import { assemble, createParts, logStart } from './gateway.ts';
 import { createLog } from './log.ts';
+import { createCallForwarder } from './mcp/durable-calls.ts';
 import { createDurableSessions } from './mcp/sse-durable-sessions.ts';
 import { createRedactor } from './redact.ts';
-import { createWorkersRuntime } from './runtime/workers.ts';
+import { createObjectRuntime, createWorkersRuntime } from './runtime/workers.ts';
 import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './worker-entry.ts';
 
-const { worker, SseSessionObject } = createWorkerEntry(load);
+const { worker, SseSessionObject, JobObject } = createWorkerEntry(load);
 export default worker;
-export { SseSessionObject };
+export { JobObject, SseSessionObject };
+
+/** The Durable Object class of each binding. */
+const BINDINGS = { SSE_SESSIONS: 'SseSessionObject', JOBS: 'JobObject' };
 
 function load(env: WorkerEnv): LoadedWorker {
   const result = loadWorkerConfig(env);
@@ -22,19 +26,25 @@ function load(env: WorkerEnv): LoadedWorker {
   if (!result.ok) {
     log.error('not_configured', { problems: result.problems });
     logStart([], result.warnings, log);
-    return { openSseSession: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
+    return { assembleObject: undefined, handle: createMisconfiguredApp(result.problems, runtime).fetch };
   }
-  const gateway = createGateway(result.config, runtime);
-  logStart(gateway.features, result.warnings, log);
+  const parts = createParts(result.config, runtime);
+  logStart(parts.features, result.warnings, log);
   const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
-  return { openSseSession: gateway.openSseSession, handle: createApp(gateway, { sessions }).fetch };
+  const forwardCall = createCallForwarder(env.JOBS, log);
+  return {
+    assembleObject: (state, onJobsChange) => assemble(parts, createObjectRuntime(runtime, state), onJobsChange),
+    handle: createApp(assemble(parts, runtime), { sessions, forwardCall }).fetch,
+  };
 }
 
-/** Loads the configuration and checks the binding that sessions need. */
+/** Loads the configuration and checks the bindings. */
 function loadWorkerConfig(env: WorkerEnv): ConfigResult {
   // Workers do not listen on a port.
   const result = loadConfig({ ...env, HOST: undefined, PORT: undefined });
-  if (env.SSE_SESSIONS) return result;
-  const missing = { variable: 'SSE_SESSIONS', problem: 'must be bound to the Durable Object class SseSessionObject, as in wrangler.toml' };
-  return { ok: false, problems: [...(result.ok ? [] : result.problems), missing], warnings: result.warnings };
+  const missing = Object.entries(BINDINGS)
+    .filter(([variable]) => !env[variable])
+    .map(([variable, name]) => ({ variable, problem: `must be bound to the Durable Object class ${name}, as in wrangler.toml` }));
+  if (missing.length === 0) return result;
+  return { ok: false, problems: [...(result.ok ? [] : result.problems), ...missing], warnings: result.warnings };
 }

@@ -41,7 +41,7 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
   return {
     async create(name, body, options) {
       if (!(body instanceof Uint8Array)) return putBlocks(requests, runtime, { name, ...options }, body);
-      return { outcome: await putBytes(requests, runtime, { name, ...options }, body), bytes: body.byteLength };
+      return { ...(await putBytes(requests, runtime, { name, ...options }, body)), bytes: body.byteLength };
     },
     replace: (name, body, contentType, etag) => replaceBytes(requests, runtime, { name, contentType, etag }, body),
     async read(name, maxBytes) {
@@ -50,13 +50,19 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
       return info && response.body && { ...info, bytes: response.body.byteLength, body: response.body };
     },
     head: async (name) => infoOf(await requests.send(name, { method: 'HEAD', permissions: 'r' }), requests, isSas),
-    async delete(name) {
-      const response = await requests.send(name, { method: 'DELETE', permissions: 'd' });
-      if (!response.ok && response.status !== 404) throw requests.toError(response);
+    async delete(name, etag) {
+      const headers = etag === undefined ? {} : { 'if-match': etag };
+      const response = await requests.send(name, { method: 'DELETE', permissions: 'd', headers });
+      const isChanged = response.status === 412 && etag !== undefined;
+      if (!response.ok && response.status !== 404 && !isChanged) throw requests.toError(response);
     },
     async link(name, expiresOn) {
       const url = `${publicBaseUrl}/${name}`;
       return expiresOn ? `${url}?${await requests.readSas(name, expiresOn)}` : url;
+    },
+    nameOf(url) {
+      const [path = ''] = url.split('?', 1);
+      return path.startsWith(`${publicBaseUrl}/`) ? path.slice(publicBaseUrl.length + 1) : undefined;
     },
     linkHost: new URL(publicBaseUrl).host,
     linkRemedy: REMEDY,

@@ -10,6 +10,12 @@ export type StorageAccount = Readonly<{
   credential: StorageCredential;
 }>;
 
+/** Whether requests may do all of this: `r` read, `c` create, `w` write, `d` delete, as in a SAS. An account key may. */
+export function allows({ credential }: StorageAccount, permissions: string): boolean {
+  const granted = credential.kind === 'key' ? permissions : (new URLSearchParams(credential.query).get('sp') ?? '');
+  return [...permissions].every((permission) => granted.includes(permission));
+}
+
 export type ConnectionStringResult = { ok: true; account: StorageAccount } | { ok: false; problem: string };
 
 /**

@@ -1,10 +1,10 @@
 import { STORAGE_RETRY_MS } from '../limits.ts';
-import type { CreateOptions, CreateOutcome } from '../media/object-store.ts';
+import type { CreateOptions, CreateOutcome, ReplaceOutcome } from '../media/object-store.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
 import type { BlobResponse, BlobRuntime } from './attempts.ts';
 import type { BlobRequests } from './requests.ts';
 
-type Outcome = CreateOutcome['outcome'];
+type Created = Omit<CreateOutcome, 'bytes'>;
 
 const MIB = 1024 * 1024;
 /** The first blocks are small, so that the upload starts early; later ones keep the number of requests low. */
@@ -16,6 +16,8 @@ const BLOCK_SIZES = [
 /** Names are never reused, so the content of a blob never changes. */
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
+const NO_CACHE = 'no-store';
+
 /** What to store, and how long to retry: repeatable content does not justify minutes of retries. */
 type Upload = CreateOptions & Readonly<{ name: string }>;
 
@@ -23,13 +25,13 @@ type Upload = CreateOptions & Readonly<{ name: string }>;
 export async function putBytes(
   requests: BlobRequests,
   { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
-  { name, contentType, repeatable }: Upload,
+  { name, contentType, repeatable, mutable = false }: Upload,
   body: Uint8Array<ArrayBuffer>,
-): Promise<Outcome> {
+): Promise<Created> {
   const response = await requests.send(name, {
     method: 'PUT',
     permissions: 'cw',
-    headers: putBlobHeaders(contentType),
+    headers: putBlobHeaders(contentType, mutable),
     init: () => bytesInit(body),
     ...retryPolicy(repeatable),
   });
@@ -43,14 +45,14 @@ export async function replaceBytes(
   { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
   { name, contentType, etag }: Readonly<{ name: string; contentType: string; etag: string }>,
   body: Uint8Array<ArrayBuffer>,
-): Promise<'replaced' | 'changed'> {
-  const headers = { 'content-type': contentType, 'if-match': etag, 'x-ms-blob-type': 'BlockBlob', 'x-ms-blob-cache-control': 'no-store' };
+): Promise<ReplaceOutcome> {
+  const headers = { 'content-type': contentType, 'if-match': etag, 'x-ms-blob-type': 'BlockBlob', 'x-ms-blob-cache-control': NO_CACHE };
   const response = await requests.send(name, { method: 'PUT', permissions: 'w', headers, init: () => bytesInit(body) });
-  if (response.ok) return 'replaced';
+  if (response.ok) return { outcome: 'replaced', etag: etagOf(response) };
   if (response.status !== 412 && response.status !== 404) throw requests.toError(response);
-  if (response.attempts === 1) return 'changed';
+  if (response.attempts === 1) return { outcome: 'changed' };
   const now = await requests.send(name, { method: 'GET', permissions: 'r', maxBodyBytes: body.byteLength });
-  return now.body && equal(now.body, body) ? 'replaced' : 'changed';
+  return now.body && equal(now.body, body) ? { outcome: 'replaced', etag: etagOf(now) } : { outcome: 'changed' };
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
@@ -76,10 +78,10 @@ export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, up
       buffer = chunk.buffer;
       bytes += chunk.byteLength;
       const isLast = chunk.byteLength < size;
-      if (isLast && ids.length === 0) return { outcome: await putBytes(requests, runtime, upload, chunk), bytes };
+      if (isLast && ids.length === 0) return { ...(await putBytes(requests, runtime, upload, chunk)), bytes };
       if (chunk.byteLength > 0)
         ids.push(await putBlock(requests, runtime, upload, `${prefix}-${String(ids.length).padStart(6, '0')}`, chunk));
-      if (isLast) return { outcome: await commit(requests, upload, ids), bytes };
+      if (isLast) return { ...(await commit(requests, upload, ids)), bytes };
     }
   } catch (error) {
     await body.cancel(error);
@@ -119,7 +121,7 @@ async function putBlock(
   return id;
 }
 
-async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<Outcome> {
+async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<Created> {
   const body = `<?xml version="1.0" encoding="utf-8"?><BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`;
   const headers = { 'if-none-match': '*', 'x-ms-blob-content-type': contentType, 'x-ms-blob-cache-control': CACHE_CONTROL };
   const operation = { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) } as const;
@@ -127,22 +129,26 @@ async function commit(requests: BlobRequests, { name, contentType, repeatable }:
   if (response.code !== 'InvalidBlockList') return outcomeOf(requests, response, response.attempts > 1);
   // The first commit discards the uncommitted blocks of concurrent uploads; then the blob exists by now.
   const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });
-  if (found.ok) return 'exists';
+  if (found.ok) return { outcome: 'exists' };
   throw requests.toError(response);
 }
 
 /** The headers of Put Blob; `If-None-Match` prevents overwriting. */
-function putBlobHeaders(contentType: string): Record<string, string> {
+function putBlobHeaders(contentType: string, mutable: boolean): Record<string, string> {
   return {
     'content-type': contentType,
     'if-none-match': '*',
     'x-ms-blob-type': 'BlockBlob',
-    'x-ms-blob-cache-control': CACHE_CONTROL,
+    'x-ms-blob-cache-control': mutable ? NO_CACHE : CACHE_CONTROL,
   };
 }
 
-function outcomeOf(requests: BlobRequests, response: BlobResponse, isOwn: boolean): Outcome {
-  if (response.ok) return 'created';
-  if (response.code === 'BlobAlreadyExists' || response.status === 412) return isOwn ? 'created' : 'exists';
+function outcomeOf(requests: BlobRequests, response: BlobResponse, isOwn: boolean): Created {
+  if (response.ok) return { outcome: 'created', etag: etagOf(response) };
+  if (response.code === 'BlobAlreadyExists' || response.status === 412) return { outcome: isOwn ? 'created' : 'exists' };
   throw requests.toError(response);
+}
+
+function etagOf({ headers }: BlobResponse): string {
+  return headers?.get('etag') ?? '';
 }

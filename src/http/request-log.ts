@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../limits.ts';
-import { onBodyEnd } from '../streams/on-end.ts';
+import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
 
 export type RequestLogOptions = Readonly<{
@@ -24,7 +24,7 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     const principal = c.get('principal')?.name;
     const finish = () =>
       log({ request_id: requestId, ...(principal && { principal }), method, path, status, duration_ms: now() - startMs });
-    const response = onBodyEnd(c.res, finish);
-    if (response !== c.res) c.res = response;
+    if (isEventStream(c.res)) c.res = onBodyEnd(c.res, finish);
+    else finish();
   };
 }

@@ -1,19 +1,56 @@
 import type { CallToolResult, Tool as ToolDefinition } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { describeFailure, type Failure, GatewayError } from '../errors.ts';
+import type { Principal } from '../auth/principal.ts';
+import { describeFailure, type Failure, GatewayError, mapRetry } from '../errors.ts';
+import type { JobAnswer, JobCall } from '../jobs/job-call.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { Work } from '../jobs/local-job.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
 import { issueMessage } from './issue-message.ts';
+import {
+  assertAlone,
+  canonicalJson,
+  collectedBlocks,
+  collectedFields,
+  inProgress,
+  JOB_DESCRIPTION,
+  jobArguments,
+  jobFields,
+  splitArguments,
+  withJobArguments,
+} from './job-arguments.ts';
 import { normalizeArguments, type PlainSchema } from './normalize-arguments.ts';
+import type { PresentTask } from './tasks.ts';
+
+/** The client of one call, as a job sees it. */
+export type Caller = Readonly<{
+  principal: Principal;
+  rpcId: string | number;
+  /** Resolves to whether the client has received the result. */
+  delivered: () => Promise<boolean>;
+  /** Keeps work running after the client disconnects. */
+  waitUntil: (work: Promise<unknown>) => void;
+  /** Runs paid calls; `undefined` where no state can be stored. */
+  jobs: Jobs | undefined;
+  /** For a client that polls: a paid call does not wait, and this presents what still runs. */
+  presentTask?: PresentTask | undefined;
+}>;
 
 /** A tool with everything call-independent precomputed. */
 export type CompiledTool = Readonly<{
   definition: ToolDefinition;
   activity: string;
   /** Never throws: failures are results with `isError` (specification 2025-11-25, server/tools, error handling). */
-  call(args: unknown, context: ToolContext): Promise<ToolOutcome>;
+  call(args: unknown, context: ToolContext, caller: Caller): Promise<ToolOutcome>;
+  /** The result of a job of this tool that has ended, as its call would have returned it. Never throws. */
+  collect(jobId: string, context: ToolContext, caller: Caller): Promise<ToolOutcome>;
+  /** What a call would be as a job; `undefined` if it starts and continues none, or is invalid. */
+  jobOf(args: unknown, isTask?: boolean): Promise<CalledJob | undefined>;
 }>;
+
+type CalledJob = Readonly<{ jobId: string } | { tool: string; digest: string; key: string | undefined }>;
 
 /** The result for the client, and the outcome for the log: "ok" or the kind of failure, with its cause. */
 export type ToolOutcome = Readonly<{ result: CallToolResult; outcome: 'ok' | Failure['kind'] | 'internal'; error?: unknown }>;
@@ -21,27 +58,131 @@ export type ToolOutcome = Readonly<{ result: CallToolResult; outcome: 'ok' | Fai
 /** Redacts the gateway's secrets from tool output. */
 export type Mask = <Value>(value: Value) => Value;
 
-/** Builds the `tools/list` definition and wraps the handler in validation and the error boundary. */
-export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(tool: Tool<Input, Output>, mask: Mask): CompiledTool {
-  const { name, title, description, annotations, aliases = {} } = tool;
-  const inputSchema = toJsonSchema(tool.input);
-  const declared = { schema: inputSchema as PlainSchema, aliases };
+export type CompileOptions = Readonly<{
+  mask: Mask;
+  /** How long a paid call waits for its result unless it says so itself. */
+  defaultWaitMs: number;
+}>;
 
-  async function run(args: unknown, context: ToolContext): Promise<CallToolResult> {
+/** Builds the `tools/list` definition and wraps the handler in validation and the error boundary. */
+export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  tool: Tool<Input, Output>,
+  { mask, defaultWaitMs }: CompileOptions,
+): CompiledTool {
+  const { name, title, annotations, aliases = {}, job } = tool;
+  const definition = { name, title, annotations, ...describe(tool) };
+  const declared = { schema: definition.inputSchema as PlainSchema, aliases };
+
+  async function run(args: unknown, context: ToolContext, caller: Caller): Promise<CallToolResult> {
     const oversize = findOversize(args);
     if (oversize) throw new GatewayError({ kind: 'invalid_input', problems: [oversize] });
-    const input = tool.input.safeParse(normalizeArguments(args ?? {}, declared), { error: issueMessage });
-    if (!input.success) throw new GatewayError({ kind: 'invalid_input', problems: describeProblems(input.error, declared) });
-    const output = mask(tool.output.parse(await tool.handler(input.data, context)));
+    const normal = normalizeArguments(args ?? {}, declared);
+    if (!job) return present(await work(parse(tool.input, normal), context));
+    const { own, rest } = splitArguments(normal);
+    const { wait_seconds, job_id, idempotency_key: key } = parse(jobArguments, own);
+    const waitMs = wait_seconds === undefined ? defaultWaitMs : wait_seconds * 1000;
+    if (job_id !== undefined) {
+      assertAlone(job_id, rest);
+      return presentAnswer(await resume(job_id, waitMs, context, caller), caller);
+    }
+    const input = parse(tool.input, rest);
+    const { jobs } = caller;
+    if (key !== undefined && !jobs) throw stateless('idempotency_key');
+    if (!jobs || job.upstreamJob?.isContinued(input)) {
+      const working = work(input, { ...context, waitMs });
+      // Not for what ends with its client: on workerd, a stream with such work does not notice that its client has left.
+      if (!jobs && job.runs === 'always') caller.waitUntil(working.catch(() => {}));
+      return present(await working);
+    }
+    await tool.check?.(input, context);
+    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key };
+    const isRecorded = job.runs === 'always' || key !== undefined || caller.presentTask !== undefined;
+    const doWork = workOf(input, context, isRecorded);
+    return presentAnswer(await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork)), caller);
+  }
+
+  /** Validates, and describes what is wrong with the name of each argument. */
+  function parse<Schema extends z.ZodObject>(schema: Schema, value: unknown): z.output<Schema> {
+    const parsed = schema.safeParse(value, { error: issueMessage });
+    if (!parsed.success) throw new GatewayError({ kind: 'invalid_input', problems: describeProblems(parsed.error, declared) });
+    return parsed.data;
+  }
+
+  async function resume(jobId: string, waitMs: number, context: ToolContext, caller: Caller): Promise<JobAnswer> {
+    if (!caller.jobs) throw stateless('job_id');
+    return caller.jobs.resume(toJobCall(waitMs, context, caller), jobId, workOf(undefined, context, true));
+  }
+
+  function toJobCall(maxWaitMs: number, context: ToolContext, { principal, rpcId, delivered, presentTask }: Caller): JobCall {
+    const waitMs = presentTask ? 0 : maxWaitMs;
+    const { signal, progress: report, logFields } = context;
+    // A task is known by the id of its job alone.
+    const needsCheckpoint = job?.upstreamJob !== undefined && !presentTask;
+    return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered: delivered(), report, logFields };
+  }
+
+  function workOf(input: z.output<Input> | undefined, context: ToolContext, isKept: boolean): Work {
+    return (running, checkpoint) => {
+      const continued = checkpoint === undefined ? input : job?.upstreamJob?.continueFrom(checkpoint);
+      return handle(continued as z.output<Input>, { ...context, ...running, isKept, waitMs: Number.POSITIVE_INFINITY });
+    };
+  }
+
+  async function work(input: z.output<Input>, context: ToolContext): Promise<z.output<Output>> {
+    await tool.check?.(input, context);
+    return handle(input, context);
+  }
+
+  async function handle(input: z.output<Input>, context: ToolContext): Promise<z.output<Output>> {
+    const complete = (output: unknown) => mask(tool.output.parse(output));
+    const handled = tool.handler(input, context).catch((error: unknown) => {
+      throw mapRetry(error, complete);
+    });
+    return complete(await handled);
+  }
+
+  function present(output: z.output<Output>): CallToolResult {
     return { content: tool.present(output), structuredContent: output };
+  }
+
+  function presentAnswer(answer: JobAnswer, { presentTask }: Caller): CallToolResult {
+    if (answer.status === 'in_progress') {
+      if (presentTask) return presentTask(answer);
+      const output = mask(inProgress(name, answer, job?.upstreamJob?.name));
+      return { content: [{ type: 'text', text: output.next_step }, ...collectedBlocks(answer)], structuredContent: output };
+    }
+    const output = { ...answer.output, ...collectedFields(answer), ...(answer.warning && { warning: withWarning(answer) }) };
+    const { content } = present(answer.output as z.output<Output>);
+    return { content: [...content, ...collectedBlocks(answer)], structuredContent: output };
+  }
+
+  async function jobOf(args: unknown, isTask = false): Promise<CalledJob | undefined> {
+    if (!job || findOversize(args)) return undefined;
+    const { own, rest } = splitArguments(normalizeArguments(args ?? {}, declared));
+    const { wait_seconds, job_id: jobId, idempotency_key: key } = jobArguments.safeParse(own).data ?? {};
+    if (jobId !== undefined) return { jobId };
+    const input = tool.input.safeParse(rest);
+    const isJob = job.runs === 'always' || isTask || key !== undefined || wait_seconds !== undefined;
+    if (!input.success || !isJob || job.upstreamJob?.isContinued(input.data)) return undefined;
+    return { tool: name, digest: await digestOf(input.data), key };
   }
 
   return {
     activity: tool.activity,
-    definition: { name, title, description, annotations, inputSchema, outputSchema: toJsonSchema(tool.output) },
-    async call(args, context) {
+    definition,
+    jobOf,
+    async collect(jobId, context, caller) {
       try {
-        return { result: await run(args, context), outcome: 'ok' };
+        const answer = await resume(jobId, 0, context, caller);
+        const isRunning = answer.status === 'in_progress';
+        return { result: isRunning ? presentAnswer(answer, caller) : present(answer.output as z.output<Output>), outcome: 'ok' };
+      } catch (error) {
+        return recordedOutcome(error, context.requestId) ?? toOutcome(error, context.requestId, mask);
+      }
+    },
+    async call(args, context, caller) {
+      try {
+        return { result: await run(args, context, caller), outcome: 'ok' };
       } catch (error) {
         return toOutcome(error, context.requestId, mask);
       }
@@ -49,13 +190,52 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
   };
 }
 
+function withWarning({ output, warning }: Extract<JobAnswer, { status: 'completed' }>): string {
+  return [output.warning, warning].filter((text) => text !== undefined).join(' ');
+}
+
+function stateless(argument: string): GatewayError {
+  return new GatewayError({ kind: 'invalid_input', problems: [`${argument}: needs storage, which is not configured on this gateway`] });
+}
+
+/** SHA-256 of the normalised arguments, in hexadecimal. */
+async function digestOf(input: object): Promise<string> {
+  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(canonicalJson(input)));
+  return new Uint8Array(bytes).toHex();
+}
+
+/** What `tools/list` says of the arguments and the result. */
+function describe(tool: Tool): Pick<ToolDefinition, 'description' | 'inputSchema' | 'outputSchema'> {
+  const { description, input, output, job } = tool;
+  const inputSchema = toJsonSchema(input);
+  if (!job) return { description, inputSchema, outputSchema: toJsonSchema(output) };
+  return {
+    description: description + JOB_DESCRIPTION,
+    inputSchema: withJobArguments(inputSchema as PlainSchema, toJsonSchema(jobArguments) as PlainSchema) as ToolDefinition['inputSchema'],
+    outputSchema: toJsonSchema(output.extend(jobFields).partial()),
+  };
+}
+
+const HELD = 'The gateway still holds it for 15 minutes: repeat the call with the same arguments to store it, which is not billed again.';
+
 /** The error boundary: converts a thrown error into what the client and the log may see. */
 function toOutcome(error: unknown, requestId: string, mask: Mask): ToolOutcome {
   const known = error instanceof GatewayError ? error.failure : undefined;
   const sentence = known ? mask(describeFailure(known)) : 'Internal error.';
   const outcome = known?.kind ?? 'internal';
-  const text = `${sentence} (${outcome}, request ${requestId})`;
-  return { result: { isError: true, content: [{ type: 'text', text }] }, outcome, error };
+  const held = error instanceof GatewayError && error.retry ? ` ${HELD}` : '';
+  return { result: errorResult(sentence + held, outcome, requestId), outcome, error };
+}
+
+/** A failure that is read from its record, as its own call would have reported it. */
+function recordedOutcome(error: unknown, requestId: string): ToolOutcome | undefined {
+  if (!(error instanceof GatewayError) || error.failure.kind !== 'job_failed') return undefined;
+  const { sentence, outcome, kind } = error.failure;
+  return { result: errorResult(sentence, outcome, requestId), outcome: kind, error };
+}
+
+function errorResult(sentence: string, outcome: string, requestId: string): CallToolResult {
+  return { isError: true, content: [{ type: 'text', text: `${sentence} (${outcome}, request ${requestId})` }] };
 }
 
 /**

@@ -19,6 +19,8 @@ export type EventStreamOptions = Readonly<{
 export type EventStream = Readonly<{
   response: Response;
   write: (frame: Uint8Array) => void;
+  /** Resolves to whether the client has taken everything written so far. */
+  flushed: () => Promise<boolean>;
   /** Writes a comment whenever nothing has been written for `ms`, while `isNeeded` holds and the stream is open. */
   heartbeat: (ms: number, isNeeded: () => boolean) => Promise<void>;
   end: () => void;
@@ -39,8 +41,17 @@ export function createEventStream({ clock, onDisconnect }: EventStreamOptions): 
   let lastMs = clock.now();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
+  /** Those who wait until everything written so far is taken. */
+  let waiting: ((isTaken: boolean) => void)[] = [];
+
+  function settle(isTaken: boolean): void {
+    for (const resolve of waiting) resolve(isTaken);
+    waiting = [];
+  }
+
   function disconnect(): void {
     ended.abort();
+    settle(false);
     onDisconnect();
   }
 
@@ -61,16 +72,23 @@ export function createEventStream({ clock, onDisconnect }: EventStreamOptions): 
     start(started: ReadableStreamDefaultController<Uint8Array>) {
       controller = started;
     },
+    // Asked for more than there is.
+    pull: () => settle(true),
     cancel: disconnect,
   };
   const body = new ReadableStream<Uint8Array>(source, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
   return {
     response: new Response(body, { headers: HEADERS }),
     write,
+    flushed() {
+      if (ended.signal.aborted) return Promise.resolve(false);
+      return new Promise((resolve) => waiting.push(resolve));
+    },
     heartbeat: (ms, isNeeded) => every(clock, { ms, sinceMs: () => lastMs, signal: ended.signal, isNeeded }, () => write(HEARTBEAT)),
     end() {
       if (!ended.signal.aborted) controller?.close();
       ended.abort();
+      settle(false);
     },
   };
 }

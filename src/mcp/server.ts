@@ -6,13 +6,17 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
+import type { Principal } from '../auth/principal.ts';
+import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { createMeasures, type Measures, measureUploads } from '../tools/measures.ts';
-import type { Tool, ToolContext, ToolServices } from '../tools/tool.ts';
-import { type CompiledTool, compileTool, type Mask, type ToolOutcome } from './compile-tool.ts';
+import type { ToolContext, ToolServices } from '../tools/tool.ts';
+import type { Caller, CompiledTool, Mask, ToolOutcome } from './compile-tool.ts';
+import { deliveryOf } from './delivery.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
 import { startProgress } from './progress.ts';
+import { createPresentTask, declaresTasks, handleTasks, messageDeclaresTasks, TASKS_CAPABILITY } from './tasks.ts';
 
 /** The name and version that clients see in `serverInfo`. */
 type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
@@ -20,9 +24,13 @@ type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
 export type McpServerOptions = Readonly<{
   info: ServerInfo;
   instructions: string;
-  tools: readonly Tool[];
+  tools: readonly CompiledTool[];
   services: ToolServices;
   mask: Mask;
+  /** Runs paid calls; `undefined` where no state can be stored. */
+  jobs: Jobs | undefined;
+  /** Keeps work running after its client disconnects. */
+  waitUntil: (work: Promise<unknown>) => void;
   /** Whether results link to their files besides naming them in text; some clients fail on such links. */
   resourceLinks: boolean;
   /** Called after every tool call, for the log. */
@@ -38,6 +46,8 @@ export type McpServerFactory = Readonly<{
   createServer: CreateServer;
   /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
+  /** Where the record of the job is that a message starts or continues; `undefined` if it concerns none. */
+  placeOf: (message: object, principal: Principal) => Promise<string | undefined>;
 }>;
 
 function withoutLinks(result: CallToolResult): CallToolResult {
@@ -45,10 +55,18 @@ function withoutLinks(result: CallToolResult): CallToolResult {
 }
 
 export function createServerFactory(options: McpServerOptions): McpServerFactory {
-  const compiled = new Map(options.tools.map((tool) => [tool.name, compileTool(tool, options.mask)]));
+  const compiled = new Map(options.tools.map((tool) => [tool.definition.name, tool]));
   const toolList = { tools: [...compiled.values()].map(({ definition }) => definition) };
+  const tasks = options.jobs && {
+    jobs: options.jobs,
+    clock: options.services.clock,
+    collect({ id, tool: name }: JobStatus, context: ServerContext) {
+      const tool = compiled.get(name);
+      return tool && callTool(tool, context, (...call) => tool.collect(id, ...call));
+    },
+  };
   const serverOptions: ServerOptions = {
-    capabilities: { tools: {} },
+    capabilities: { tools: {}, ...(tasks && TASKS_CAPABILITY) },
     instructions: options.instructions,
     // Shared: the default builds a schema compiler per server. The SDK uses it only for elicitation, which no tool needs.
     jsonSchemaValidator: {
@@ -60,7 +78,12 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
   };
   let callsInFlight = 0;
 
-  async function callTool(tool: CompiledTool, args: unknown, serverContext: ServerContext): Promise<CallToolResult> {
+  /** Runs `call` with what it needs, and logs its outcome. */
+  async function callTool(
+    tool: CompiledTool,
+    serverContext: ServerContext,
+    call: (context: ToolContext, caller: Caller) => Promise<ToolOutcome>,
+  ): Promise<CallToolResult> {
     const exchange = exchangeOf(serverContext);
     const { requestId, principal } = exchange;
     const { signal } = serverContext.mcpReq;
@@ -73,9 +96,21 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS), percent);
     const { collected: measures, measure } = createMeasures();
     const media = measureUploads(options.services.media, { clock, measure });
-    const call = { log, measure, signal, requestId, wantsProgress: progress.isWanted, progress: report };
-    const context: ToolContext = { ...options.services, media, ...call };
-    const { result, ...outcome } = await tool.call(args, context);
+    const logFields = () => ({ request_id: requestId, ...measures });
+    const own = { log, measure, logFields, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const context: ToolContext = {
+      ...options.services,
+      media,
+      ...own,
+      isKept: false,
+      waitMs: Number.POSITIVE_INFINITY,
+      checkpoint: () => {},
+    };
+    const delivered = () => deliveryOf(serverContext);
+    const presentTask = tasks && declaresTasks(serverContext) ? createPresentTask(tasks, delivered) : undefined;
+    const { jobs, waitUntil } = options;
+    const caller = { principal, rpcId: serverContext.mcpReq.id, delivered, jobs, waitUntil, presentTask };
+    const { result, ...outcome } = await call(context, caller);
     progress.end();
     options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: clock.now() - startMs, measures, ...outcome });
     return options.resourceLinks ? result : withoutLinks(result);
@@ -92,10 +127,20 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
           `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; available: ${[...compiled.keys()].join(', ')}`,
         );
       callsInFlight++;
-      return callTool(tool, params.arguments, context).finally(() => callsInFlight--);
+      return callTool(tool, context, (...call) => tool.call(params.arguments, ...call)).finally(() => callsInFlight--);
     });
+    if (tasks) handleTasks(server, tasks);
     return server;
   }
 
-  return { createServer, callsInFlight: () => callsInFlight };
+  async function placeOf(message: object, principal: Principal): Promise<string | undefined> {
+    const { method, params } = message as { method?: unknown; params?: { name?: unknown; arguments?: unknown; taskId?: unknown } };
+    if ((method === 'tasks/get' || method === 'tasks/cancel') && typeof params?.taskId === 'string')
+      return options.jobs?.placeOf({ jobId: params.taskId });
+    if (method !== 'tools/call' || typeof params?.name !== 'string') return undefined;
+    const job = await compiled.get(params.name)?.jobOf(params.arguments, messageDeclaresTasks(message));
+    return job && options.jobs?.placeOf({ ...job, principalId: principal.id });
+  }
+
+  return { createServer, placeOf, callsInFlight: () => callsInFlight + (options.jobs?.inFlight() ?? 0) };
 }

@@ -1,5 +1,4 @@
 import {
-  isJSONRPCNotification,
   isJSONRPCRequest,
   isJSONRPCResponse,
   type JSONRPCMessage,
@@ -8,6 +7,8 @@ import {
   type Transport,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../ports.ts';
+import { cancelledId } from './cancelled-id.ts';
+import { createDelivery, type Delivery } from './delivery.ts';
 import { createEventStream, encodeEvent } from './event-stream.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { rejectMalformedCall } from './reject-malformed-call.ts';
@@ -50,6 +51,7 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
   const server = createServer(SSE_PROTOCOL_VERSION);
   const stream = createEventStream({ clock, onDisconnect: () => void server.close() });
   const calls = createCallTracker((isPending) => stream.heartbeat(heartbeatMs, isPending));
+  const deliveries = new Map<RequestId, Delivery>();
   let lastMessageMs = clock.now();
   let isClosed = false;
 
@@ -60,23 +62,39 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
       lastMessageMs = clock.now();
       calls.end(message);
       stream.write(encodeEvent('message', JSON.stringify(message)));
+      if (isJSONRPCResponse(message) && message.id !== undefined) settle(message.id);
     },
     async close() {
       if (isClosed) return;
       isClosed = true;
       stream.end();
+      for (const { settle } of deliveries.values()) settle(false);
       onClose();
       transport.onclose?.();
     },
   };
 
+  function track(message: JSONRPCMessage): Delivery {
+    const delivery = createDelivery();
+    if (isJSONRPCRequest(message)) deliveries.set(message.id, delivery);
+    return delivery;
+  }
+
+  function settle(id: RequestId): void {
+    const delivery = deliveries.get(id);
+    deliveries.delete(id);
+    if (delivery?.isWanted()) void stream.flushed().then(delivery.settle);
+  }
+
   function receive(message: object, exchange: Exchange): boolean {
     lastMessageMs = clock.now();
     const parsed = parse(message);
     if (!parsed || !calls.begin(parsed)) return false;
+    const cancelled = cancelledId(parsed);
+    if (cancelled !== undefined) deliveries.get(cancelled)?.settle(false);
     const rejection = rejectMalformedCall(parsed);
     if (rejection) void transport.send(rejection);
-    else transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange) });
+    else transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange, track(parsed)) });
     return true;
   }
 
@@ -100,8 +118,8 @@ function createCallTracker(heartbeat: (isPending: () => boolean) => Promise<void
   return {
     /** False for a request whose id is in use: of two with the same id, only the last could be cancelled. */
     begin(message: JSONRPCMessage): boolean {
-      if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled')
-        pending.delete(message.params?.requestId as RequestId);
+      const cancelled = cancelledId(message);
+      if (cancelled !== undefined) pending.delete(cancelled);
       if (!isJSONRPCRequest(message)) return true;
       if (pending.has(message.id)) return false;
       pending.add(message.id);

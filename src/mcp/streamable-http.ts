@@ -7,7 +7,10 @@ import {
   WebStandardStreamableHTTPServerTransport,
   type WebStandardStreamableHTTPServerTransportOptions,
 } from '@modelcontextprotocol/server';
-import { onBodyEnd } from '../streams/on-end.ts';
+import type { Principal } from '../auth/principal.ts';
+import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
+import { cancelledId } from './cancelled-id.ts';
+import { createDelivery, type Delivery } from './delivery.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
 import { rejectMalformedCall } from './reject-malformed-call.ts';
 import type { CreateServer } from './server.ts';
@@ -15,8 +18,12 @@ import { type StreamIfSlowOptions, streamIfSlow } from './stream-if-slow.ts';
 
 export type StreamableHttpOptions = StreamIfSlowOptions &
   Readonly<{
+    /** How long a response on whose delivery something depends stays open after its last byte; see `Runtime`. */
+    lastByteMs: number;
     /** Receives errors that the SDK reports outside its responses, for the log. */
     onError: (error: Error) => void;
+    /** A client has cancelled the call with this JSON-RPC id, which it made in another request. Never rejects. */
+    onCancelled: (principal: Principal, rpcId: string | number) => Promise<void>;
     /** Receives errors that the client sees as "Internal error", for the log. */
     onBug: (error: Error, requestId: string) => void;
   }>;
@@ -29,7 +36,7 @@ export type StreamableHttp = (request: Request, parsedBody: object, exchange: Ex
  * send responses to the wrong client. A request without a progress token gets plain JSON, unless it is slow.
  */
 export function createStreamableHttp(createServer: CreateServer, options: StreamableHttpOptions): StreamableHttp {
-  const { heartbeatMs, onError } = options;
+  const { clock, heartbeatMs, lastByteMs, onError } = options;
   const modern = createMcpHandler(() => createServer(), {
     legacy: 'reject',
     responseMode: 'auto',
@@ -37,8 +44,8 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
     onerror: onError,
   });
 
-  async function handle(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
-    const message = { parsedBody, authInfo: toAuthInfo(exchange) };
+  async function handle(request: Request, parsedBody: object, exchange: Exchange, delivery: Delivery): Promise<Response> {
+    const message = { parsedBody, authInfo: toAuthInfo(exchange, delivery) };
     if (!(await isLegacyRequest(request, parsedBody))) return modern.fetch(request, message);
     const enableJsonResponse = !hasProgressToken(parsedBody);
     return handleLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs: heartbeatMs });
@@ -47,7 +54,16 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
   return async (request, parsedBody, exchange) => {
     const rejection = rejectMalformedCall(parsedBody);
     if (rejection) return Response.json(rejection, { status: 400 });
-    return streamIfSlow(handle(withAccept(request), parsedBody, exchange).catch(failed), options);
+    const cancelled = cancelledId(parsedBody);
+    if (cancelled !== undefined) await options.onCancelled(exchange.principal, cancelled);
+    const delivery = createDelivery();
+    const response = await streamIfSlow(handle(withAccept(request), parsedBody, exchange, delivery).catch(failed), options);
+    // Of a stream, the handler may still be at work.
+    if (!isEventStream(response) && !delivery.isWanted()) return response;
+    const pause = async () => {
+      if (delivery.isWanted()) await clock.sleep(lastByteMs);
+    };
+    return onBodyEnd(response, (isWhole) => delivery.settle(isWhole && !request.signal.aborted), pause);
 
     function failed(error: Error): Response {
       options.onBug(error, exchange.requestId);
@@ -75,8 +91,11 @@ async function handleLegacy(
   request.signal.addEventListener('abort', stop, { once: true });
   if (request.signal.aborted) stop();
   const response = await Promise.race([transport.handleRequest(request, message), disconnected.promise]);
+  const settle = () => request.signal.removeEventListener('abort', stop);
   // While a stream is open, its client may still disconnect.
-  return onBodyEnd(response, () => request.signal.removeEventListener('abort', stop));
+  if (isEventStream(response)) return onBodyEnd(response, settle);
+  settle();
+  return response;
 }
 
 function hasProgressToken(message: object): boolean {

@@ -50,6 +50,8 @@ export type MediaStore = Readonly<{
   saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
   /** The media stored under that name, or `undefined`. */
   find(name: string): Promise<SavedMedia | undefined>;
+  /** A link to the same media that is valid from now on; `undefined` for a URL of something else. */
+  renew(url: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'> | undefined>;
 }>;
 
 type MediaRuntime = Clock & Pick<Runtime, 'fetch' | 'randomUUID'> & Readonly<{ log: Pick<Log, 'warn'> }>;
@@ -68,10 +70,15 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     return [...(pathPrefix ? [pathPrefix] : []), roots[kind], day, file].join('/');
   }
 
-  async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
+  async function link(name: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'>> {
     const expiresOn = readHours === undefined ? undefined : new Date(Math.floor((now() + readHours * HOUR_MS) / 1000) * 1000);
     const url = await store.link(name, expiresOn);
-    return { url, contentType, bytes, ...(expiresOn && { expiresAt: expiresOn.toISOString() }), ...(await readCheck(url, bytes)) };
+    return { url, ...(expiresOn && { expiresAt: expiresOn.toISOString() }) };
+  }
+
+  async function toSaved(name: string, contentType: string, bytes: number): Promise<SavedMedia> {
+    const linked = await link(name);
+    return { ...linked, contentType, bytes, ...(await readCheck(linked.url, bytes)) };
   }
 
   async function find(name: string): Promise<SavedMedia | undefined> {
@@ -94,6 +101,10 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
     },
     find,
+    async renew(url) {
+      const name = store.nameOf(url);
+      return name === undefined ? undefined : link(name);
+    },
   };
 }
 
@@ -125,5 +136,6 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
     save: reject,
     saveStream: reject,
     find: reject,
+    renew: reject,
   };
 }

@@ -12,10 +12,17 @@ export type CreateOptions = Readonly<{
   contentType: string;
   /** Whether the caller can get the same content again for free; otherwise storing it is retried for minutes. */
   repeatable: boolean;
+  /** Whether the object will be replaced; what is not may be cached forever. */
+  mutable?: boolean;
 }>;
 
-/** `exists`: an object of this name already exists and was left unchanged. */
-export type CreateOutcome = Readonly<{ outcome: 'created' | 'exists'; bytes: number }>;
+/**
+ * `exists`: an object of this name already exists and was left unchanged. `etag` is that of the new object, unless the
+ * response was lost and the object was found when the write was retried.
+ */
+export type CreateOutcome = Readonly<{ outcome: 'created' | 'exists'; bytes: number; etag?: string | undefined }>;
+
+export type ReplaceOutcome = Readonly<{ outcome: 'replaced'; etag: string } | { outcome: 'changed' }>;
 
 /**
  * The contract that every kind of object store implements for one container or bucket. Names are slash-separated
@@ -31,13 +38,15 @@ export type ObjectStore = Readonly<{
   /** Reads the whole object; `undefined` when it does not exist. Throws when it is larger than `maxBytes`. */
   read(name: string, maxBytes: number): Promise<(ObjectInfo & { body: Uint8Array<ArrayBuffer> }) | undefined>;
   /** Replaces an object if its `etag` still matches (`If-Match`); `changed`: it does not, or the object is gone. */
-  replace(name: string, body: Uint8Array<ArrayBuffer>, contentType: string, etag: string): Promise<'replaced' | 'changed'>;
+  replace(name: string, body: Uint8Array<ArrayBuffer>, contentType: string, etag: string): Promise<ReplaceOutcome>;
   /** Reads the metadata; `undefined` when the object does not exist or the credential cannot read. */
   head(name: string): Promise<ObjectInfo | undefined>;
-  /** Deletes an object; succeeds when it does not exist. */
-  delete(name: string): Promise<void>;
+  /** Deletes an object, if its `etag` still matches when one is given; succeeds when it does not exist. */
+  delete(name: string, etag?: string): Promise<void>;
   /** A URL that anyone can read: permanently in a public container, until `expiresOn` in a private one. */
   link(name: string, expiresOn: Date | undefined): Promise<string>;
+  /** The object behind a link, which may have expired; `undefined` for any other URL. */
+  nameOf(url: string): string | undefined;
   /** The host of all links, with its port unless that is the default. */
   linkHost: string;
   /** What the operator must correct when links cannot be read. */

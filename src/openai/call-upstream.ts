@@ -11,7 +11,7 @@ export type CallOptions = Readonly<{
   /** Aborted when the client disconnects or cancels. */
   signal: AbortSignal;
   /** Ignores `signal` once the request is sent, because the result is worth keeping even without a client. */
-  finish?: boolean;
+  finish?: boolean | undefined;
   /** Limits everything that `call` does. */
   timeoutMs?: number;
 }>;

@@ -11,6 +11,8 @@ export type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 export type ChatOptions = Readonly<{
   signal: AbortSignal;
+  /** Finishes a request that is sent even if `signal` aborts. */
+  finish: boolean;
   /** Requests a streamed response; called with the text so far about once a second. */
   onText?: ((textSoFar: string) => void) | undefined;
 }>;
@@ -55,7 +57,7 @@ export type ChatResponse = Readonly<{
 
 /** One chat completion (https://platform.openai.com/docs/api-reference/chat/create). */
 export async function createChat(upstream: Upstream, request: ChatRequest, options: ChatOptions): Promise<ChatResponse> {
-  const raw = await callUpstream(upstream, { paid: true, signal: options.signal }, (signal) =>
+  const raw = await callUpstream(upstream, { paid: true, signal: options.signal, finish: options.finish }, (signal) =>
     send(upstream, request, { ...options, signal }),
   );
   const response = responseSchema.safeParse(raw);

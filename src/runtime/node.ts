@@ -19,8 +19,11 @@ export function createNodeRuntime(log: Log): Runtime {
     fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
+    lastByteMs: 0,
     // With a heap of 192 MB, 2,600 concurrent calls crashed the process.
     maxCalls: 2_050,
+    outlivesClients: true,
+    maxJobs: 500,
     mediaMemoryBytes: 256 * MIB,
     lingerMs: Number.POSITIVE_INFINITY,
     // A Node process keeps working after a client disconnects.

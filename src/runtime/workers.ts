@@ -10,12 +10,20 @@ export function createWorkersRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
     heartbeatMs: 500,
+    lastByteMs: 250,
     waitUntil,
     bytesInit: (body) => ({ body }),
     // The platform limits them, and they cannot be counted here: a call whose client has disconnected may end unobserved.
     maxCalls: Number.POSITIVE_INFINITY,
     // The 30 s of waitUntil, plus a margin.
     lingerMs: 35_000,
+    outlivesClients: false,
+    maxJobs: 50,
     mediaMemoryBytes: MEDIA_MEMORY_BYTES,
   };
+}
+
+/** For a Durable Object, whose work goes on without a client for as long as it takes. */
+export function createObjectRuntime(runtime: Runtime, state: Pick<Runtime, 'waitUntil'>): Runtime {
+  return { ...runtime, outlivesClients: true, lingerMs: Number.POSITIVE_INFINITY, waitUntil: (work) => state.waitUntil(work) };
 }

@@ -34,6 +34,7 @@ export const chatCompletion = defineTool({
   input: chatInput,
   aliases: { max_tokens: 'max_completion_tokens' },
   output: chatOutput,
+  job: { runs: 'if_slow' },
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'chat');
@@ -41,7 +42,7 @@ export const chatCompletion = defineTool({
     // Twice what is told, so that a secret at its start is found whole.
     const onText = (text: string) => context.progress(text.slice(-2 * MAX_PROGRESS_CHARACTERS));
     context.measure({ model: request.model });
-    const options = { signal: context.signal, ...(context.wantsProgress && { onText }) };
+    const options = { signal: context.signal, finish: context.isKept, ...(context.wantsProgress && { onText }) };
     const response = await timeUpstream(context, () => createChat(upstream, request, options));
     context.measure(tokensOf(response.usage));
     return { ...toOutput(response, request), ...modelWarning(context, upstream, request.model) };

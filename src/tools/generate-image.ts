@@ -1,6 +1,6 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
+import { GatewayError, mapRetry } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { createImages, type ImageRequest } from '../openai/images.ts';
 import type { Upstream } from '../openai/upstreams.ts';
@@ -74,20 +74,33 @@ export const generateImage = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: imageInput,
   output: imageOutput,
+  job: { runs: 'always' },
+
+  async check({ output_format }, { upstreams, media }) {
+    const { provider } = requireUpstream(upstreams, 'image');
+    await media.assertReady();
+    if (provider !== 'azure' || output_format !== 'webp') return;
+    throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI supports png and jpeg, not webp'] });
+  },
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'image');
-    await context.media.assertReady();
-    if (upstream.provider === 'azure' && input.output_format === 'webp') {
-      throw new GatewayError({ kind: 'invalid_input', problems: ['output_format: Azure OpenAI supports png and jpeg, not webp'] });
-    }
     const model = input.model ?? upstream.model;
     const request: ImageRequest = { ...omitUndefined(input), model, prompt: input.prompt };
     context.measure({ model });
     const count = input.n ?? 1;
     const admitted = context.admission.admit(count * expectedBytes(input.size), context.signal);
-    const work = generateAndStore(upstream, request, count, admitted.bytes, context).finally(admitted.release);
-    return { ...(await context.finish(work)), model, ...modelWarning(context, upstream, model) };
+    const complete = (stored: object) => {
+      admitted.release();
+      return { ...stored, model, ...modelWarning(context, upstream, model) };
+    };
+    try {
+      return complete(await generateAndStore(upstream, request, count, admitted.bytes, context)) as z.input<typeof imageOutput>;
+    } catch (error) {
+      const isHeld = error instanceof GatewayError && error.retry !== undefined;
+      if (!isHeld) admitted.release();
+      throw mapRetry(error, complete, admitted.release);
+    }
   },
 
   present({ images, failures = [], warning }): ContentBlock[] {

@@ -12,7 +12,8 @@ import { resourceLinks, storedFile, UPLOAD_BYTES } from './stored-file.ts';
 import { defineTool, modelArgument, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
-const DEFAULT_WAIT_SECONDS = 45;
+/** The longest a job polls; its id stays valid. */
+const MAX_WAIT_MS = 60 * 60_000;
 /** 2 s, 3 s, 4.5 s, … up to 30 s: 600 s take 25 polls, half the subrequests that Workers Free allows per request. */
 const FIRST_POLL_MS = 2_000;
 const POLL_GROWTH = 1.5;
@@ -41,7 +42,7 @@ const videoInput = z
       .regex(VIDEO_ID, VIDEO_ID_RULE)
       .refine(isVideoId, VIDEO_ID_RULE)
       .optional()
-      .describe('Instead of prompt: continues a video already started. Free.'),
+      .describe('Like job_id, for a video that the upstream knows by this id. Free.'),
     model: modelArgument,
     seconds: z
       .int(LENGTH)
@@ -58,7 +59,6 @@ const videoInput = z
         'WIDTHxHEIGHT in pixels: 1280x720 (landscape), 720x1280 (portrait); 1792x1024 and 1024x1792 are sharper and may cost more.',
       ),
     input_reference_url: z.string().max(2048).optional().describe('https URL of an image for the first frame, on an allowed host.'),
-    wait_seconds: z.number().min(0).max(600).optional().describe('How long this call may wait: 0 to 600 s. Default: 45.'),
     include_spritesheet: z.boolean().optional().describe('Also store the spritesheet.'),
   })
   .refine(({ prompt, video_id }) => (prompt === undefined) !== (video_id === undefined), {
@@ -92,17 +92,29 @@ export const generateVideo = defineTool({
   name: 'generate_video',
   title: 'Generate video',
   description:
-    'Generate a short video from a prompt; it is stored, and its URL returned. Use it only when motion is wanted; for a still picture call generate_image. Example: {"prompt": "Waves around a lighthouse, slow aerial shot", "seconds": 4}. Takes minutes and is by far the most expensive tool: billed by the second, one video costs as much as many images. If it is not ready within wait_seconds, the result has status in_progress and a video_id: call again with only that video_id, which is free. Never repeat the prompt to get a video already started.',
+    'Generate a short video from a prompt; it is stored, and its URL returned. Use it only when motion is wanted; for a still picture call generate_image. Example: {"prompt": "Waves around a lighthouse, slow aerial shot", "seconds": 4}. Takes minutes and is by far the most expensive tool: billed by the second, one video costs as much as many images. Never repeat the prompt to get a video already started.',
   activity: 'generating video',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: videoInput,
   output: videoOutput,
+  job: {
+    runs: 'always',
+    upstreamJob: {
+      name: 'video_id',
+      continueFrom: (videoId) => ({ video_id: videoId }),
+      isContinued: ({ video_id }) => video_id !== undefined,
+    },
+  },
+
+  async check({ video_id }, { upstreams, media }) {
+    requireUpstream(upstreams, 'video');
+    // A video already started has been billed, so it is polled even while storage is down.
+    if (video_id === undefined || media.missing.length > 0) await media.assertReady();
+  },
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'video');
-    // A video already started has been billed, so it is polled even while storage is down.
-    if (input.video_id === undefined || context.media.missing.length > 0) await context.media.assertReady();
-    const deadlineMs = context.clock.now() + (input.wait_seconds ?? DEFAULT_WAIT_SECONDS) * 1000;
+    const deadlineMs = context.clock.now() + Math.min(context.waitMs, MAX_WAIT_MS);
     const created = input.video_id === undefined ? await create(input, upstream, context) : undefined;
     const videoId = created?.id ?? (input.video_id as string);
     try {
@@ -156,9 +168,10 @@ async function createFrom(
   // The client's types allow only OpenAI's own lengths and sizes; other servers have more.
   const request = { prompt, model: model ?? upstream.model, ...set } as Parameters<typeof createVideo>[1];
   context.measure({ model: model ?? upstream.model });
-  const job = await context.finish(timeUpstream(context, () => createVideo(upstream, request, context.signal)));
+  const job = await timeUpstream(context, () => createVideo(upstream, request, context.signal));
+  context.checkpoint(job.id);
   context.log('video_started', { video_id: job.id });
-  context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`, 0);
+  context.progress(`${job.id}: started; to continue later, call generate_video with this video_id`, percentOf(job));
   return job;
 }
 
@@ -171,6 +184,11 @@ async function retrieve(videoId: string, upstream: Upstream, context: ToolContex
     if (!stored) throw error;
     return { status: 'completed' as const, video_id: videoId, ...stored };
   }
+}
+
+/** The signal that ends polling: a job goes on without a client. */
+function pollSignal({ isKept, signal }: ToolContext): AbortSignal {
+  return isKept ? new AbortController().signal : signal;
 }
 
 /** Polls until the job ends or the deadline passes. Transient poll failures are ignored. */
@@ -186,15 +204,15 @@ async function waitForEnd(first: VideoJob, deadlineMs: number, upstream: Upstrea
   return job;
 }
 
-async function sleep(ms: number, { clock, signal }: ToolContext): Promise<void> {
-  await clock.sleep(ms, signal).catch((cause: unknown) => {
+async function sleep(ms: number, context: ToolContext): Promise<void> {
+  await context.clock.sleep(ms, pollSignal(context)).catch((cause: unknown) => {
     throw new GatewayError({ kind: 'cancelled' }, { cause });
   });
 }
 
 async function poll(job: VideoJob, upstream: Upstream, context: ToolContext): Promise<VideoJob> {
   try {
-    return await timeUpstream(context, () => retrieveVideo(upstream, job.id, context.signal));
+    return await timeUpstream(context, () => retrieveVideo(upstream, job.id, pollSignal(context)));
   } catch (error) {
     if (error instanceof GatewayError && mayRecover(error)) return job;
     throw error;
@@ -220,8 +238,7 @@ async function finish(
 ): Promise<z.input<typeof videoOutput>> {
   const { seconds, size, model } = job;
   const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
-  const work = storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
-  const files = await context.finish(work);
+  const files = await storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
   if (Number(seconds) > 0) context.measure({ seconds: Number(seconds) });
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };
 }

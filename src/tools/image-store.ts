@@ -16,6 +16,8 @@ const STALL_MS = 10_000;
 /** Stores the images of one response in sequence. A failure does not affect the other images. */
 export function createImageStore(upstream: Upstream, heldBytes: number, context: ToolContext) {
   const outcomes = new Map<number, Promise<Outcome>>();
+  /** What could not be stored, but still may be. */
+  const held = new Map<number, Uint8Array<ArrayBuffer>>();
   let tail: Promise<unknown> = Promise.resolve();
   let waitingBytes = 0;
 
@@ -36,7 +38,11 @@ export function createImageStore(upstream: Upstream, heldBytes: number, context:
       const outcome = enqueue(async () => image);
       outcomes.set(index, outcome);
       waitingBytes += image.byteLength;
-      const stored = outcome.then(() => {
+      const stored = outcome.then((settled) => {
+        if (mayHold(image) && isLost(settled)) {
+          held.set(index, image);
+          return false;
+        }
         waitingBytes -= image.byteLength;
         return true;
       });
@@ -44,17 +50,46 @@ export function createImageStore(upstream: Upstream, heldBytes: number, context:
       return mayHoldMore ? orFalseAfter(stored, STALL_MS, context) : stored;
     },
 
-    /** The stored images and the failures. Throws the first failure when every image failed. */
-    async finish({ images, surplus, failure }: ImageResponse) {
-      const all = await Promise.all(
-        images.map(async ({ source, revisedPrompt }) => {
-          const outcome = await ('inline' in source ? outcomes.get(source.inline) : enqueue(() => load(source, upstream, context)));
-          return { outcome: outcome ?? (await missing(upstream)), revisedPrompt };
-        }),
-      );
-      return report(all, surplus, failure);
-    },
+    finish,
   };
+
+  /** Only for a job, which somebody can ask again. */
+  function mayHold({ byteLength }: Uint8Array): boolean {
+    const heldAlready = [...held.values()].reduce((sum, image) => sum + image.byteLength, 0);
+    return context.isKept && heldAlready + byteLength <= heldBytes;
+  }
+
+  /** The stored images and the failures. Throws the first failure when every image failed. */
+  async function finish(response: ImageResponse): Promise<ReturnType<typeof report>> {
+    const { images, surplus, failure } = response;
+    const all = await Promise.all(
+      images.map(async ({ source, revisedPrompt }) => {
+        const outcome = await ('inline' in source ? outcomes.get(source.inline) : enqueue(() => load(source, upstream, context)));
+        return { outcome: outcome ?? (await missing(upstream)), revisedPrompt };
+      }),
+    );
+    try {
+      return report(all, surplus, failure);
+    } catch (error) {
+      if (held.size === 0 || !(error instanceof GatewayError)) throw error;
+      const retry = { run: () => storeHeld(response), drop: () => held.clear() };
+      throw new GatewayError(error.failure, { cause: error, retry });
+    }
+  }
+
+  async function storeHeld(response: ImageResponse): Promise<ReturnType<typeof report>> {
+    for (const [index, image] of held) {
+      const outcome = enqueue(async () => image);
+      outcomes.set(index, outcome);
+      if (!isLost(await outcome)) held.delete(index);
+    }
+    return finish(response);
+  }
+}
+
+/** Whether an image was paid for and could not be stored. */
+function isLost(outcome: Outcome): boolean {
+  return outcome.status === 'rejected' && outcome.reason instanceof GatewayError && outcome.reason.failure.kind === 'media_lost';
 }
 
 /** `stored`, or false if it takes longer than `ms`. */

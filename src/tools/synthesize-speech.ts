@@ -66,21 +66,25 @@ export const synthesizeSpeech = defineTool({
     channels: z.int().optional(),
     sample_format: z.string().optional(),
   }),
+  job: { runs: 'always' },
+
+  async check({ instructions, model }, { upstreams, media }) {
+    const upstream = requireUpstream(upstreams, 'audio');
+    await media.assertReady();
+    const name = model ?? upstream.model;
+    if (!instructions || !name.startsWith('tts-1')) return;
+    throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: not supported by the model ${name}`] });
+  },
 
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'audio');
-    await context.media.assertReady();
     const model = input.model ?? upstream.model;
-    if (input.instructions && model.startsWith('tts-1')) {
-      throw new GatewayError({ kind: 'invalid_input', problems: [`instructions: not supported by the model ${model}`] });
-    }
     const voice = input.voice ?? DEFAULT_VOICE;
     const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
     const characters = [...input.input].length;
     context.measure({ model, characters });
     const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
-    const work = createAndStore(upstream, request, context).finally(admitted.release);
-    const { format, file } = await context.finish(work);
+    const { format, file } = await createAndStore(upstream, request, context).finally(admitted.release);
     return {
       ...file,
       format: format.name,

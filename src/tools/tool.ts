@@ -47,25 +47,45 @@ export type ToolServices = Readonly<{
   /** Logs an event. */
   logInfo: (event: string, fields: Record<string, unknown>) => void;
   clock: Clock;
-  /** Returns the promise, and keeps its work running to the end even if the client disconnects. */
-  finish: <Result>(work: Promise<Result>) => Promise<Result>;
 }>;
 
 /** The services, and the state of one call. */
 export type ToolContext = ToolServices &
   Readonly<{
-    /** Aborted when the client disconnects or cancels. */
+    /** Aborted when nobody waits any longer for what was not sent yet. */
     signal: AbortSignal;
+    /** Whether what has been sent is finished even when the client leaves, as somebody may collect it. */
+    isKept: boolean;
+    /** How long the work may take; a job has all the time it needs. */
+    waitMs: number;
+    /** Remembers what the upstream calls the work, so that it can be continued after a crash. */
+    checkpoint: (id: string) => void;
     requestId: string;
     /** Logs an event with the id of this call. */
     log: (event: string, fields: Record<string, unknown>) => void;
     /** Adds to what the log says about this call. */
     measure: Measure;
+    /** What the log says of this call when it ends. */
+    logFields: () => Record<string, unknown>;
     /** Whether the client has asked for progress. */
     wantsProgress: boolean;
     /** Reports progress, if the client has asked for it. */
     progress: (message: string, percent?: number) => void;
   }>;
+
+/** How a paid tool runs as a job: always, or only with an idempotency key or when it takes longer than its call waits. */
+type JobOptions<Input> = Readonly<{
+  runs: 'always' | 'if_slow';
+  /** For work that the upstream itself remembers. */
+  upstreamJob?: Readonly<{
+    /** The argument, and the field of the result, with what the upstream calls the work. */
+    name: string;
+    /** The arguments that continue it. */
+    continueFrom(checkpoint: string): Input;
+    /** Whether a call only continues such work, which is free. */
+    isContinued(input: Input): boolean;
+  }>;
+}>;
 
 /**
  * One MCP tool. The zod schemas are the single source of its types, its validation and its JSON Schemas in
@@ -83,7 +103,11 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   /** Names that models confuse with those of arguments, and the arguments they mean. */
   aliases?: Readonly<Record<string, string>>;
   output: Output;
-  /** Does the work. Throws a `GatewayError` for every failure it knows. */
+  /** For tools whose calls are billed. */
+  job?: JobOptions<z.output<Input>> | undefined;
+  /** Throws what makes the call impossible, before anything is recorded or sent. */
+  check?(input: z.output<Input>, context: ToolContext): Promise<void>;
+  /** Does the work, after the check. Throws a `GatewayError` for every failure it knows. */
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
   /** The content blocks, for clients that do not read structuredContent. */
   present(output: z.output<Output>): ContentBlock[];

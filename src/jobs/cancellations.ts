@@ -1,0 +1,28 @@
+import type { Clock } from '../ports.ts';
+import type { SealedStore } from './sealed-store.ts';
+
+/** The cancellations of calls that no job of this process waits for: another process may have them. */
+export type Cancellations = Readonly<{
+  remember: (principalId: string, rpcId: string | number) => Promise<void>;
+  /** When a call with this id was last cancelled; 0 if that is unknown. */
+  lastMs: (principalId: string, rpcId: string | number) => Promise<number>;
+}>;
+
+export function createCancellations(sealed: SealedStore, { now }: Pick<Clock, 'now'>): Cancellations {
+  const placeOf = async (principalId: string, rpcId: string | number) =>
+    (await sealed.placesOf('cancelled', principalId, JSON.stringify(rpcId)))[0] as string;
+  return {
+    async remember(principalId, rpcId) {
+      const place = await placeOf(principalId, rpcId);
+      const value = { at_ms: now() };
+      if ((await sealed.create(place, value)) !== 'exists') return;
+      const earlier = await sealed.read(place);
+      if (earlier) await sealed.replace(place, value, earlier.version);
+    },
+    async lastMs(principalId, rpcId) {
+      const found = await sealed.read(await placeOf(principalId, rpcId));
+      const { at_ms } = (found?.value ?? {}) as { at_ms?: unknown };
+      return typeof at_ms === 'number' ? at_ms : 0;
+    },
+  };
+}

@@ -1,0 +1,163 @@
+import { describeFailure, type FreeRetry, GatewayError, mayBeBilled } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Clock, Runtime } from '../ports.ts';
+import type { DayIndex } from './day-index.ts';
+import type { JobCall } from './job-call.ts';
+import type { Found, JobStore } from './job-store.ts';
+import { type LocalJob, newLease, startLocalJob, type Work } from './local-job.ts';
+import type { Polls } from './polls.ts';
+import { COLLECT_MS, type JobEntry } from './record.ts';
+import { createSweep } from './sweep.ts';
+
+export type JobsRuntime = Clock &
+  Pick<Runtime, 'randomUUID' | 'waitUntil' | 'outlivesClients'> &
+  Readonly<{ log: Pick<Log, 'info' | 'warn'> }>;
+
+export type LiveJobsOptions = Readonly<{
+  store: JobStore;
+  index: DayIndex;
+  polls: Polls;
+  runtime: JobsRuntime;
+  /** How many may run at once. */
+  maxJobs: number;
+  /** Removes secrets. */
+  mask: (text: string) => string;
+  /** Told where the records of the running jobs are, whenever one starts or is done. */
+  onChange?: ((places: readonly string[]) => void) | undefined;
+}>;
+
+/** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
+export type LiveJobs = Readonly<{
+  newEntry: (place: string, rpcId: string | number) => JobEntry;
+  /** Starts the work of a job whose record exists. */
+  start: (found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']) => LocalJob;
+  /** Takes what a job of this record could not finish after all was paid for. */
+  takeRetry: (place: string) => FreeRetry | undefined;
+  /** Keeps that for as long as results are collected; its memory stays reserved. */
+  holdRetry: (place: string, retry: FreeRetry) => void;
+  get: (jobId: string) => LocalJob | undefined;
+  all: () => LocalJob[];
+  /** Throws `busy` when as many run as may. */
+  assertCapacity: () => void;
+  /** While it is being found out whether a recorded outcome has been delivered, nobody else gets it. */
+  settling: (jobId: string, settled: Promise<unknown>) => void;
+  /** Whether a client waits: here, or so the record says, for as long as its process vouches for that. */
+  isWaitedFor: (entry: JobEntry) => boolean;
+  /** Marks what has lost its process, in the record at a place; see `createSweep`. */
+  sweep: (place: string) => Promise<number | undefined>;
+}>;
+
+const RETRY_AFTER_SECONDS = 20;
+
+export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, onChange = () => {} }: LiveJobsOptions): LiveJobs {
+  const { log } = runtime;
+  const live = new Map<string, LocalJob>();
+  const unsettled = new Set<string>();
+  const retries = new Map<string, FreeRetry>();
+
+  function failureOf(error: unknown): NonNullable<JobEntry['failure']> {
+    if (!(error instanceof GatewayError)) return { kind: 'internal', sentence: 'Internal error.', billed: true };
+    const { failure } = error;
+    return { kind: failure.kind, sentence: mask(describeFailure(failure)), billed: mayBeBilled(failure) };
+  }
+
+  function start(found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']): LocalJob {
+    const { principal, tool } = found.record;
+    const job = startLocalJob(work, {
+      found,
+      entry,
+      clock: runtime,
+      store,
+      failureOf,
+      onSaveFailed: (error) => log.warn('job_record_failed', { job_id: entry.id, error: String(error) }),
+      onDone() {
+        live.delete(entry.id);
+        onChange(placesInUse());
+      },
+    });
+    live.set(entry.id, job);
+    onChange(placesInUse());
+    runtime.waitUntil(job.ended);
+    void job.ended.then(() => {
+      const retry = retryOf(job);
+      if (retry) holdRetry(job.place, retry);
+      const { state, started_ms, ended_ms = runtime.now() } = job.entry();
+      log.info('job', { ...logFields(), job_id: entry.id, principal, tool, state, duration_ms: ended_ms - started_ms });
+      return index.append(principal, { id: entry.id, tool, state, started_ms, ended_ms });
+    });
+    return job;
+  }
+
+  const placesInUse = () => [...new Set([...live.values()].map(({ place }) => place))];
+
+  const sweep = createSweep({
+    store,
+    live,
+    clock: runtime,
+    onInterrupted({ id, started_ms, ended_ms = started_ms, state }, principal, tool) {
+      log.warn('job', { job_id: id, principal, tool, state, duration_ms: ended_ms - started_ms });
+      runtime.waitUntil(index.append(principal, { id, tool, state, started_ms, ended_ms }));
+    },
+  });
+
+  function assertCapacity(): void {
+    const running = [...live.values()].filter((job) => job.outcome() === undefined);
+    if (running.length >= maxJobs) throw busy();
+  }
+
+  function newEntry(place: string, rpcId: string | number): JobEntry {
+    const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
+    return { id, state: 'running', started_ms: runtime.now(), lease_ms: newLease(runtime), waiting: rpcId, delivered: false };
+  }
+
+  function holdRetry(place: string, retry: FreeRetry): void {
+    retries.get(place)?.drop();
+    retries.set(place, retry);
+    void runtime.sleep(COLLECT_MS).then(() => {
+      if (retries.get(place) !== retry) return;
+      retries.delete(place);
+      retry.drop();
+    });
+  }
+
+  function takeRetry(place: string): FreeRetry | undefined {
+    const retry = retries.get(place);
+    retries.delete(place);
+    return retry;
+  }
+
+  function settling(jobId: string, settled: Promise<unknown>): void {
+    unsettled.add(jobId);
+    const forget = () => unsettled.delete(jobId);
+    settled.then(forget, forget);
+  }
+
+  function isWaitedFor(entry: JobEntry): boolean {
+    if (polls.isPolled(entry.id) || unsettled.has(entry.id)) return true;
+    const local = live.get(entry.id);
+    if (local) return local.waiters.size > 0;
+    return entry.waiting !== undefined && entry.lease_ms >= runtime.now();
+  }
+
+  return {
+    newEntry,
+    start,
+    takeRetry,
+    holdRetry,
+    get: (id) => live.get(id),
+    all: () => [...live.values()],
+    assertCapacity,
+    settling,
+    isWaitedFor,
+    sweep,
+  };
+}
+
+function retryOf(job: LocalJob): FreeRetry | undefined {
+  const outcome = job.outcome();
+  return outcome && 'error' in outcome && outcome.error instanceof GatewayError ? outcome.error.retry : undefined;
+}
+
+export function busy(): GatewayError {
+  return new GatewayError({ kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
