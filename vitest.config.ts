@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Files that end in `.node.test.ts` need Node (the oracles, processes); all others run in both runtimes. */
 const nodeOnly = 'test/**/*.node.test.ts';
-/** `npm run test:clients` */
-const clients = 'test/clients/matrix.test.ts';
+/** The tests of `npm run test:clients`, and those of the packages that it installs. */
+const clients = ['test/clients/{agents,matrix,tasks}.test.ts', '**/node_modules/**'];
 
 /** Ends what hangs. A test that needs more than a fraction of it, on whatever machine, is too large. */
 const HANGS_AFTER_MS = 300_000;
@@ -20,11 +20,11 @@ export default defineConfig({
     // Most tests wait more than they work.
     maxWorkers: 3,
     projects: [
-      { extends: true, test: { name: 'node', include: ['test/**/*.test.ts'], exclude: [clients] } },
+      { extends: true, test: { name: 'node', include: ['test/**/*.test.ts'], exclude: clients } },
       {
         extends: true,
         plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
-        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: [clients, nodeOnly] },
+        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: [...clients, nodeOnly] },
       },
     ],
   },

@@ -9,7 +9,8 @@ import type { FixtureCalls } from './fixture-app.ts';
 import { fixtureTools } from './fixture-tools.ts';
 import { startProxy } from './proxy.ts';
 import { describeSuite, type Outcome } from './report.ts';
-import { runSuite, suites } from './suites.ts';
+import { installSuites, runSuite, type Suite, suites } from './suites.ts';
+import { TASK_TOOLS } from './task-tools.ts';
 import { judge, unusedExceptions } from './verdict.ts';
 
 type Target = Readonly<{ name: string; isFixture: boolean; start: () => Promise<RunningGateway> }>;
@@ -49,6 +50,7 @@ const LISTED_ONLY = 'json_schema_2020_12_tool';
 
 const { only = Object.keys(targets) } = parseArgs({ options: { only: { type: 'string', multiple: true } } }).values;
 const problems: string[] = [];
+await installSuites();
 const outcomes = (await Promise.all(only.map(runInTurn))).flat();
 for (const { name } of suites) console.log(`\n=== ${name}\n${describeSuite(outcomes.filter(({ suite }) => suite === name))}`);
 for (const { suite, target, scenario, verdict } of outcomes)
@@ -74,7 +76,7 @@ async function runTarget({ name, isFixture, start }: Target): Promise<Outcome[]>
     const results = await runSuite(suite, `${proxy.url}/mcp`);
     const relevant = results.filter(({ scenario }) => isFixture || FOR_THE_GATEWAY.includes(scenario));
     all.push(...relevant.map((result) => ({ suite: suite.name, target: name, scenario: result.scenario, verdict: judge(result) })));
-    if (isFixture) calls = await expectMoreCalls(`${proxy.url}/calls`, calls, `${suite.name}, ${name}`);
+    if (isFixture) calls = await expectMoreCalls(`${proxy.url}/calls`, calls, suite, name);
   }
   proxy.close();
   await gateway.close();
@@ -82,11 +84,12 @@ async function runTarget({ name, isFixture, start }: Target): Promise<Outcome[]>
 }
 
 /** Some scenarios take the error for an unknown tool for the answer they want. */
-async function expectMoreCalls(url: string, before: FixtureCalls, run: string): Promise<FixtureCalls> {
+async function expectMoreCalls(url: string, before: FixtureCalls, suite: Suite, target: string): Promise<FixtureCalls> {
   const calls = (await (await fetch(url)).json()) as FixtureCalls;
-  for (const { definition } of fixtureTools) {
-    const isCalled = (calls[definition.name] ?? 0) > (before[definition.name] ?? 0);
-    if (!isCalled && definition.name !== LISTED_ONLY) problems.push(`${run}: ${definition.name} was not called`);
+  const expected = [...fixtureTools.map(({ definition }) => definition.name), ...(suite.hasTasks ? TASK_TOOLS : [])];
+  for (const name of expected) {
+    const isCalled = (calls[name] ?? 0) > (before[name] ?? 0);
+    if (!isCalled && name !== LISTED_ONLY) problems.push(`${suite.name}, ${target}: ${name} was not called`);
   }
   return calls;
 }

@@ -1,12 +1,8 @@
-import type { CallToolResult, ServerContext, Tool } from '@modelcontextprotocol/server';
+import type { CallToolResult, Tool } from '@modelcontextprotocol/server';
+import type { CompiledTool } from '../../src/mcp/compile-tool.ts';
+import type { ToolContext } from '../../src/tools/tool.ts';
 
-/** What a fixture needs of the request that calls it. */
-type FixtureCall = Readonly<{
-  request: ServerContext['mcpReq'];
-  sleep: (ms: number) => Promise<void>;
-}>;
-
-type FixtureTool = Readonly<{ definition: Tool; call: (call: FixtureCall) => CallToolResult | Promise<CallToolResult> }>;
+type FixtureTool = Readonly<{ definition: Tool; call: (context: ToolContext) => CallToolResult | Promise<CallToolResult> }>;
 
 /** One red pixel. */
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==';
@@ -65,16 +61,25 @@ export const fixtureTools: readonly FixtureTool[] = [
     isError: true,
     content: [{ type: 'text', text: 'This tool intentionally returns an error for testing' }],
   })),
-  fixture('test_tool_with_progress', async ({ request, sleep }) => {
-    const progressToken = request._meta?.progressToken;
-    for (const progress of [0, 50, 100]) {
-      if (progress > 0) await sleep(PROGRESS_STEP_MS);
-      if (progressToken !== undefined)
-        await request.notify({ method: 'notifications/progress', params: { progressToken, progress, total: 100 } });
+  fixture('test_tool_with_progress', async ({ progress, clock }) => {
+    for (const percent of [0, 50, 100]) {
+      progress(`${percent}%`, percent);
+      await clock.sleep(PROGRESS_STEP_MS);
     }
     return { content: [{ type: 'text', text: 'Done.' }] };
   }),
 ];
+
+/** With the contents that the suite wants, which no tool of the product has. */
+export function compileFixtures(): CompiledTool[] {
+  return fixtureTools.map(({ definition, call }) => ({
+    definition,
+    activity: definition.name,
+    call: async (_args, context) => ({ result: await call(context), outcome: 'ok' }),
+    collect: () => Promise.reject(new Error('It is no job.')),
+    jobOf: async () => undefined,
+  }));
+}
 
 function fixture(name: string, call: FixtureTool['call'], inputSchema: Tool['inputSchema'] = { type: 'object' }): FixtureTool {
   return { definition: { name, description: `Fixture of the conformance suite: ${name}`, inputSchema }, call };

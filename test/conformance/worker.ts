@@ -1,18 +1,23 @@
 /** The fixtures on Workers, put together as src/worker.ts puts the product together. */
+import { assemble } from '../../src/gateway.ts';
 import { createLog } from '../../src/log.ts';
+import { createCallForwarder } from '../../src/mcp/durable-calls.ts';
 import { createDurableSessions } from '../../src/mcp/sse-durable-sessions.ts';
 import { createRedactor } from '../../src/redact.ts';
-import { createWorkersRuntime } from '../../src/runtime/workers.ts';
+import { createObjectRuntime, createWorkersRuntime } from '../../src/runtime/workers.ts';
 import { createWorkerEntry } from '../../src/worker-entry.ts';
-import { createFixtureApp, createFixtureGateway } from './fixture-app.ts';
+import { createFixtureApp, createFixtures } from './fixture-app.ts';
 
-const { worker, SseSessionObject } = createWorkerEntry((env) => {
-  const runtime = createWorkersRuntime(
-    createLog('error', { write: (line) => console.log(line), redact: createRedactor([]), now: Date.now }),
-  );
-  const fixtures = createFixtureGateway(env, runtime);
+const { worker, SseSessionObject, JobObject } = createWorkerEntry((env) => {
+  const log = createLog('error', { write: (line) => console.log(line), redact: createRedactor([]), now: Date.now });
+  const runtime = createWorkersRuntime(log);
+  const fixtures = createFixtures(env, runtime);
   const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
-  return { openSseSession: fixtures.gateway.openSseSession, handle: createFixtureApp(fixtures, sessions).fetch };
+  const forwardCall = createCallForwarder(env.JOBS, log);
+  return {
+    assembleObject: (state, onJobsChange) => assemble(fixtures.parts, createObjectRuntime(runtime, state), onJobsChange),
+    handle: createFixtureApp(assemble(fixtures.parts, runtime), fixtures, { sessions, forwardCall }).fetch,
+  };
 });
 export default worker;
-export { SseSessionObject };
+export { JobObject, SseSessionObject };
