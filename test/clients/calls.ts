@@ -36,9 +36,3 @@ export const calls: Record<string, { args: Record<string, unknown>; check: (resu
       expect(structuredContent.models[0]).toMatchObject({ capability: 'chat', available: true, exists: true }),
   },
 };
-
-/** The protocol revision with which a client of this name speaks. */
-export function revisionOf(client: string): string {
-  if (/2026|negotiating/.test(client)) return '2026-07-28';
-  return /sse/i.test(client) ? '2024-11-05' : '2025-11-25';
-}

@@ -1,14 +1,7 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { expect } from 'vitest';
@@ -17,39 +10,53 @@ import type { ToolResult } from '../support.ts';
 export type ConnectedClient = {
   /** Undefined where the client does not tell. */
   protocol: string | undefined;
-  /** It is a program that makes one call and ends. */
-  startsForEachCall?: true;
   listTools: () => Promise<{ name: string }[]>;
   callTool: (name: string, args: Record<string, unknown>) => Promise<ToolResult>;
   close: () => Promise<void>;
 };
 
 /** Connects to the gateway at an origin such as `http://127.0.0.1:8000`, with this key. */
-export type Connect = (origin: string, key: string) => Promise<ConnectedClient>;
+type Connect = (origin: string, key: string) => Promise<ConnectedClient>;
 
-const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
-/** mcp-remote and the Inspector keep files in the home directory. */
-const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'));
-/** Ends what hangs; nothing takes as long on any machine. */
-const HANGS_AFTER_MS = 120_000;
-const authorization = (key: string) => `Bearer ${key}`;
-const requestInit = (key: string) => ({ requestInit: { headers: { Authorization: authorization(key) } } });
-
-/** Each client, in each of its ways to connect. */
-export const clients: Record<string, Connect> = {
-  'SDK 1.x, Streamable HTTP': (origin, key) => connectSdk(new StreamableHTTPClientTransport(new URL(`${origin}/mcp`), requestInit(key))),
-  'SDK 1.x, SSE, /sse': (origin, key) => connectSdk(new SSEClientTransport(new URL(`${origin}/sse`), requestInit(key))),
-  'SDK 1.x, SSE, mcp.json snippet': connectBySnippet,
-  'SDK 2.x, 2026-07-28': (origin, key) => connectModern(origin, key, { pin: '2026-07-28' }),
-  'SDK 2.x, 2025 era': (origin, key) => connectModern(origin, key, 'legacy'),
-  'SDK 2.x, negotiating': (origin, key) => connectModern(origin, key, 'auto'),
-  'Inspector CLI, http': (origin, key) => connectInspector(`${origin}/mcp`, key, 'http'),
-  'Inspector CLI, sse': (origin, key) => connectInspector(`${origin}/sse`, key, 'sse'),
-  'mcp-remote, http-only': (origin, key) => connectMcpRemote(`${origin}/mcp`, key, 'http-only'),
-  'mcp-remote, sse-only': (origin, key) => connectMcpRemote(`${origin}/mcp`, key, 'sse-only'),
+/** A client in one of its ways to connect. */
+export type TestedClient = {
+  /** Its package on npm. */
+  package: string;
+  transport: 'Streamable HTTP' | 'SSE';
+  /** The protocol revision with which it must speak. */
+  revision: '2024-11-05' | '2025-11-25' | '2026-07-28';
+  connect: Connect;
 };
 
-async function connectSdk(transport: object): Promise<ConnectedClient> {
+/** Ends what hangs; nothing takes as long on any machine. */
+export const HANGS_AFTER_MS = 120_000;
+const requestInit = (key: string) => ({ requestInit: { headers: { Authorization: `Bearer ${key}` } } });
+
+const sdk1 = { package: '@modelcontextprotocol/sdk' } as const;
+const sdk2 = { package: '@modelcontextprotocol/client', transport: 'Streamable HTTP' } as const;
+
+/** The clients of the MCP SDKs. */
+export const sdkClients = {
+  'SDK 1.x': {
+    ...sdk1,
+    transport: 'Streamable HTTP',
+    revision: '2025-11-25',
+    connect: (origin, key) => connectSdk(new StreamableHTTPClientTransport(new URL(`${origin}/mcp`), requestInit(key))),
+  },
+  'SDK 1.x, /sse': {
+    ...sdk1,
+    transport: 'SSE',
+    revision: '2024-11-05',
+    connect: (origin, key) => connectSdk(new SSEClientTransport(new URL(`${origin}/sse`), requestInit(key))),
+  },
+  'SDK 1.x, mcp.json snippet': { ...sdk1, transport: 'SSE', revision: '2024-11-05', connect: connectBySnippet },
+  'SDK 2.x, pinned': { ...sdk2, revision: '2026-07-28', connect: (origin, key) => connectModern(origin, key, { pin: '2026-07-28' }) },
+  'SDK 2.x, legacy': { ...sdk2, revision: '2025-11-25', connect: (origin, key) => connectModern(origin, key, 'legacy') },
+  'SDK 2.x, negotiating': { ...sdk2, revision: '2026-07-28', connect: (origin, key) => connectModern(origin, key, 'auto') },
+} satisfies Record<string, TestedClient>;
+
+/** The client of the SDK 1.x, over any transport. */
+export async function connectSdk(transport: object): Promise<ConnectedClient> {
   const client = new Client({ name: 'test', version: '1' });
   let protocol: string | undefined;
   // Every transport is told what was agreed on; that of stdio and that of SSE do not tell it in turn.
@@ -91,39 +98,4 @@ async function connectModern(origin: string, key: string, mode: 'legacy' | 'auto
     callTool: async (name, args) => (await client.callTool({ name, arguments: args }, { timeout: HANGS_AFTER_MS })) as ToolResult,
     close: () => client.close(),
   };
-}
-
-/** The command line of the Inspector, which connects anew for each command. */
-async function connectInspector(url: string, key: string, transport: 'http' | 'sse'): Promise<ConnectedClient> {
-  const launcher = `${modules}@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
-  const run = async (...args: string[]) => {
-    const target = [url, '--transport', transport, '--header', `Authorization: ${authorization(key)}`];
-    const options = { env: { ...process.env, HOME: home }, timeout: HANGS_AFTER_MS };
-    const command = [launcher, '--cli', ...target, ...args];
-    // It prints a result that is an error, and then fails.
-    const { stdout } = await promisify(execFile)(process.execPath, command, options).catch((error) => error);
-    return JSON.parse(stdout);
-  };
-  const toPair = ([name, value]: [string, unknown]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
-  return {
-    protocol: undefined,
-    startsForEachCall: true,
-    listTools: async () => (await run('--method', 'tools/list')).tools,
-    callTool: (name, args) => run('--method', 'tools/call', '--tool-name', name, '--tool-arg', ...Object.entries(args).map(toPair)),
-    close: async () => {},
-  };
-}
-
-/** How mcp-remote is started, as by Claude Desktop: a program that speaks stdio. */
-export function mcpRemoteCommand(url: string, key: string, transport: 'http-only' | 'sse-only') {
-  const args = [url, '--header', `Authorization:${authorization(key)}`, '--allow-http', '--transport', transport];
-  return {
-    command: process.execPath,
-    args: [`${modules}mcp-remote/dist/proxy.js`, ...args],
-    env: { ...(process.env as Record<string, string>), HOME: home, MCP_REMOTE_CONFIG_DIR: home },
-  };
-}
-
-function connectMcpRemote(...options: Parameters<typeof mcpRemoteCommand>): Promise<ConnectedClient> {
-  return connectSdk(new StdioClientTransport({ ...mcpRemoteCommand(...options), stderr: 'ignore' }));
 }

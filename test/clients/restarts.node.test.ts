@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { CLIENT_KEY, recordedRequests, setVideos, testEnvironment } from '../support.ts';
-import { type Connect, clients } from './connect.ts';
+import { sdkClients } from './connect.ts';
 
 describe.each(Object.entries({ Node: startNodeGateway, workerd: startWorkerdGateway }))('a video on %s', (_, start) => {
-  const connect = clients['SDK 2.x, 2026-07-28'] as Connect;
+  const { connect } = sdkClients['SDK 2.x, pinned'];
 
   test('outlives the client that was cut off and the server that was stopped; it is created and downloaded once', async () => {
     const env = testEnvironment();
