@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { createAdmission } from '../src/admission.ts';
+import { createAdmission, createMemory } from '../src/admission.ts';
 
 const NEVER = new AbortController().signal;
 
 function setUp(lingerMs = 35_000) {
   let nowMs = 0;
-  const admission = createAdmission(10, lingerMs, { now: () => nowMs });
+  const admission = createAdmission(createMemory(10), lingerMs, { now: () => nowMs });
   return {
     ...admission,
     pass: (ms: number) => {
@@ -43,4 +43,15 @@ test('a call that the runtime has ended unseen does not hold its memory for good
   expect(admit(10, NEVER).bytes).toBe(10);
   pass(20 * 60_000);
   expect(admit(10, NEVER).bytes).toBe(10);
+});
+
+test('what goes on without its client holds its memory, which all share', () => {
+  const client = new AbortController();
+  const memory = createMemory(10);
+  const clock = { now: () => 0 };
+  createAdmission(memory, Number.POSITIVE_INFINITY, clock).admit(6, client.signal);
+  client.abort();
+  const later = createAdmission(memory, 35_000, { now: () => 60_000 });
+  expect(() => later.admit(5, NEVER)).toThrow();
+  expect(later.admit(4, NEVER).bytes).toBe(4);
 });

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -13,6 +14,7 @@ import { codeBlocks, pages, read, section, sources, table } from './pages.ts';
 import { withTables } from './readme.ts';
 import { createTestApp } from './support.ts';
 
+const EXACT_VERSION = /^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/;
 const names = Object.keys(environmentSchema.shape);
 
 test("the README's configuration table has exactly the variables of the schema, with their defaults", () => {
@@ -137,7 +139,16 @@ test('the documented dependencies are exactly those of package.json, whose versi
   const rows = table('docs/architecture.md', '## Dependencies');
   expect(rows.map(([name = '']) => name.slice(1, -1))).toEqual(Object.keys(versions));
   for (const [name, why] of rows) expect(why, name).toMatch(/\w/);
-  for (const [name, version] of Object.entries(versions)) expect(version, name).toMatch(/^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
+  for (const [name, version] of Object.entries(versions)) expect(version, name).toMatch(EXACT_VERSION);
+});
+
+test('the packages of single scripts are documented by folder, and their versions are exact', () => {
+  const manifests = globSync('test/*/installed/package.json', { cwd: new URL('..', import.meta.url) });
+  expect(manifests).toHaveLength(2);
+  for (const path of manifests) {
+    expect(section('docs/architecture.md', '## Dependencies')).toContain(`\`${path}\``);
+    for (const [name, version] of Object.entries(JSON.parse(read(path)).dependencies)) expect(version, name).toMatch(EXACT_VERSION);
+  }
 });
 
 describe('the documented commands', () => {
@@ -148,10 +159,10 @@ describe('the documented commands', () => {
     for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) expect(Object.keys(packageJson.scripts)).toContain(script);
   });
 
-  const requests = blocks.filter((block) => /^(export .*\n)?(curl|npx @modelcontextprotocol)/.test(block));
+  const requests = blocks.filter((block) => /^(export .*\n)?curl/.test(block));
 
   test('include those that a test runs', () => {
-    expect(requests).toHaveLength(3);
+    expect(requests).toHaveLength(2);
   });
 
   test.each(requests)('%s', async (block) => {

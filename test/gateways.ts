@@ -75,8 +75,20 @@ function listeningPort(child: ChildProcess): Promise<number | undefined> {
   });
 }
 
+export type WorkerdOptions = {
+  /** A directory in which Durable Objects are kept; by default, they end with the process. */
+  persistTo?: string;
+  /** A binding of wrangler.toml that is missing. */
+  without?: string;
+  onLog?: (line: string) => void;
+};
+
 /** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
-export async function startWorkerdGateway(env: Record<string, string>, entry = 'src/worker.ts'): Promise<RunningGateway> {
+export async function startWorkerdGateway(
+  env: Record<string, string>,
+  entry = 'src/worker.ts',
+  { persistTo, without, onLog }: WorkerdOptions = {},
+): Promise<RunningGateway> {
   const outdir = await buildOnce(entry);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
@@ -90,11 +102,12 @@ export async function startWorkerdGateway(env: Record<string, string>, entry = '
       compatibilityDate: compatibility_date ?? '',
       compatibilityFlags: compatibility_flags,
       durableObjects: Object.fromEntries(
-        durable_objects.bindings.map(({ name, class_name }: { name: string; class_name: string }) => [
-          name,
-          { className: class_name, useSQLite: true },
-        ]),
+        durable_objects.bindings
+          .filter(({ name }: { name: string }) => name !== without)
+          .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
       ),
+      ...(persistTo && { resourcePersistencePath: persistTo }),
+      ...(onLog && { handleStructuredLogs: ({ message }: { message: string }) => onLog(message) }),
       bindings: { LOG_LEVEL: 'error', ...env },
     }),
   );

@@ -37,6 +37,10 @@ export function testEnvironment(overrides: Environment = {}): Environment {
     AZURE_STORAGE_CONNECTION_STRING: connectionString,
     AZURE_BLOB_CONTAINER: container,
     AZURE_BLOB_PUBLIC_BASE_URL: containerUrl,
+    // Only the tests of waiting are about the default.
+    MCP_DEFAULT_WAIT_SECONDS: '600',
+    // Records of its own, in the container that all tests share.
+    STATE_SECRET: `state-secret-of-one-test-${crypto.randomUUID()}`,
     ...overrides,
   };
 }
@@ -150,7 +154,8 @@ export async function setVideos(account: string, settings: Partial<VideoSettings
 
 /** Whether a request stores something, unlike the check of storage before a paid call, which is made to fail. */
 export function isUpload(init: RequestInit | undefined): init is RequestInit {
-  return init?.method === 'PUT' && !new Headers(init.headers).has('if-match');
+  const headers = new Headers(init?.headers);
+  return init?.method === 'PUT' && !headers.has('if-match') && headers.get('content-type') !== 'application/octet-stream';
 }
 
 /** Lets the stand-in send what it was told to hold. */

@@ -22,6 +22,7 @@ const SAMPLE: readonly string[] = [
   'Storage, from the start; 403; synthesize_speech',
   'Storage, from the start; hang; generate_video',
   'Storage, from the start; 503; chat_completion',
+  'Storage, whenever a job is recorded; hang; synthesize_speech',
   'Storage, whenever something is stored; 403; generate_image',
   'Storage, whenever something is stored; 503; synthesize_speech',
   'Storage, whenever something is stored; HTML with 200; generate_image',

@@ -50,8 +50,8 @@ const INSTEAD = OF_STORAGE.filter((fault) => !BODY_ONLY.includes(fault));
 /** The upstream has begun no work, and a second try may succeed soon. */
 const REPEATED: readonly FaultName[] = ['429', '429, wait 2 s', '503'];
 
-/** A PUT that stores something; the check of storage before a paid call has a `timeout`. */
-export const STORING = /^PUT (?!\S*[?&]timeout=)/;
+/** A PUT that stores media; the check of storage before a paid call has a `timeout`. */
+export const STORING = /^PUT (?!\S*([?&]timeout=|\/state\/))/;
 const VIDEO_ID = /video_[0-9a-f]{32}/;
 const NOT_STORED_YET = { blobs: 0 };
 /** Well beyond a hiccup, and well below the five minutes that the gateway goes on. */
@@ -103,6 +103,14 @@ export const TARGETS: readonly Target[] = [
       if (MEDIA_TOOLS.includes(tool)) return { ...NOT_STORED_YET, kinds: ['storage_unusable'], paidPosts: 0 };
       return { ...NOT_STORED_YET, kinds: ['ok'], paidPosts: tool === 'chat_completion' ? 1 : 0 };
     },
+  },
+  {
+    name: 'Storage, whenever a job is recorded',
+    server: 'storage',
+    matches: /\/state\//,
+    tools: MEDIA_TOOLS,
+    faults: INSTEAD,
+    expect: () => ({ ...NOT_STORED_YET, kinds: ['storage_unusable'], paidPosts: 0 }),
   },
   {
     name: 'Storage, whenever something is stored',

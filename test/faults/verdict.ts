@@ -44,7 +44,13 @@ function kindOf(text: string): string {
     const lines = text.split('\n').filter((line) => line.startsWith('data: '));
     const { result } = JSON.parse(lines.at(-1)?.slice('data: '.length) ?? text);
     if (result && !result.isError) return 'ok';
-    return /\((\w+), request [^)]+\)$/.exec(result.content[0].text)?.[1] ?? 'an error without a kind';
+    const sentence = result.content[0].text;
+    // A job that failed while nobody waited quotes its failure.
+    return (
+      /^The call of .* failed \((\w+)\): /.exec(sentence)?.[1] ??
+      /\((\w+), request [^)]+\)$/.exec(sentence)?.[1] ??
+      'an error without a kind'
+    );
   } catch {
     return 'no MCP response';
   }

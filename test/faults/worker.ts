@@ -1,12 +1,21 @@
-/** The gateways of the matrix on Workers, put together as src/worker.ts puts the product together. */
+/** The gateways of the matrix on Workers, each in a Durable Object of its own: jobs outlive the request that starts them. */
 
-import { createWorkersRuntime } from '../../src/runtime/workers.ts';
-import { createWorkerEntry } from '../../src/worker-entry.ts';
+import type { SessionNamespace } from '../../src/mcp/sse-durable-sessions.ts';
+import { createObjectRuntime, createWorkersRuntime } from '../../src/runtime/workers.ts';
+import { ENVIRONMENT_HEADER } from './control.ts';
 import { createFaultsHandler } from './fault-app.ts';
 
-const { worker, SseSessionObject } = createWorkerEntry(() => ({
-  openSseSession: undefined,
-  handle: createFaultsHandler(createWorkersRuntime),
-}));
-export default worker;
-export { SseSessionObject };
+class FaultObject {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+
+  constructor(state: Parameters<typeof createObjectRuntime>[1]) {
+    this.fetch = createFaultsHandler((log) => createObjectRuntime(createWorkersRuntime(log), state));
+  }
+}
+
+export default {
+  fetch(request: Request, { JOBS }: { JOBS: SessionNamespace }): Promise<Response> {
+    return JOBS.get(JOBS.idFromName(request.headers.get(ENVIRONMENT_HEADER) ?? '')).fetch(request);
+  },
+};
+export { FaultObject as JobObject, FaultObject as SseSessionObject };

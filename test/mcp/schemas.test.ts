@@ -19,12 +19,14 @@ const UNTYPED = ['chat_completion output.json'];
 const compiled = tools.map((tool) => {
   const checked = {
     ...(tool as unknown as Tool),
+    check: async () => {},
     handler: () => Promise.reject(new GatewayError({ kind: 'cancelled' })),
   };
-  return compileTool(checked, (value) => value);
+  return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0 });
 });
 /** All that is read of it before the handler. */
 const context = { requestId: 'r' } as unknown as ToolContext;
+const caller = { principal: { id: 'p', name: 'p' }, rpcId: 1, delivered: async () => true, waitUntil: () => {}, jobs: undefined };
 const definitions = compiled.map(({ definition }) => definition);
 
 function* schemasOf(schema: Schema, path: string): Generator<[path: string, schema: Schema]> {
@@ -55,8 +57,8 @@ describe('published schemas are flat', () => {
     const required = definitions.map(({ name, inputSchema }) => [name, inputSchema.required ?? []]);
     expect(Object.fromEntries(required)).toEqual({
       chat_completion: [],
-      generate_image: ['prompt'],
-      synthesize_speech: ['input'],
+      generate_image: [],
+      synthesize_speech: [],
       generate_video: [],
       list_supported_models: [],
     });
@@ -101,7 +103,7 @@ describe('every problem is in words of ours', () => {
     for (const argument of names) {
       let problems = 0;
       for (const value of WRONG) {
-        const { result, outcome } = await tool.call({ ...required[name], [argument]: value }, context);
+        const { result, outcome } = await tool.call({ ...required[name], [argument]: value }, context, caller);
         const text = result.content[0]?.type === 'text' ? result.content[0].text : '';
         expect(['invalid_input', 'cancelled'], `${argument} ${text}`).toContain(outcome);
         if (outcome !== 'invalid_input') continue;
@@ -121,7 +123,7 @@ test.each([
   [{ prompt: 'a', json_schema: { type: 'json_schema' } }, 'json_schema.schema: is required'],
 ])('one sentence is enough: %j', async (args, expected) => {
   const chat = compiled.find(({ definition }) => definition.name === 'chat_completion');
-  const { content } = (await chat?.call(args, context))?.result ?? {};
+  const { content } = (await chat?.call(args, context, caller))?.result ?? {};
   expect(content).toMatchObject([{ text: expect.stringContaining(`Invalid arguments: ${expected}. `) }]);
 });
 
@@ -132,7 +134,7 @@ describe('descriptions say when to call a tool and when not, show a call, and sa
     expect(description).toMatch(/\bbilled\b|Billed|Free\./);
     expect(annotations?.readOnlyHint).toBe(!/billed/i.test(description));
     const [, example = ''] = /Example: (\{.*?\})\. /.exec(description) ?? [];
-    expect((await tool.call(JSON.parse(example), context)).outcome).toBe('cancelled');
+    expect((await tool.call(JSON.parse(example), context, caller)).outcome).toBe('cancelled');
   });
 });
 

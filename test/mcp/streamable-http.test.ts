@@ -10,7 +10,7 @@ test.each([
   // By then the status has been sent.
   ['late', true, 200],
 ])('an unexpected error raised %s is returned and logged', async (_, late, status) => {
-  const { heartbeatMs, ...clock } = testRuntime();
+  const { heartbeatMs, lastByteMs, ...clock } = testRuntime();
   let sleeps = 0;
   const errors: string[] = [];
   const broken = createStreamableHttp(
@@ -20,7 +20,9 @@ test.each([
     {
       clock: { ...clock, sleep: async (ms, signal) => (late && sleeps++ === 0 ? undefined : clock.sleep(ms, signal)) },
       heartbeatMs,
+      lastByteMs,
       onError: () => {},
+      onCancelled: async () => {},
       onBug: (error, requestId) => errors.push(error.message, requestId),
     },
   );

@@ -349,8 +349,8 @@ describe('a client that leaves', () => {
     await eventually(async () => (await app.requests()).length === 1);
     left.abort();
     await posted;
-    await eventually(() => app.logged.some((line) => line.includes('"tool_call"')));
-    expect(app.logged.find((line) => line.includes('"tool_call"'))).toContain('"outcome":"ok"');
+    const ended = await eventually(() => app.logged.find((line) => line.includes('"event":"job"')));
+    expect(ended).toContain('"state":"completed"');
     const blob = /"blob":"([^"]+)"/.exec(app.logged.join())?.[1];
     expect((await fetch(`${inject('storage').containerUrl}/${blob}`)).status).toBe(200);
   });

@@ -1,21 +1,7 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { type RunningServer, serve } from '../serve.ts';
 import { createOpenAIStandIn } from './app.ts';
 
-export type RunningServer = { url: string; close: () => Promise<void> };
-
 /** Starts the stand-in on loopback; port 0 takes any that is free. */
-export async function startOpenAIStandIn(port = 0): Promise<RunningServer> {
-  const server = createAdaptorServer({ fetch: createOpenAIStandIn().fetch });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: bound } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${bound}`,
-    close: async () => {
-      if ('closeAllConnections' in server) server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+export function startOpenAIStandIn(port = 0): Promise<RunningServer> {
+  return serve(createOpenAIStandIn(), port);
 }

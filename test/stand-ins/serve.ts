@@ -1,0 +1,20 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+
+export type RunningServer = { url: string; close: () => Promise<void> };
+
+/** Serves an app on loopback; port 0 takes any that is free. */
+export async function serve(app: { fetch: (request: Request) => Response | Promise<Response> }, port = 0): Promise<RunningServer> {
+  const server = createAdaptorServer({ fetch: app.fetch });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${bound}`,
+    close: async () => {
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
