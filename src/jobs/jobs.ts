@@ -60,7 +60,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   const cancellations = createCancellations(sealed, runtime);
   const polls = createPolls(runtime);
   const live = createLiveJobs({ ...options, store, polls });
-  const waitHere = createWaitHere({ waiters, cancellations, runtime });
+  const waitHere = createWaitHere({ live, waiters, cancellations, runtime });
   const join = createJoin({ store, live, waitHere, runtime, renewLinks });
   const probe = createProbe({ store, live, waiters, cancellations, clock: runtime });
   const runSlow = createSlowCall({ store, live, waitHere, runtime });
@@ -120,8 +120,8 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     return { ...found, record: { ...found.record, jobs: [...known, ...unwritten.map((job) => job.entry())] } };
   }
 
-  function isRecent({ ended_ms, state }: JobEntry): boolean {
-    return state === 'running' || runtime.now() - (ended_ms ?? 0) <= COLLECT_MS;
+  function isRecent({ id, ended_ms, state }: JobEntry): boolean {
+    return !live.isDelivered(id) && (state === 'running' || runtime.now() - (ended_ms ?? 0) <= COLLECT_MS);
   }
 
   async function resume(call: JobCall, jobId: string, work: Work): Promise<JobAnswer> {

@@ -29,9 +29,13 @@ export function createJoin({ store, live, waitHere, runtime, renewLinks }: JoinO
     const local = live.get(entry.id);
     if (local) return waitHere(local, call, true);
     if (isOrphaned(entry, runtime.now())) return recover(found, entry, call, work);
-    if (entry.state === 'running') return watch(found, entry, call, work);
-    if (isClaimed && !(await claim(found.place, entry, call))) return undefined;
-    return answerFrom(found.place, entry, call);
+    if (entry.state === 'running') return watch(found, entry, call, work, isClaimed);
+    return collect(found.place, entry, call, isClaimed);
+  }
+
+  async function collect(place: string, entry: JobEntry, call: JobCall, isClaimed: boolean): Promise<JobAnswer | undefined> {
+    if (isClaimed && !(await claim(place, entry, call))) return undefined;
+    return answerFrom(place, entry, call);
   }
 
   /** A job without a process is continued from its checkpoint; otherwise, it is over. */
@@ -57,9 +61,10 @@ export function createJoin({ store, live, waitHere, runtime, renewLinks }: JoinO
   }
 
   async function answerFrom(place: string, entry: JobEntry, call: JobCall): Promise<JobAnswer> {
-    const settled = call.delivered.then((isDelivered) =>
-      store.update(place, entry.id, (job) => ({ ...withoutWaiting(job), delivered: job.delivered || isDelivered })),
-    );
+    const settled = call.delivered.then((isDelivered) => {
+      live.setDelivered(entry.id, isDelivered);
+      return store.update(place, entry.id, (job) => ({ ...withoutWaiting(job), delivered: job.delivered || isDelivered }));
+    });
     live.settling(entry.id, settled);
     runtime.waitUntil(settled.catch(() => {}));
     const { id, started_ms: startedMs, state, output, failure } = entry;
@@ -70,12 +75,12 @@ export function createJoin({ store, live, waitHere, runtime, renewLinks }: JoinO
   }
 
   /** Waits for a job of another process by reading its record. */
-  async function watch(found: Found, first: JobEntry, call: JobCall, work: Work): Promise<JobAnswer | undefined> {
+  async function watch(found: Found, first: JobEntry, call: JobCall, work: Work, isClaimed: boolean): Promise<JobAnswer | undefined> {
     const deadlineMs = runtime.now() + call.waitMs;
     let entry = first;
     for (let delayMs = FIRST_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
       if (isOrphaned(entry, runtime.now())) return recover(found, entry, call, work);
-      if (entry.state !== 'running') return answerFrom(found.place, entry, call);
+      if (entry.state !== 'running') return collect(found.place, entry, call, isClaimed);
       const leftMs = deadlineMs - runtime.now();
       if (leftMs <= 0) return inProgress(entry, true);
       await runtime.sleep(Math.min(delayMs, leftMs), call.signal).catch((cause: unknown) => {

@@ -41,6 +41,9 @@ export type LiveJobs = Readonly<{
   assertCapacity: () => void;
   /** While it is being found out whether a recorded outcome has been delivered, nobody else gets it. */
   settling: (jobId: string, settled: Promise<unknown>) => void;
+  /** Notes at once what the record says only when it is written. */
+  setDelivered: (jobId: string, isDelivered: boolean) => void;
+  isDelivered: (jobId: string) => boolean;
   /** Whether a client waits: here, or so the record says, for as long as its process vouches for that. */
   isWaitedFor: (entry: JobEntry) => boolean;
   /** Marks what has lost its process, in the record at a place; see `createSweep`. */
@@ -53,6 +56,7 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
   const { log } = runtime;
   const live = new Map<string, LocalJob>();
   const unsettled = new Set<string>();
+  const deliveredMs = new Map<string, number>();
   const retries = new Map<string, FreeRetry>();
 
   function failureOf(error: unknown): NonNullable<JobEntry['failure']> {
@@ -126,6 +130,13 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     return retry;
   }
 
+  /** For as long as results are collected. */
+  function setDelivered(jobId: string, isDelivered: boolean): void {
+    for (const [id, ms] of deliveredMs) if (runtime.now() - ms > COLLECT_MS) deliveredMs.delete(id);
+    if (isDelivered) deliveredMs.set(jobId, runtime.now());
+    else deliveredMs.delete(jobId);
+  }
+
   function settling(jobId: string, settled: Promise<unknown>): void {
     unsettled.add(jobId);
     const forget = () => unsettled.delete(jobId);
@@ -148,6 +159,8 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     all: () => [...live.values()],
     assertCapacity,
     settling,
+    setDelivered,
+    isDelivered: (id) => deliveredMs.has(id),
     isWaitedFor,
     sweep,
   };

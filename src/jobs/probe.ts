@@ -12,15 +12,19 @@ export type ProbeOptions = Readonly<{
   live: LiveJobs;
   waiters: Waiters;
   cancellations: Cancellations;
-  clock: Pick<Clock, 'sleep'>;
+  clock: Pick<Clock, 'now' | 'sleep'>;
 }>;
 
 export type Probe = (found: Found, earlier: readonly JobEntry[], call: JobCall) => Promise<void>;
 
 /** How long an identical call waits to learn whether the client before it has left. */
 const PROBE_MS = 2_000;
+const POLL_MS = 1_000;
 
-/** Waits until the client of an earlier call turns out to have left, but not for long. */
+/**
+ * Waits until the client of an earlier call turns out to have left, but not for long; for a job of another process,
+ * until that shows that it lives, or its lease runs out.
+ */
 export function createProbe({ store, live, waiters, cancellations, clock }: ProbeOptions): Probe {
   async function probe({ place, record }: Found, earlier: readonly JobEntry[], { signal }: JobCall): Promise<void> {
     if (await releaseCancelled(place, record.principal, earlier)) return;
@@ -29,7 +33,22 @@ export function createProbe({ store, live, waiters, cancellations, clock }: Prob
     const pause = clock.sleep(PROBE_MS, AbortSignal.any([over.signal, signal])).catch(() => {});
     await Promise.race([pause, ...left]);
     over.abort();
-    await releaseCancelled(place, record.principal, earlier);
+    if (await releaseCancelled(place, record.principal, earlier)) return;
+    await awaitSignOfLife(place, earlier, signal);
+  }
+
+  /** A process that has gone renews no lease, and what it said of its client is then worth nothing. */
+  async function awaitSignOfLife(place: string, earlier: readonly JobEntry[], signal: AbortSignal): Promise<void> {
+    const remote = earlier.filter(({ id }) => !live.get(id));
+    while (remote.length > 0 && !signal.aborted) {
+      const present = (await store.load(place))?.record.jobs ?? [];
+      const isSilent = ({ id, lease_ms, state }: JobEntry) => {
+        const job = present.find((entry) => entry.id === id);
+        return job?.waiting !== undefined && job.state === state && job.lease_ms === lease_ms && lease_ms >= clock.now();
+      };
+      if (!remote.some(isSilent)) return;
+      await clock.sleep(POLL_MS, signal).catch(() => {});
+    }
   }
 
   /** Another process may have received the cancellation of a call that is said to wait. */

@@ -2,7 +2,7 @@ import { GatewayError } from '../errors.ts';
 import { onAbort } from './abort.ts';
 import type { Cancellations } from './cancellations.ts';
 import { inProgress, type JobAnswer, type JobCall } from './job-call.ts';
-import type { JobsRuntime } from './live-jobs.ts';
+import type { JobsRuntime, LiveJobs } from './live-jobs.ts';
 import type { LocalJob } from './local-job.ts';
 import type { Waiter, Waiters } from './waiters.ts';
 
@@ -10,12 +10,13 @@ import type { Waiter, Waiters } from './waiters.ts';
 export type WaitHere = (job: LocalJob, call: JobCall, collected: boolean) => Promise<JobAnswer>;
 
 type WaitOptions = Readonly<{
+  live: Pick<LiveJobs, 'setDelivered'>;
   waiters: Waiters;
   cancellations: Cancellations;
   runtime: Pick<JobsRuntime, 'now' | 'sleep' | 'waitUntil'>;
 }>;
 
-export function createWaitHere({ waiters, cancellations, runtime }: WaitOptions): WaitHere {
+export function createWaitHere({ live, waiters, cancellations, runtime }: WaitOptions): WaitHere {
   async function waitFor(job: LocalJob, call: JobCall, collected: boolean): Promise<JobAnswer> {
     const sinceMs = runtime.now();
     const waiter = waiters.add(call.principal.id, call.rpcId, call.signal);
@@ -36,6 +37,8 @@ export function createWaitHere({ waiters, cancellations, runtime }: WaitOptions)
     const outcome = job.outcome();
     if (!outcome) {
       job.leave(waiter, 'later');
+      // The record agrees with what the client is told, even if the process ends now.
+      await job.save();
       waiter.end();
       return inProgress(job.entry(), collected, job.percent());
     }
@@ -55,8 +58,12 @@ export function createWaitHere({ waiters, cancellations, runtime }: WaitOptions)
     // A key answers in any case.
     const isGone = isTaken && !job.isKeyed && (await wasCancelledElsewhere(call, sinceMs));
     const isDelivered = isTaken && !isGone && !waiter.left.aborted;
-    job.leave(waiter, isDelivered ? 'delivered' : 'left');
-    if (isDelivered) waiter.left.addEventListener('abort', () => job.leave(waiter, 'left'), { once: true });
+    const note = (isTaken: boolean) => {
+      live.setDelivered(job.entry().id, isTaken);
+      job.leave(waiter, isTaken ? 'delivered' : 'left');
+    };
+    note(isDelivered);
+    if (isDelivered) waiter.left.addEventListener('abort', () => note(false), { once: true });
     waiter.end();
   }
 

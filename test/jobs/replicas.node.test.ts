@@ -134,6 +134,20 @@ describe('a process that ends', () => {
     await other.close();
   });
 
+  test('by SIGKILL, while its client waits: calling again reports the interruption before anything is billed', async () => {
+    const env = testEnvironment({ LOG_LEVEL: 'info' });
+    await queueFaults(env.OPENAI_API_KEY ?? '', [{ at: '/images', hold: 'all' }]);
+    const gateway = await startNodeGateway(env);
+    const first = call(gateway, IMAGE);
+    await sent(env, 1);
+    await gateway.close();
+    await expect(first.result).rejects.toThrow();
+    const other = await startNodeGateway(env);
+    expect((await call(other, IMAGE).result).content[0]?.text).toContain('job_interrupted');
+    expect(await creationsOf(env)).toHaveLength(1);
+    await other.close();
+  });
+
   test('by SIGTERM: the job ends first, and another process has the result', async () => {
     const { env, gateway, jobId } = await setUp();
     const exited = gateway.terminate();
