@@ -11,6 +11,8 @@ import type { VideoSettings } from './stand-ins/openai/videos.ts';
 
 export const CLIENT_KEY = 'client-key-of-the-tests';
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+/** Those of a client that knows the key. */
+export const CLIENT_HEADERS = { ...JSON_HEADERS, authorization: `Bearer ${CLIENT_KEY}` };
 
 export const MODERN = '2026-07-28';
 /** What each request of that revision carries in `_meta`. */
@@ -99,7 +101,7 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
   const post = (message: unknown, headers: Record<string, string> = {}) =>
     app.request('/mcp', {
       method: 'POST',
-      headers: { ...JSON_HEADERS, authorization: `Bearer ${CLIENT_KEY}`, ...headers },
+      headers: { ...CLIENT_HEADERS, ...headers },
       body: typeof message === 'string' ? message : JSON.stringify(message),
     });
 
@@ -165,6 +167,25 @@ export async function release(account: string): Promise<void> {
 
 export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
   return (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).json() as Promise<RecordedRequest[]>;
+}
+
+export type StartOptions = Readonly<{ id?: string | number; url?: string; headers?: Record<string, string>; meta?: object }>;
+
+/** A tool call whose client can leave, sent by an app or by fetch. */
+export function startCall(
+  send: (request: Request) => Response | Promise<Response>,
+  name: string,
+  args: object,
+  { id = 1, url = 'http://localhost', headers = {}, meta }: StartOptions = {},
+) {
+  const leaving = new AbortController();
+  const params = { name, arguments: args, ...(meta && { _meta: meta }) };
+  const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params });
+  const init = { method: 'POST', headers: { ...CLIENT_HEADERS, ...headers }, body, signal: leaving.signal };
+  const response = Promise.resolve(send(new Request(`${url}/mcp`, init)));
+  const result = response.then(readAnswer).then((answer) => answer.result as unknown as ToolResult);
+  result.catch(() => {});
+  return { leave: () => leaving.abort(), response, result };
 }
 
 /** The JSON-RPC message in an answer, plain or as the last event of a stream. */

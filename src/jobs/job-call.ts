@@ -14,8 +14,11 @@ export type JobCall = Readonly<{
   needsCheckpoint: boolean;
   /** Aborted when the client disconnects or cancels. */
   signal: AbortSignal;
-  /** Resolves to whether the client has received the answer. */
-  delivered: Promise<boolean>;
+  /**
+   * Resolves to whether the client has received the answer. Asked only of answers that a job depends on, and before they
+   * are returned, as it makes them more expensive.
+   */
+  delivered: () => Promise<boolean>;
   report: Report;
   /** What the log says of the job's work. */
   logFields: () => Record<string, unknown>;

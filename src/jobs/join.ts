@@ -61,7 +61,7 @@ export function createJoin({ store, live, waitHere, runtime, renewLinks }: JoinO
   }
 
   async function answerFrom(place: string, entry: JobEntry, call: JobCall): Promise<JobAnswer> {
-    const settled = call.delivered.then((isDelivered) => {
+    const settled = call.delivered().then((isDelivered) => {
       live.setDelivered(entry.id, isDelivered);
       return store.update(place, entry.id, (job) => ({ ...withoutWaiting(job), delivered: job.delivered || isDelivered }));
     });

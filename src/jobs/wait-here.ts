@@ -53,7 +53,7 @@ export function createWaitHere({ live, waiters, cancellations, runtime }: WaitOp
     const over = new AbortController();
     const left = onAbort(waiter.left, over.signal).then(() => false);
     // Who has left is released at once, so that the next call finds the result free.
-    const isTaken = await Promise.race([call.delivered, left]);
+    const isTaken = await Promise.race([call.delivered(), left]);
     over.abort();
     // A key answers in any case.
     const isGone = isTaken && !job.isKeyed && (await wasCancelledElsewhere(call, sinceMs));

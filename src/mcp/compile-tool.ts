@@ -82,7 +82,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const { wait_seconds, job_id, idempotency_key: key } = parse(jobArguments, own);
     const waitMs = wait_seconds === undefined ? defaultWaitMs : wait_seconds * 1000;
     if (job_id !== undefined) {
-      assertAlone(job_id, rest);
+      assertAlone(rest);
       return presentAnswer(await resume(job_id, waitMs, context, caller), caller);
     }
     const input = parse(tool.input, rest);
@@ -118,7 +118,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const { signal, progress: report, logFields } = context;
     // A task is known by the id of its job alone.
     const needsCheckpoint = job?.upstreamJob !== undefined && !presentTask;
-    return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered: delivered(), report, logFields };
+    return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered, report, logFields };
   }
 
   function workOf(input: z.output<Input> | undefined, context: ToolContext, isKept: boolean): Work {

@@ -91,7 +91,11 @@ export async function openSseSession(options: SseSessionOptions): Promise<SseSes
     const parsed = parse(message);
     if (!parsed || !calls.begin(parsed)) return false;
     const cancelled = cancelledId(parsed);
-    if (cancelled !== undefined) deliveries.get(cancelled)?.settle(false);
+    if (cancelled !== undefined) {
+      // No response will follow.
+      deliveries.get(cancelled)?.settle(false);
+      deliveries.delete(cancelled);
+    }
     const rejection = rejectMalformedCall(parsed);
     if (rejection) void transport.send(rejection);
     else transport.onmessage?.(parsed, { authInfo: toAuthInfo(exchange, track(parsed)) });

@@ -6,41 +6,27 @@ import { loadConfig } from '../../src/config.ts';
 import { createParts } from '../../src/gateway.ts';
 import { type RunningGateway, startWorkerdGateway, type WorkerdOptions } from '../gateways.ts';
 import {
-  CLIENT_KEY,
+  CLIENT_HEADERS,
   type Environment,
   eventually,
   newAccount,
   queueFaults,
-  readAnswer,
   recordedRequests,
   release,
-  type ToolResult,
+  startCall,
   testEnvironment,
   testRuntime,
 } from '../support.ts';
 
 type Args = Record<string, unknown>;
 
-const HEADERS = {
-  authorization: `Bearer ${CLIENT_KEY}`,
-  'content-type': 'application/json',
-  accept: 'application/json, text/event-stream',
-};
-
 /** A client of a gateway, with an upstream account of its own. */
 function createClient({ url }: RunningGateway, account: string) {
-  const post = (message: object, signal: AbortSignal | null = null) =>
-    fetch(`${url}/mcp`, { method: 'POST', headers: HEADERS, body: JSON.stringify({ jsonrpc: '2.0', ...message }), signal });
+  const post = (message: object) =>
+    fetch(`${url}/mcp`, { method: 'POST', headers: CLIENT_HEADERS, body: JSON.stringify({ jsonrpc: '2.0', ...message }) });
   const creations = async () => (await recordedRequests(account)).filter(({ method }) => method === 'POST');
 
-  /** A call whose client can leave. */
-  function start(name: string, args: Args, id: string | number = 1, meta: object = {}) {
-    const leaving = new AbortController();
-    const response = post({ id, method: 'tools/call', params: { name, arguments: args, _meta: meta } }, leaving.signal);
-    const result = response.then(readAnswer).then((answer) => answer.result as ToolResult);
-    result.catch(() => {});
-    return { leave: () => leaving.abort(), response, result };
-  }
+  const start = (name: string, args: Args, id: string | number = 1, meta: object = {}) => startCall(fetch, name, args, { id, url, meta });
 
   return {
     post,

@@ -6,7 +6,7 @@ import {
   eventually,
   isUpload,
   MODERN,
-  readAnswer,
+  startCall,
   type ToolResult,
   testEnvironment,
   testRuntime,
@@ -23,21 +23,8 @@ const creations = async (app: App) => (await app.requests()).filter(({ method, p
 const urlOf = (result: ToolResult): string => result.structuredContent.images[0].url;
 
 /** A call whose client can leave. */
-function start(app: App, name: string, args: object, id: string | number = 1) {
-  const leaving = new AbortController();
-  const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } });
-  const headers = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    authorization: 'Bearer client-key-of-the-tests',
-  };
-  const response = app.app.request(new Request('http://localhost/mcp', { method: 'POST', headers, body, signal: leaving.signal }));
-  const result = Promise.resolve(response)
-    .then(readAnswer)
-    .then((answer) => answer.result as unknown as ToolResult);
-  result.catch(() => {});
-  return { leave: () => leaving.abort(), result };
-}
+const start = (app: App, name: string, args: object, id: string | number = 1) =>
+  startCall((request) => app.app.request(request), name, args, { id });
 
 const held = async (app: App) => eventually(async () => (await creations(app)).length > 0);
 
@@ -115,14 +102,16 @@ describe('idempotency_key', () => {
   const args = { prompt: 'a harbour', idempotency_key: 'order 66' };
 
   test('charges once and answers always, also after a restart', async () => {
-    const app = createJobApp();
-    const first = await app.call('generate_image', args);
-    const second = await app.call('generate_image', args);
     const env = testEnvironment();
-    expect(urlOf(second)).toBe(urlOf(first));
-    expect(second.structuredContent).toMatchObject({ collected: true });
+    const createApp = () => createTestApp(env, testRuntime({ outlivesClients: true }));
+    const app = createApp();
+    const first = await app.call('generate_image', args);
+    for (const later of [app, createApp()]) {
+      const again = await later.call('generate_image', args);
+      expect(urlOf(again)).toBe(urlOf(first));
+      expect(again.structuredContent).toMatchObject({ collected: true });
+    }
     expect(await creations(app)).toHaveLength(1);
-    expect(env).toBeDefined();
   });
 
   test('other arguments are an error', async () => {
@@ -159,7 +148,7 @@ describe('idempotency_key', () => {
     expect(await creations(app)).toHaveLength(1);
   });
 
-  test('the key belongs to the principal, and needs storage', async () => {
+  test('needs storage', async () => {
     const app = createTestApp({ ...testEnvironment(), AZURE_STORAGE_CONNECTION_STRING: '' });
     expect((await app.call('chat_completion', { prompt: 'a', idempotency_key: 'k' })).content[0]?.text).toMatch(
       /idempotency_key: needs storage/,
@@ -235,13 +224,27 @@ test('a video job: job_id and video_id both wait on, and the job is stored witho
 
 test('the 2026 era: closing the stream leaves the result collectable', async () => {
   const app = createJobApp();
-  const call = (params: object) =>
-    app.post(
-      { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { ...params, _meta: ENVELOPE } },
-      { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/call', 'mcp-name': 'generate_image' },
-    );
-  const { result } = await readAnswer(await call({ name: 'generate_image', arguments: { prompt: 'x', wait_seconds: 600 } }));
-  expect(result).toMatchObject({ structuredContent: { images: [expect.anything()] } });
+  const headers = { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/call', 'mcp-name': 'generate_image' };
+  const call = () => startCall((request) => app.app.request(request), 'generate_image', { prompt: 'x' }, { headers, meta: ENVELOPE });
+  await app.fail({ at: '/images', hold: 'all' });
+  const first = call();
+  await held(app);
+  first.leave();
+  const second = call();
+  await app.release();
+  expect((await second.result).structuredContent).toMatchObject({ collected: true, images: [expect.anything()] });
+  expect(await creations(app)).toHaveLength(1);
+});
+
+test('only an answer on which a job depends is kept open to see whether it arrives', async () => {
+  const lastByteMs = 1e10;
+  const app = createTestApp(testEnvironment(), testRuntime({ outlivesClients: true, lastByteMs }));
+  expect((await app.call('chat_completion', { prompt: 'Hello' })).structuredContent.text).toContain('Hello');
+  const image = startCall((request) => app.app.request(request), 'generate_image', { prompt: 'x' });
+  const isOpen = image.result.then(() => false);
+  await image.response;
+  await eventually(() => app.logged.some((line) => line.includes('"event":"job"')));
+  expect(await Promise.race([isOpen, Promise.resolve(true)])).toBe(true);
 });
 
 test('beyond MCP_MAX_JOBS a call is refused before anything is sent', async () => {

@@ -2,38 +2,20 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { type RunningNodeGateway, spawnNodeGateway, startNodeGateway } from '../gateways.ts';
 import {
-  CLIENT_KEY,
   createTestApp,
   type Environment,
   eventually,
   queueFaults,
-  readAnswer,
   recordedRequests,
   release,
+  startCall,
   type ToolResult,
   testEnvironment,
   testRuntime,
 } from '../support.ts';
 
-const HEADERS = {
-  authorization: `Bearer ${CLIENT_KEY}`,
-  'content-type': 'application/json',
-  accept: 'application/json, text/event-stream',
-};
-
-function request(url: string, name: string, args: object, signal: AbortSignal): Request {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } });
-  return new Request(url, { method: 'POST', headers: HEADERS, body, signal });
-}
-
-/** A call whose client can leave. */
-function start(send: (request: Request) => Response | Promise<Response>, args: object, url = 'http://localhost') {
-  const leaving = new AbortController();
-  const response = Promise.resolve(send(request(`${url}/mcp`, 'generate_image', args, leaving.signal)));
-  const result = response.then(readAnswer).then((answer) => answer.result as unknown as ToolResult);
-  result.catch(() => {});
-  return { leave: () => leaving.abort(), result };
-}
+const start = (send: (request: Request) => Response | Promise<Response>, args: object, url?: string) =>
+  startCall(send, 'generate_image', args, url === undefined ? {} : { url });
 
 const creationsOf = async (env: Environment) =>
   (await recordedRequests(env.OPENAI_API_KEY ?? '')).filter(({ method, path }) => method === 'POST' && path.startsWith('/v1/'));
@@ -99,7 +81,6 @@ describe('three instances with one container', () => {
     await sent(env, 1);
     await b.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
     const second = start(send(c), IMAGE);
-    // By its own probe, not because the first has ended.
     await eventually(async () => (await creationsOf(env)).length === 1);
     await a.release();
     expect((await second.result).structuredContent).toMatchObject({ collected: true });
