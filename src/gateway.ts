@@ -83,8 +83,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
-  const store = config.storage.configured ? createBlobStore(config.storage.azure, runtime) : undefined;
-  const media = createMedia(config.storage, store, runtime);
+  const { store, media } = createStorage(config.storage, runtime);
   const inputImages = {
     argument: 'input_reference_url',
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
@@ -161,9 +160,10 @@ function createState({ storage, jobs }: Config, store: ObjectStore | undefined):
   return createSealedStore(store, { secrets: jobs.secrets, pathPrefix: storage.media.pathPrefix });
 }
 
-function createMedia(storage: StorageSettings, store: ObjectStore | undefined, runtime: Runtime): MediaStore {
-  if (!storage.configured || !store) return createMissingMediaStore(storage.configured ? [] : storage.missing);
-  return createMediaStore(store, storage.media, runtime);
+function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {
+  if (!storage.configured) return { store: undefined, media: createMissingMediaStore(storage.missing) };
+  const store = createBlobStore(storage.azure, runtime);
+  return { store, media: createMediaStore(store, storage.media, runtime) };
 }
 
 function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {

@@ -6,8 +6,8 @@ import type { Delivery } from './delivery.ts';
 export type Exchange = Readonly<{ requestId: string; principal: Principal }>;
 
 /**
- * Wraps the exchange, and the delivery of its response, in the SDK's `AuthInfo`, without the token: the SDK offers no other way to pass per-message context
- * to handlers.
+ * Wraps the exchange, and the delivery of its response, in the SDK's `AuthInfo`, without the token: the SDK offers no
+ * other way to pass per-message context to handlers.
  */
 export function toAuthInfo(exchange: Exchange, delivery: Delivery): AuthInfo {
   return { token: '', clientId: exchange.principal.id, scopes: [], extra: { exchange, delivery } };

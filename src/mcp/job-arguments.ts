@@ -2,6 +2,8 @@ import type { CallToolResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { JobAnswer } from '../jobs/job-call.ts';
+import { MAX_NAME_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
+import { cut } from './invalid-arguments.ts';
 import type { PlainSchema } from './normalize-arguments.ts';
 
 /** When an agent should call again. */
@@ -11,13 +13,13 @@ const MAX_KEY_CHARACTERS = 200;
 /** The arguments that every paid tool has besides its own. */
 export const jobArguments = z.object({
   wait_seconds: z.number().min(0).max(600).optional().describe('How long to wait for the result, 0 to 600 s.'),
-  job_id: z.string().min(1).max(100).optional().describe('Alone: waits on for the call that returned it. Free.'),
+  job_id: z.string().min(1).max(100).optional().describe('Pass alone to keep waiting for an earlier call. Free.'),
   idempotency_key: z
     .string()
     .min(1)
     .max(MAX_KEY_CHARACTERS)
     .optional()
-    .describe('Reuse it when you retry this call: one key is billed once.'),
+    .describe('Reuse it when you retry this call; it is billed only once.'),
 });
 
 /** One sentence for the description of every paid tool. */
@@ -43,10 +45,12 @@ export function splitArguments(args: unknown): { own: Record<string, unknown>; r
 }
 
 /** A call that continues a job has nothing else to say. */
-export function assertAlone(jobId: string, rest: unknown): void {
+export function assertAlone(rest: unknown): void {
   const names = Object.keys(rest as object);
   if (names.length === 0) return;
-  const problems = names.slice(0, 10).map((name) => `${name.slice(0, 64)}: applies to new calls only; omit it with job_id ${jobId}`);
+  const problems = names
+    .slice(0, MAX_PROBLEMS)
+    .map((name) => `${cut(name, MAX_NAME_CHARACTERS)}: applies to new calls only; omit it with job_id`);
   throw new GatewayError({ kind: 'invalid_input', problems });
 }
 
