@@ -6,13 +6,14 @@ import { createJobStore, type Found, type JobSubject } from './job-store.ts';
 import { createJoin, type JoinOptions } from './join.ts';
 import { busy, createLiveJobs, type LiveJobsOptions } from './live-jobs.ts';
 import type { Work } from './local-job.ts';
+import { createNoteDelivery } from './note-delivery.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createProbe } from './probe.ts';
 import { COLLECT_MS, hasUsedKey, type JobEntry, mayCollect } from './record.ts';
 import type { SealedStore } from './sealed-store.ts';
 import { createSlowCall } from './slow-call.ts';
 import { createWaitHere } from './wait-here.ts';
-import { createWaiters } from './waiters.ts';
+import { createWaiters, type WaitingCall } from './waiters.ts';
 
 export type Jobs = Readonly<{
   /**
@@ -59,13 +60,14 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   const waiters = createWaiters(runtime);
   const cancellations = createCancellations(sealed, runtime);
   const polls = createPolls(runtime);
+  const noteDelivery = createNoteDelivery(cancellations, runtime);
   const live = createLiveJobs({ ...options, store, polls });
-  const waitHere = createWaitHere({ live, waiters, cancellations, runtime });
-  const join = createJoin({ store, live, waitHere, runtime, renewLinks });
+  const waitHere = createWaitHere({ live, noteDelivery, runtime });
+  const join = createJoin({ store, live, waitHere, noteDelivery, runtime, renewLinks });
   const probe = createProbe({ store, live, waiters, cancellations, clock: runtime });
-  const runSlow = createSlowCall({ store, live, waitHere, runtime });
+  const runSlow = createSlowCall({ store, live, waitHere, waiters, runtime });
 
-  async function run(call: NewJob, work: Work): Promise<JobAnswer> {
+  async function answerNew(call: NewJob & WaitingCall, work: Work): Promise<JobAnswer> {
     const subject = await subjectOf(call);
     let isProbed = false;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -100,7 +102,13 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   }
 
   /** Records and starts a job; `undefined` if another call was faster. */
-  async function begin(found: Found, call: NewJob, work: Work, collected: boolean, onNotBegun: () => void): Promise<JobAnswer | undefined> {
+  async function begin(
+    found: Found,
+    call: WaitingCall,
+    work: Work,
+    collected: boolean,
+    onNotBegun: () => void,
+  ): Promise<JobAnswer | undefined> {
     const entry = live.newEntry(found.place, call.rpcId);
     let written: Found | 'changed' = 'changed';
     try {
@@ -124,7 +132,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     return !live.isDelivered(id) && (state === 'running' || runtime.now() - (ended_ms ?? 0) <= COLLECT_MS);
   }
 
-  async function resume(call: JobCall, jobId: string, work: Work): Promise<JobAnswer> {
+  async function answerResumed(call: WaitingCall, jobId: string, work: Work): Promise<JobAnswer> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const known = await load(call.principal, jobId);
       if (!known || known.found.record.tool !== call.tool) throw new GatewayError({ kind: 'job_unknown', jobId });
@@ -161,9 +169,11 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     await Promise.all(live.all().map((job) => job.interrupt()));
   }
 
+  const run: Jobs['run'] = (call, work) => waiters.during(call, (waiting) => answerNew(waiting, work));
+
   return {
     run,
-    resume,
+    resume: (call, jobId, work) => waiters.during(call, (waiting) => answerResumed(waiting, jobId, work)),
     runIfSlow: (call, work) => (call.key === undefined ? runSlow(call, work) : run(call, work)),
     find: findEntry,
     cancel: (jobId) => live.get(jobId)?.cancel(),

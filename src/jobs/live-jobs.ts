@@ -146,7 +146,7 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
   function isWaitedFor(entry: JobEntry): boolean {
     if (polls.isPolled(entry.id) || unsettled.has(entry.id)) return true;
     const local = live.get(entry.id);
-    if (local) return local.waiters.size > 0;
+    if (local) return isAwaited(local);
     return entry.waiting !== undefined && entry.lease_ms >= runtime.now();
   }
 
@@ -164,6 +164,11 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     isWaitedFor,
     sweep,
   };
+}
+
+/** Whether a client certainly waits for the job. */
+export function isAwaited({ waiters }: LocalJob): boolean {
+  return [...waiters].some(({ mayHaveLeft }) => !mayHaveLeft.aborted);
 }
 
 function retryOf(job: LocalJob): FreeRetry | undefined {

@@ -29,7 +29,7 @@ export function createProbe({ store, live, waiters, cancellations, clock }: Prob
   async function probe({ place, record }: Found, earlier: readonly JobEntry[], { signal }: JobCall): Promise<void> {
     if (await releaseCancelled(place, record.principal, earlier)) return;
     const over = new AbortController();
-    const left = earlier.flatMap(({ id }) => [...(live.get(id)?.waiters ?? [])]).map((waiter) => onAbort(waiter.left, over.signal));
+    const left = earlier.flatMap(({ id }) => [...(live.get(id)?.waiters ?? [])]).map((waiter) => onAbort(waiter.mayHaveLeft, over.signal));
     const pause = clock.sleep(PROBE_MS, AbortSignal.any([over.signal, signal])).catch(() => {});
     await Promise.race([pause, ...left]);
     over.abort();
@@ -56,7 +56,7 @@ export function createProbe({ store, live, waiters, cancellations, clock }: Prob
     const released = await Promise.all(
       earlier.map(async ({ id, waiting, started_ms }) => {
         if (waiting === undefined || (await cancellations.lastMs(principalId, waiting)) < started_ms) return false;
-        if (live.get(id)) return waiters.cancel(principalId, waiting) === 'left';
+        if (live.get(id)) return waiters.cancel(principalId, waiting) === 'known';
         return (await store.update(place, id, (job) => (job.waiting === waiting ? withoutWaiting(job) : undefined))) !== undefined;
       }),
     );

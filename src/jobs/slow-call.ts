@@ -1,18 +1,25 @@
 import { forwardAbort } from './abort.ts';
 import { type JobAnswer, type NewJob, subjectOf } from './job-call.ts';
 import type { JobStore } from './job-store.ts';
-import type { JobsRuntime, LiveJobs } from './live-jobs.ts';
+import { isAwaited, type JobsRuntime, type LiveJobs } from './live-jobs.ts';
 import type { LocalJob, Work } from './local-job.ts';
 import type { WaitHere } from './wait-here.ts';
+import type { Waiters } from './waiters.ts';
 
-export type SlowCallOptions = Readonly<{ store: JobStore; live: LiveJobs; waitHere: WaitHere; runtime: JobsRuntime }>;
+export type SlowCallOptions = Readonly<{ store: JobStore; live: LiveJobs; waitHere: WaitHere; waiters: Waiters; runtime: JobsRuntime }>;
 
 /** Runs work without a record, and makes it a job when it takes longer than its call waits. */
-export function createSlowCall({ store, live, waitHere, runtime }: SlowCallOptions): (call: NewJob, work: Work) => Promise<JobAnswer> {
+export function createSlowCall({
+  store,
+  live,
+  waitHere,
+  waiters,
+  runtime,
+}: SlowCallOptions): (call: NewJob, work: Work) => Promise<JobAnswer> {
   async function runIfSlow(call: NewJob, work: Work): Promise<JobAnswer> {
     if (!runtime.outlivesClients) return direct(call, work);
     const left = live.all().length > 0 ? await findLeft(call) : undefined;
-    if (left) return waitHere(left, call, true);
+    if (left) return waiters.during(call, (waiting) => waitHere(left, waiting, true));
     const stop = new AbortController();
     const unlink = forwardAbort(call.signal, stop);
     let report = call.report;
@@ -22,7 +29,7 @@ export function createSlowCall({ store, live, waitHere, runtime }: SlowCallOptio
       undefined,
     );
     const job = await Promise.race([working.then(() => undefined), becomeJob()]).finally(unlink);
-    if (job) return waitHere(job, { ...call, waitMs: 0 }, false);
+    if (job) return waiters.during({ ...call, waitMs: 0 }, (waiting) => waitHere(job, waiting, false));
     return { status: 'completed', output: await working, jobId: '', startedMs, collected: false };
 
     async function becomeJob(): Promise<LocalJob | undefined> {
@@ -72,12 +79,12 @@ export function createSlowCall({ store, live, waitHere, runtime }: SlowCallOptio
     return live
       .all()
       .find(
-        ({ subject, entry, waiters }) =>
-          subject.principal === principalId &&
-          subject.tool === tool &&
-          subject.digest === digest &&
-          waiters.size === 0 &&
-          !entry().delivered,
+        (job) =>
+          job.subject.principal === principalId &&
+          job.subject.tool === tool &&
+          job.subject.digest === digest &&
+          !isAwaited(job) &&
+          !job.entry().delivered,
       );
   }
 

@@ -85,6 +85,21 @@ describe.each([
     expect(results.map(({ structuredContent }) => structuredContent.collected)).toEqual([undefined, undefined]);
   });
 
+  test('a cancellation of an id that several calls have ends none of them, and their results can be collected', async () => {
+    const app = createJobApp();
+    await app.fail({ at: path, hold: 'all' }, { at: path, hold: 'all' });
+    const other = 'prompt' in args ? { prompt: 'a pier' } : { input: 'Good night.' };
+    const calls = [start(app, tool, args, 7), start(app, tool, other, 7)];
+    await eventually(async () => (await creations(app)).length === 2);
+    await app.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } });
+    const joined = app.call(tool, args);
+    await app.release();
+    for (const { result } of calls) expect(JSON.stringify((await result).structuredContent)).toContain('"url"');
+    expect((await joined).structuredContent.collected).toBe(true);
+    expect((await app.call(tool, other)).structuredContent.collected).toBe(true);
+    expect(await creations(app)).toHaveLength(2);
+  });
+
   test('a time-out of the 2025-era SDK cancels in another request, and keeps its POST open', async () => {
     const app = createJobApp();
     await app.fail({ at: path, hold: 'all' });
