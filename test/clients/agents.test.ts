@@ -10,7 +10,7 @@ import type { Tool } from '../../src/tools/tool.ts';
 import { type RunningGateway, startNodeGateway } from '../gateways.ts';
 import { CLIENT_KEY, setVideos, testEnvironment } from '../support.ts';
 import { calls } from './calls.ts';
-import { HANGS_AFTER_MS } from './connect.ts';
+import { LONG } from './connect.ts';
 import { connectAgentsServer, toStrictTools } from './installed/frameworks.ts';
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts';
 
@@ -42,7 +42,7 @@ async function runExample(file: string, model: ScriptedModel): Promise<string> {
     OPENAI_BASE_URL: `${model.url}/v1`,
   };
   const command = [fileURLToPath(new URL(file, installed))];
-  const { stdout } = await promisify(execFile)(process.execPath, command, { env, timeout: HANGS_AFTER_MS });
+  const { stdout } = await promisify(execFile)(process.execPath, command, { env, ...LONG });
   return stdout;
 }
 

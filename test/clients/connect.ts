@@ -16,7 +16,10 @@ export type ConnectedClient = {
 };
 
 /** Connects to the gateway at an origin such as `http://127.0.0.1:8000`, with this key. */
-type Connect = (origin: string, key: string) => Promise<ConnectedClient>;
+type Connect = (origin: string, key: string, limits?: Limits) => Promise<ConnectedClient>;
+
+/** How long a call may take; without one, as long as the client lets it. */
+export type Limits = Readonly<{ timeout?: number }>;
 
 /** A client in one of its ways to connect. */
 export type TestedClient = {
@@ -29,7 +32,8 @@ export type TestedClient = {
 };
 
 /** Ends what hangs; nothing takes as long on any machine. */
-export const HANGS_AFTER_MS = 120_000;
+const HANGS_AFTER_MS = 120_000;
+export const LONG: Limits = { timeout: HANGS_AFTER_MS };
 const requestInit = (key: string) => ({ requestInit: { headers: { Authorization: `Bearer ${key}` } } });
 
 const sdk1 = { package: '@modelcontextprotocol/sdk' } as const;
@@ -56,7 +60,7 @@ export const sdkClients = {
 } satisfies Record<string, TestedClient>;
 
 /** The client of the SDK 1.x, over any transport. */
-export async function connectSdk(transport: object): Promise<ConnectedClient> {
+export async function connectSdk(transport: object, limits = LONG): Promise<ConnectedClient> {
   const client = new Client({ name: 'test', version: '1' });
   let protocol: string | undefined;
   // Every transport is told what was agreed on; that of stdio and that of SSE do not tell it in turn.
@@ -65,8 +69,7 @@ export async function connectSdk(transport: object): Promise<ConnectedClient> {
   return {
     protocol,
     listTools: async () => (await client.listTools()).tools,
-    callTool: async (name, args) =>
-      (await client.callTool({ name, arguments: args }, undefined, { timeout: HANGS_AFTER_MS })) as ToolResult,
+    callTool: async (name, args) => (await client.callTool({ name, arguments: args }, undefined, limits)) as ToolResult,
     close: () => client.close(),
   };
 }
@@ -95,7 +98,7 @@ async function connectModern(origin: string, key: string, mode: 'legacy' | 'auto
   return {
     protocol: client.getNegotiatedProtocolVersion(),
     listTools: async () => (await client.listTools()).tools,
-    callTool: async (name, args) => (await client.callTool({ name, arguments: args }, { timeout: HANGS_AFTER_MS })) as ToolResult,
+    callTool: async (name, args) => (await client.callTool({ name, arguments: args }, LONG)) as ToolResult,
     close: () => client.close(),
   };
 }

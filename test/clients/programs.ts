@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { type ConnectedClient, connectSdk, HANGS_AFTER_MS, type TestedClient } from './connect.ts';
+import { type ConnectedClient, connectSdk, type Limits, LONG, type TestedClient } from './connect.ts';
 
 const folder = fileURLToPath(new URL('installed/', import.meta.url));
 const modules = `${folder}node_modules/`;
@@ -39,20 +39,20 @@ export const programs: Record<string, TestedClient> = {
     ...mcpRemote,
     transport: 'Streamable HTTP',
     revision: '2025-11-25',
-    connect: (origin, key) => connectMcpRemote(`${origin}/mcp`, key, 'http-only'),
+    connect: (origin, key, limits) => connectMcpRemote(limits, `${origin}/mcp`, key, 'http-only'),
   },
   'mcp-remote, sse-only': {
     ...mcpRemote,
     transport: 'SSE',
     revision: '2024-11-05',
-    connect: (origin, key) => connectMcpRemote(`${origin}/mcp`, key, 'sse-only'),
+    connect: (origin, key, limits) => connectMcpRemote(limits, `${origin}/mcp`, key, 'sse-only'),
   },
 };
 
 /** Runs a shell command where npx finds the installed programs. */
 export function runShell(command: string): Promise<{ stdout: string; stderr: string }> {
   const env = { ...process.env, HOME: home };
-  return promisify(execFile)('bash', ['-c', command], { cwd: folder, env, timeout: HANGS_AFTER_MS });
+  return promisify(execFile)('bash', ['-c', command], { cwd: folder, env, ...LONG });
 }
 
 /** The command line of the Inspector, which connects anew for each command. */
@@ -60,7 +60,7 @@ async function connectInspector(url: string, key: string, transport: 'http' | 's
   const launcher = `${modules}@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
   const run = async (...args: string[]) => {
     const target = [url, '--transport', transport, '--header', `Authorization: Bearer ${key}`, ...more];
-    const options = { env: { ...process.env, HOME: home }, timeout: HANGS_AFTER_MS };
+    const options = { env: { ...process.env, HOME: home }, ...LONG };
     const command = [launcher, '--cli', ...target, ...args];
     // It prints a result that is an error, and then fails.
     const { stdout } = await promisify(execFile)(process.execPath, command, options).catch((error) => error);
@@ -85,6 +85,6 @@ export function mcpRemoteCommand(url: string, key: string, transport: 'http-only
   };
 }
 
-function connectMcpRemote(...options: Parameters<typeof mcpRemoteCommand>): Promise<ConnectedClient> {
-  return connectSdk(new StdioClientTransport({ ...mcpRemoteCommand(...options), stderr: 'ignore' }));
+function connectMcpRemote(limits: Limits | undefined, ...options: Parameters<typeof mcpRemoteCommand>): Promise<ConnectedClient> {
+  return connectSdk(new StdioClientTransport({ ...mcpRemoteCommand(...options), stderr: 'ignore' }), limits);
 }

@@ -4,7 +4,7 @@ import { MCPClient as MastraClient } from '@mastra/mcp';
 import { getAllMcpTools, MCPServerStreamableHttp } from '@openai/agents';
 import { MCPClient as McpUseClient } from 'mcp-use/client';
 import type { ToolResult } from '../../support.ts';
-import { type ConnectedClient, HANGS_AFTER_MS, type TestedClient } from '../connect.ts';
+import { type ConnectedClient, LONG, type TestedClient } from '../connect.ts';
 
 const headersWith = (key: string) => ({ Authorization: `Bearer ${key}` });
 const http = { transport: 'Streamable HTTP' } as const;
@@ -39,8 +39,8 @@ async function connectAiSdk(type: 'http' | 'sse', url: string, key: string): Pro
   };
 }
 
-async function connectLangChain(origin: string, key: string): Promise<ConnectedClient> {
-  const connection = { url: `${origin}/mcp`, headers: headersWith(key), defaultToolTimeout: HANGS_AFTER_MS };
+async function connectLangChain(origin: string, key: string, { timeout } = LONG): Promise<ConnectedClient> {
+  const connection = { url: `${origin}/mcp`, headers: headersWith(key), ...(timeout && { defaultToolTimeout: timeout }) };
   const client = new MultiServerMCPClient({ gateway: { transport: 'http', ...connection } });
   const tools = await client.getTools();
   const call = async (name: string, args: Record<string, unknown>): Promise<ToolResult> => {
@@ -57,8 +57,8 @@ async function connectLangChain(origin: string, key: string): Promise<ConnectedC
 }
 
 /** The server object of the Agents SDK, which an agent calls in the same way. */
-async function connectOpenAIAgents(origin: string, key: string): Promise<ConnectedClient> {
-  const server = await connectAgentsServer(origin, key);
+async function connectOpenAIAgents(origin: string, key: string, limits = LONG): Promise<ConnectedClient> {
+  const server = await connectAgentsServer(origin, key, limits);
   return {
     protocol: undefined,
     listTools: () => server.listTools(),
@@ -67,9 +67,9 @@ async function connectOpenAIAgents(origin: string, key: string): Promise<Connect
   };
 }
 
-export async function connectAgentsServer(origin: string, key: string): Promise<MCPServerStreamableHttp> {
+export async function connectAgentsServer(origin: string, key: string, limits = LONG): Promise<MCPServerStreamableHttp> {
   const requestInit = { headers: headersWith(key) };
-  const server = new MCPServerStreamableHttp({ name: 'gateway', url: `${origin}/mcp`, requestInit, timeout: HANGS_AFTER_MS });
+  const server = new MCPServerStreamableHttp({ name: 'gateway', url: `${origin}/mcp`, requestInit, ...limits });
   await server.connect();
   return server;
 }
@@ -77,9 +77,9 @@ export async function connectAgentsServer(origin: string, key: string): Promise<
 /** The tools as the Agents SDK converts them for structured outputs; those that it cannot convert are not strict. */
 export const toStrictTools = (server: MCPServerStreamableHttp) => getAllMcpTools({ mcpServers: [server], convertSchemasToStrict: true });
 
-async function connectMastra(origin: string, key: string): Promise<ConnectedClient> {
+async function connectMastra(origin: string, key: string, limits = LONG): Promise<ConnectedClient> {
   const server = { url: new URL(`${origin}/mcp`), requestInit: { headers: headersWith(key) } };
-  const client = new MastraClient({ id: crypto.randomUUID(), servers: { gateway: server }, timeout: HANGS_AFTER_MS });
+  const client = new MastraClient({ id: crypto.randomUUID(), servers: { gateway: server }, ...limits });
   // It logs that it cannot connect, and then has no tools.
   const { gateway: tools } = await client.listToolsets();
   if (!tools) throw new Error('Mastra did not connect.');
@@ -95,13 +95,13 @@ async function connectMastra(origin: string, key: string): Promise<ConnectedClie
   };
 }
 
-async function connectMcpUse(origin: string, key: string): Promise<ConnectedClient> {
+async function connectMcpUse(origin: string, key: string, limits = LONG): Promise<ConnectedClient> {
   const client = new McpUseClient({ mcpServers: { gateway: { url: `${origin}/mcp`, headers: headersWith(key) } } });
   const session = await client.createSession('gateway');
   return {
     protocol: undefined,
     listTools: () => session.listTools(),
-    callTool: async (name, args) => (await session.callTool(name, args, { timeout: HANGS_AFTER_MS })) as ToolResult,
+    callTool: async (name, args) => (await session.callTool(name, args, { ...limits })) as ToolResult,
     close: () => client.closeAllSessions(),
   };
 }

@@ -15,7 +15,7 @@ declare module '@langchain/mcp-adapters' {
   type ToolCall = { type: 'tool_call'; id: string; name: string; args: Record<string, unknown> };
   type ToolMessage = { text: string; artifact?: { type: string; data: unknown }[] };
   type Tool = { name: string; invoke: (call: ToolCall) => Promise<ToolMessage> };
-  type Connection = { transport: 'http'; url: string; headers: Record<string, string>; defaultToolTimeout: number };
+  type Connection = { transport: 'http'; url: string; headers: Record<string, string>; defaultToolTimeout?: number };
   export class MultiServerMCPClient {
     constructor(servers: Record<string, Connection>);
     getTools(): Promise<Tool[]>;
@@ -28,7 +28,7 @@ declare module '@mastra/mcp' {
   type Tool = { execute: (args: Record<string, unknown>, context: object) => Promise<unknown> };
   type Server = { url: URL; requestInit: RequestInit };
   export class MCPClient {
-    constructor(options: { id: string; servers: Record<string, Server>; timeout: number });
+    constructor(options: { id: string; servers: Record<string, Server>; timeout?: number });
     getServerProtocolVersions(): Record<string, string>;
     listToolsets(): Promise<Record<string, Record<string, Tool>>>;
     disconnect(): Promise<void>;
@@ -38,7 +38,7 @@ declare module '@mastra/mcp' {
 declare module '@openai/agents' {
   type FunctionTool = { name: string; strict: boolean; parameters: { required: string[] } };
   export class MCPServerStreamableHttp {
-    constructor(options: { name: string; url: string; requestInit: RequestInit; timeout: number });
+    constructor(options: { name: string; url: string; requestInit: RequestInit; timeout?: number });
     connect(): Promise<void>;
     listTools(): Promise<{ name: string }[]>;
     callToolResult(name: string, args: Record<string, unknown>): Promise<unknown>;
@@ -51,7 +51,7 @@ declare module '@openai/agents' {
 }
 
 declare module 'mcp-use/client' {
-  type Options = { timeout: number };
+  type Options = { timeout?: number };
   type Session = {
     listTools: () => Promise<{ name: string }[]>;
     callTool: (name: string, args: Record<string, unknown>, options: Options) => Promise<unknown>;
