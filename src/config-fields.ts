@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { trimEndSlashes } from './trim-slashes.ts';
 
 /** Schemas for the values of variables. Messages complete "NAME …" and never quote the value. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { allows, parseConnectionString } from './azure/connection-string.ts';
 import {

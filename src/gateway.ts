@@ -195,7 +195,7 @@ function serveMcp(
   runtime: Runtime,
   jobs?: Jobs,
 ): Gateway {
-  const { heartbeatMs, lastByteMs, log } = runtime;
+  const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {
     const noted = jobs?.cancelled(principal, rpcId).catch(onError) ?? Promise.resolve();
@@ -207,7 +207,15 @@ function serveMcp(
     server,
     runtime,
     verifyToken: verifySingleKey(server.apiKey),
-    streamableHttp: createStreamableHttp(createServer, { clock: runtime, heartbeatMs, lastByteMs, onError, onBug, onCancelled }),
+    streamableHttp: createStreamableHttp(createServer, {
+      clock: runtime,
+      heartbeatMs,
+      lastByteMs,
+      sizedStream,
+      onError,
+      onBug,
+      onCancelled,
+    }),
     openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, clock: runtime, heartbeatMs, onClose }),
     callsInFlight,
     placeOf,

@@ -19,7 +19,11 @@ export function createLog(minimum: Level, { write, redact, now }: LogOptions): L
   const at =
     (level: Level): Log[Level] =>
     (event, fields = {}) => {
-      if (LEVELS[level] >= LEVELS[minimum]) write(JSON.stringify({ time: new Date(now()).toISOString(), level, event, ...fields }, clean));
+      if (LEVELS[level] < LEVELS[minimum]) return;
+      const entry = { time: new Date(now()).toISOString(), level, event, ...fields };
+      const line = JSON.stringify(entry);
+      // One look at the line instead of one at each field; an escaped character may hide something.
+      write(!line.includes('\\') && redact(line) === line ? line : JSON.stringify(entry, clean));
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -1,5 +1,8 @@
 import type { Log } from './log.ts';
 
+/** The reason for aborting what has become unnecessary: by default, it would be an exception with a stack, which costs 10 µs. */
+export const DONE = 'done';
+
 /** Time, provided by the runtime or a test. */
 export type Clock = Readonly<{
   /** Milliseconds since the epoch. */
@@ -9,6 +12,9 @@ export type Clock = Readonly<{
   /** Like `sleep`, but for timeouts: tests that speed up the clock can leave real I/O its time. */
   timeLimit: (ms: number, signal: AbortSignal) => Promise<void>;
 }>;
+
+/** An option of fetch for a small answer that is read at once: where that is faster, it then comes without streams. */
+export type SmallAnswer = Readonly<{ isSmallAnswer?: boolean }>;
 
 /** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &
@@ -31,6 +37,8 @@ export type Runtime = Clock &
      * write to a connection that the client has closed succeeds, and only then is it reset.
      */
     lastByteMs: number;
+    /** A stream of exactly so many bytes, which Workers send with a Content-Length; where `lastByteMs` is not 0. */
+    sizedStream?: (bytes: number) => TransformStream<Uint8Array, Uint8Array>;
     /** The concurrency limit for tool calls; each uses some memory, whatever it does. */
     maxCalls: number;
     /** Whether work goes on for as long as it takes after its client has left. */

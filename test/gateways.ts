@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
@@ -81,15 +82,17 @@ export type WorkerdOptions = {
   /** A binding of wrangler.toml that is missing. */
   without?: string;
   onLog?: (line: string) => void;
+  /** Of a Worker that is not the gateway, and has no bindings. */
+  config?: string;
 };
 
 /** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
 export async function startWorkerdGateway(
   env: Record<string, string>,
   entry = 'src/worker.ts',
-  { persistTo, without, onLog }: WorkerdOptions = {},
+  { persistTo, without, onLog, config }: WorkerdOptions = {},
 ): Promise<RunningGateway> {
-  const outdir = await buildOnce(entry);
+  const outdir = await buildOnce(entry, config === undefined ? [] : ['--config', `${root}${config}`]);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -98,12 +101,12 @@ export async function startWorkerdGateway(
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       rootPath: outdir,
       modules: true,
-      scriptPath: 'worker.js',
+      scriptPath: `${basename(entry, '.ts')}.js`,
       compatibilityDate: compatibility_date ?? '',
       compatibilityFlags: compatibility_flags,
       durableObjects: Object.fromEntries(
         durable_objects.bindings
-          .filter(({ name }: { name: string }) => name !== without)
+          .filter(({ name }: { name: string }) => !config && name !== without)
           .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
       ),
       ...(persistTo && { resourcePersistencePath: persistTo }),
@@ -126,19 +129,20 @@ function newestWorkerd(): number {
 }
 
 /** The directory of what was built. In a run of tests, all of whose files are threads of one process, it is built once. */
-async function buildOnce(entry: string): Promise<string> {
+async function buildOnce(entry: string, options: readonly string[]): Promise<string> {
   const { WORKER_BUILDS } = process.env;
   const outdir = `${WORKER_BUILDS ?? `${root}node_modules/.cache/e2e-worker`}/${entry}`;
   await navigator.locks.request(outdir, async () => {
-    if (!WORKER_BUILDS || !existsSync(`${outdir}/worker.js`)) await buildWorker(entry, outdir);
+    if (!WORKER_BUILDS || !existsSync(`${outdir}/${basename(entry, '.ts')}.js`)) await buildWorker(entry, outdir, options);
   });
   return outdir;
 }
 
-async function buildWorker(entry: string, outdir: string): Promise<void> {
+/** As `npm run build` does, with more options of wrangler's. */
+export async function buildWorker(entry: string, outdir: string, options: readonly string[]): Promise<void> {
   const wrangler = `${root}node_modules/wrangler/bin/wrangler.js`;
   const quiet = { CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
-  const args = [wrangler, 'deploy', entry, '--dry-run', '--outdir', outdir];
+  const args = [wrangler, 'deploy', entry, '--dry-run', '--outdir', outdir, ...options];
   const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...quiet }, stdio: 'ignore' });
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error('The Worker did not build; see npm run build.');

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createMask, createRedactor } from '../src/redact.ts';
 import { createTestApp, testEnvironment } from './support.ts';
@@ -98,4 +99,33 @@ test('a mask returns the same value where there is nothing to take out', () => {
   const value = { a: ['b', { c: 1 }], d: null };
   expect(mask(value)).toBe(value);
   expect(mask({ a: [`x${SECRET}`], b: 1 })).toEqual({ a: ['x[key]'], b: 1 });
+});
+
+test('a text that is returned at once is one that no pattern would have changed', () => {
+  const parts = [
+    'sk-',
+    'sk-abcdef',
+    '**',
+    'a**b',
+    'Bearer ',
+    'abcdefgh',
+    'api key: ',
+    'sig=',
+    'signature=',
+    'AccountKey=',
+    ';base64,',
+    'AAAA',
+  ];
+  const text = fc.array(fc.oneof(fc.constantFrom(...parts, ' ', '\n', '\t', '\u00a0', SECRET), fc.string({ maxLength: 5 })), {
+    maxLength: 8,
+  });
+  const redact = createRedactor([SECRET]);
+  fc.assert(
+    fc.property(text, (pieces) => {
+      const plain = pieces.join('');
+      // Two spaces send any text through the patterns.
+      expect(redact(`${plain}  end`)).toBe(`${redact(plain)} end`.trim());
+    }),
+    { numRuns: 5_000 },
+  );
 });

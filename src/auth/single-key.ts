@@ -3,20 +3,17 @@ import type { Principal, VerifyToken } from './principal.ts';
 /** Everyone who holds the shared key. */
 const SHARED_PRINCIPAL: Principal = { id: 'default', name: 'default' };
 
-/** Verifies a single shared key. Comparing digests in constant time leaks neither the length nor the content of the key. */
+/** Verifies a single shared key. */
 export function verifySingleKey(apiKey: string): VerifyToken {
-  const expected = digest(apiKey);
-  expected.catch(() => {});
-  return async (token) => (equal(await digest(token), await expected) ? SHARED_PRINCIPAL : undefined);
+  return async (token) => (equal(token, apiKey) ? SHARED_PRINCIPAL : undefined);
 }
 
-async function digest(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-}
-
-/** Constant-time comparison of two digests, which always have the same length. */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+/**
+ * The time depends on the length of the token alone, which its sender knows: neither on the key's length nor on where
+ * they differ. A digest by WebCrypto would take a turn of the thread pool for each request.
+ */
+function equal(token: string, key: string): boolean {
+  let difference = token.length ^ key.length;
+  for (let i = 0; i < token.length; i++) difference |= token.charCodeAt(i) ^ key.charCodeAt(i % key.length);
   return difference === 0;
 }

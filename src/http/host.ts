@@ -8,10 +8,16 @@ import { type HttpEnv, httpError } from './errors.ts';
  */
 export function host(allowedHosts: readonly string[] | undefined, listensOn: string): MiddlewareHandler<HttpEnv> {
   const isAllowed = allowedHosts ? isListed(allowedHosts) : isLoopbackName(listensOn) ? isLoopbackName : () => true;
+  // Nearly every request names the same host.
+  let allowed: string | undefined;
   return async function host(c, next) {
     const requested = c.req.header('host') ?? new URL(c.req.url).host;
+    if (requested === allowed) return next();
     const url = URL.canParse(`http://${requested}`) ? new URL(`http://${requested}`) : undefined;
-    if (url && (isAllowed(url.hostname) || isAllowed(url.host))) return next();
+    if (url && (isAllowed(url.hostname) || isAllowed(url.host))) {
+      allowed = requested;
+      return next();
+    }
     return httpError(c, 403, 'forbidden_host', 'This host name is not allowed (MCP_ALLOWED_HOSTS).');
   };
 }

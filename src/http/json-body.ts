@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { MAX_IDENTIFIER_CHARACTERS, MAX_NESTING, MAX_REQUEST_BYTES, REQUEST_BODY_TIMEOUT_MS } from '../limits.ts';
 import { isTextNestedDeeper, outline } from '../nesting.ts';
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
 /**
@@ -51,18 +51,33 @@ type Text = { json: string } | 'too large' | 'too slow' | 'broken';
 
 /** Reads the whole body, or cancels it and returns why there is none. */
 async function readText(request: Request, clock: Clock): Promise<Text> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_REQUEST_BYTES) return 'too large';
-  const reader = request.body?.getReader();
-  if (!reader) return { json: '' };
+  const length = request.headers.get('content-length');
+  if (Number(length ?? 0) > MAX_REQUEST_BYTES) return 'too large';
   const finished = new AbortController();
   const late = clock.timeLimit(REQUEST_BODY_TIMEOUT_MS, finished.signal).then(
     () => 'too slow' as const,
     () => 'broken' as const,
   );
-  const text = await Promise.race([collect(reader), late]);
-  finished.abort();
-  if (typeof text === 'string') reader.cancel().catch(() => {});
+  // No more than the declared length can arrive, and `text` needs no stream, which would take most of a small request's time.
+  const { read, cancel } = length === null ? streamed(request) : { read: whole(request), cancel: () => {} };
+  const text = await Promise.race([read, late]);
+  finished.abort(DONE);
+  if (typeof text === 'string') cancel();
   return text;
+}
+
+async function whole(request: Request): Promise<Text> {
+  try {
+    return { json: await request.text() };
+  } catch {
+    return 'broken';
+  }
+}
+
+function streamed({ body }: Request): { read: Promise<Text>; cancel: () => void } {
+  const reader = body?.getReader();
+  if (!reader) return { read: Promise.resolve({ json: '' }), cancel: () => {} };
+  return { read: collect(reader), cancel: () => void reader.cancel().catch(() => {}) };
 }
 
 async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Text> {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_INDEX_ENTRIES } from '../limits.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import type { SealedStore } from './sealed-store.ts';

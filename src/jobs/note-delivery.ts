@@ -1,4 +1,4 @@
-import type { Runtime } from '../ports.ts';
+import { DONE, type Runtime } from '../ports.ts';
 import { onAbort } from './abort.ts';
 import type { Cancellations } from './cancellations.ts';
 import type { WaitingCall } from './waiters.ts';
@@ -15,7 +15,7 @@ export function createNoteDelivery(cancellations: Cancellations, { waitUntil }: 
     const over = new AbortController();
     // Who has left is released at once, so that the next call finds the result free.
     const isTaken = await Promise.race([call.delivered(), onAbort(mayHaveLeft, over.signal).then(() => false)]);
-    over.abort();
+    over.abort(DONE);
     const isDelivered = isTaken && !(await wasCancelledElsewhere(call)) && !mayHaveLeft.aborted;
     if (isDelivered) mayHaveLeft.addEventListener('abort', () => waitUntil(note(false).catch(() => {})), { once: true });
     await note(isDelivered);

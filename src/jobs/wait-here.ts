@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import { DONE } from '../ports.ts';
 import { onAbort } from './abort.ts';
 import { inProgress, type JobAnswer } from './job-call.ts';
 import type { JobsRuntime, LiveJobs } from './live-jobs.ts';
@@ -26,7 +27,7 @@ export function createWaitHere({ live, noteDelivery, runtime }: WaitOptions): Wa
     const late = call.needsCheckpoint ? Promise.all([slept, job.named]).then(() => runtime.sleep(0)) : slept;
     // A job that has ended answers even a call that does not wait.
     if (!job.outcome()) await Promise.race([job.ended, left, late]);
-    over.abort();
+    over.abort(DONE);
     if (waiter.left.aborted) {
       job.leave(waiter, 'left');
       throw new GatewayError({ kind: 'cancelled' });

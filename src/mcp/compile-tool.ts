@@ -1,5 +1,5 @@
 import type { CallToolResult, Tool as ToolDefinition } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Principal } from '../auth/principal.ts';
 import { describeFailure, type Failure, GatewayError, mapRetry } from '../errors.ts';
 import type { JobAnswer, JobCall } from '../jobs/job-call.ts';

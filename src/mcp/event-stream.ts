@@ -1,5 +1,5 @@
 import { every } from '../every.ts';
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 
 /** Keeps proxies from buffering events. */
 const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
@@ -50,7 +50,7 @@ export function createEventStream({ clock, onDisconnect }: EventStreamOptions): 
   }
 
   function disconnect(): void {
-    ended.abort();
+    ended.abort(DONE);
     settle(false);
     onDisconnect();
   }
@@ -87,7 +87,7 @@ export function createEventStream({ clock, onDisconnect }: EventStreamOptions): 
     heartbeat: (ms, isNeeded) => every(clock, { ms, sinceMs: () => lastMs, signal: ended.signal, isNeeded }, () => write(HEARTBEAT)),
     end() {
       if (!ended.signal.aborted) controller?.close();
-      ended.abort();
+      ended.abort(DONE);
       settle(false);
     },
   };

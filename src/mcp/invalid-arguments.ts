@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEM_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
 import { nearestName } from '../nearest-name.ts';
 import type { DeclaredArguments, PlainSchema } from './normalize-arguments.ts';

@@ -1,5 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { JobAnswer } from '../jobs/job-call.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';

@@ -1,6 +1,6 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import { every } from '../every.ts';
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 
 /** Calls that finish sooner return their result without any progress notification. */
 const FIRST_MS = 800;
@@ -50,5 +50,5 @@ export function startProgress({ _meta, notify }: ServerContext['mcpReq'], { acti
 
   const reportElapsed = () => report(`${activity}, ${Math.round((clock.now() - startMs) / 1000)} s`);
   void every(clock, { ms: INTERVAL_MS, sinceMs: () => lastMs, signal: ended.signal }, reportElapsed);
-  return { isWanted: true, report, end: () => ended.abort() };
+  return { isWanted: true, report, end: () => ended.abort(DONE) };
 }

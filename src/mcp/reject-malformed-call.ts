@@ -2,7 +2,8 @@ import { isJSONRPCRequest, type JSONRPCErrorResponse, ProtocolErrorCode } from '
 
 /** Rejects malformed tools/call requests in words a model understands; the SDK would return its validator's output. */
 export function rejectMalformedCall(message: object): JSONRPCErrorResponse | undefined {
-  if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
+  // The method first: the SDK's check costs more than all else here.
+  if ((message as { method?: unknown }).method !== 'tools/call' || !isJSONRPCRequest(message)) return undefined;
   const { id, params } = message;
   const problem = problemOf(params);
   if (problem === undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 import { createEventStream, encodeEvent, HEARTBEAT } from './event-stream.ts';
 
 export type StreamIfSlowOptions = Readonly<{
@@ -14,7 +14,7 @@ export type StreamIfSlowOptions = Readonly<{
 export async function streamIfSlow(response: Promise<Response>, options: StreamIfSlowOptions): Promise<Response> {
   const settled = new AbortController();
   const silence = options.clock.sleep(options.heartbeatMs, settled.signal).catch(() => undefined);
-  const first = await Promise.race([response, silence]).finally(() => settled.abort());
+  const first = await Promise.race([response, silence]).finally(() => settled.abort(DONE));
   return first ?? streamUntil(response, options);
 }
 

@@ -8,18 +8,24 @@ import {
   type WebStandardStreamableHTTPServerTransportOptions,
 } from '@modelcontextprotocol/server';
 import type { Principal } from '../auth/principal.ts';
+import type { Runtime } from '../ports.ts';
 import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
 import { cancelledId } from './cancelled-id.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { type Exchange, toAuthInfo } from './exchange.ts';
+import { answerPlainCall, isPlainCall } from './plain-call.ts';
 import { rejectMalformedCall } from './reject-malformed-call.ts';
+import { createRememberedLists } from './remembered-lists.ts';
 import type { CreateServer } from './server.ts';
 import { type StreamIfSlowOptions, streamIfSlow } from './stream-if-slow.ts';
+
+type SizedStream = NonNullable<Runtime['sizedStream']>;
 
 export type StreamableHttpOptions = StreamIfSlowOptions &
   Readonly<{
     /** How long a response on whose delivery something depends stays open after its last byte; see `Runtime`. */
     lastByteMs: number;
+    sizedStream?: SizedStream | undefined;
     /** Receives errors that the SDK reports outside its responses, for the log. */
     onError: (error: Error) => void;
     /** A client has cancelled the call with this JSON-RPC id, which it made in another request. Never rejects. */
@@ -36,7 +42,7 @@ export type StreamableHttp = (request: Request, parsedBody: object, exchange: Ex
  * send responses to the wrong client. A request without a progress token gets plain JSON, unless it is slow.
  */
 export function createStreamableHttp(createServer: CreateServer, options: StreamableHttpOptions): StreamableHttp {
-  const { clock, heartbeatMs, lastByteMs, onError } = options;
+  const { clock, heartbeatMs, lastByteMs, sizedStream, onError } = options;
   const modern = createMcpHandler(() => createServer(), {
     legacy: 'reject',
     responseMode: 'auto',
@@ -45,13 +51,22 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
   });
 
   async function handle(request: Request, parsedBody: object, exchange: Exchange, delivery: Delivery): Promise<Response> {
+    if (isPlainCall(parsedBody, request)) return answerPlainCall(createServer(), request, parsedBody, exchange, delivery);
     const message = { parsedBody, authInfo: toAuthInfo(exchange, delivery) };
     if (!(await isLegacyRequest(request, parsedBody))) return modern.fetch(request, message);
     const enableJsonResponse = !hasProgressToken(parsedBody);
     return handleLegacy(createServer(), request, message, { enableJsonResponse, keepAliveMs: heartbeatMs });
   }
 
+  const lists = createRememberedLists();
+
   return async (request, parsedBody, exchange) => {
+    const list = lists.find(request, parsedBody, exchange);
+    if (!list) return answer(request, parsedBody, exchange);
+    return 'response' in list ? list.response : list.remember(await answer(request, parsedBody, exchange));
+  };
+
+  async function answer(request: Request, parsedBody: object, exchange: Exchange): Promise<Response> {
     const rejection = rejectMalformedCall(parsedBody);
     if (rejection) return Response.json(rejection, { status: 400 });
     const cancelled = cancelledId(parsedBody);
@@ -60,6 +75,7 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
     const response = await streamIfSlow(handle(withAccept(request), parsedBody, exchange, delivery).catch(failed), options);
     // Of a stream, the handler may still be at work.
     if (!isEventStream(response) && !delivery.isWanted()) return response;
+    if (!isEventStream(response) && sizedStream) return holdOpen(response, sizedStream, delivery, request);
     const pause = async () => {
       if (delivery.isWanted()) await clock.sleep(lastByteMs);
     };
@@ -71,7 +87,24 @@ export function createStreamableHttp(createServer: CreateServer, options: Stream
       const internal = { code: ProtocolErrorCode.InternalError, message: 'Internal error.', data: { request_id: exchange.requestId } };
       return Response.json({ jsonrpc: '2.0', id, error: internal }, { status: 500 });
     }
-  };
+  }
+
+  /** With its length declared, the client has its answer although the response is still open. */
+  async function holdOpen(response: Response, sizedStream: SizedStream, delivery: Delivery, { signal }: Request): Promise<Response> {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { readable, writable } = sizedStream(bytes.byteLength);
+    const writer = writable.getWriter();
+    async function write(): Promise<void> {
+      await writer.write(bytes);
+      await clock.sleep(lastByteMs);
+      await writer.close();
+    }
+    write().then(
+      () => delivery.settle(!signal.aborted),
+      () => delivery.settle(false),
+    );
+    return new Response(readable, response);
+  }
 }
 
 /** Handles requests of 2025-11-25 and earlier, for which the SDK's own handler always responds with a stream. */

@@ -7,7 +7,7 @@ import {
   type Server,
   type ServerContext,
 } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobAnswer } from '../jobs/job-call.ts';
 import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { isOrphaned } from '../jobs/record.ts';

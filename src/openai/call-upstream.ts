@@ -1,4 +1,4 @@
-import { APIError } from 'openai';
+import { APIError } from 'openai/error';
 import { GatewayError } from '../errors.ts';
 import { UPSTREAM_TIMEOUT_MS } from '../limits.ts';
 import { TimeLimitError, withTimeLimit } from '../streams/time-limit.ts';

@@ -27,7 +27,7 @@ export async function collectChat(response: Response, options: ChatStreamOptions
   // Tokens may arrive slowly; the call as a whole has a time limit.
   const limits = bodyOptions(upstream, { paid: true, maxBytes: MAX_CHAT_BODY_BYTES, minBytesPerMinute: 0 });
   const bounded = new Response(streamOf(guardBody(response, limits)), response);
-  const result = await collect(Stream.fromSSEResponse(bounded, new AbortController(), upstream.client), options);
+  const result = await collect(Stream.fromSSEResponse(bounded, new AbortController(), await upstream.client()), options);
   // The client ends an aborted stream without an error.
   signal.throwIfAborted();
   return result;

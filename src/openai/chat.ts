@@ -1,7 +1,8 @@
 import type { OpenAI } from 'openai';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_CHAT_BODY_BYTES, MAX_NESTING } from '../limits.ts';
 import { isNestedDeeper } from '../nesting.ts';
+import type { SmallAnswer } from '../ports.ts';
 import { callUpstream } from './call-upstream.ts';
 import { collectChat } from './chat-stream.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
@@ -74,10 +75,12 @@ export async function createChat(upstream: Upstream, request: ChatRequest, optio
   };
 }
 
+const SMALL_ANSWER = { redirect: 'manual', isSmallAnswer: true } as const satisfies RequestInit & SmallAnswer;
+
 async function send(upstream: Upstream, request: ChatRequest, { signal, onText }: ChatOptions): Promise<unknown> {
-  const { completions } = upstream.client.chat;
+  const { completions } = (await upstream.client()).chat;
   const limits = { paid: true, maxBytes: MAX_CHAT_BODY_BYTES };
-  if (!onText) return readJson(await completions.create(request, { signal }).asResponse(), upstream, limits);
+  if (!onText) return readJson(await completions.create(request, { signal, fetchOptions: SMALL_ANSWER }).asResponse(), upstream, limits);
   const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const;
   const response = await completions.create(streamed, { signal }).asResponse();
   // Some servers ignore `stream` and return plain JSON.

@@ -1,4 +1,4 @@
-import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai';
+import { APIConnectionError, APIError, APIUserAbortError, OpenAIError } from 'openai/error';
 import type { Failure } from '../errors.ts';
 import { retryAfterSeconds } from '../http-semantics.ts';
 import type { Redact } from '../redact.ts';

@@ -1,5 +1,5 @@
 import type { OpenAI } from 'openai';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import { MAX_IMAGE_BYTES, MAX_IMAGE_TEXT_BYTES, UPSTREAM_TIMEOUT_MS } from '../limits.ts';
 import { guardBody } from '../streams/body.ts';
@@ -52,8 +52,8 @@ const responseSchema = z.object({ data: z.array(entrySchema).min(1), usage: usag
  */
 export async function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
   const startMs = upstream.clock.now();
-  const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, (until) =>
-    upstream.client.images.generate(request, { signal: until }).asResponse(),
+  const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, async (until) =>
+    (await upstream.client()).images.generate(request, { signal: until }).asResponse(),
   );
   let taken = 0;
   const maxBytes = MAX_IMAGE_TEXT_BYTES + options.maxImages * MAX_IMAGE_BYTES * BASE64_FACTOR;

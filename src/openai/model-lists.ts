@@ -32,10 +32,9 @@ export function createModelLists(clock: Clock, waitUntil: (work: Promise<unknown
   const entries = new Map<string, Entry>();
 
   /** A server that serves several capabilities is asked once. */
-  function entryOf({ client }: Upstream): Entry {
-    const key = `${client.baseURL} ${client.apiKey}`;
-    const entry = entries.get(key) ?? { staleAtMs: 0 };
-    entries.set(key, entry);
+  function entryOf({ account }: Upstream): Entry {
+    const entry = entries.get(account) ?? { staleAtMs: 0 };
+    entries.set(account, entry);
     return entry;
   }
 

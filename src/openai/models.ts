@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_LISTED_MODELS, MAX_MODELS_BODY_BYTES } from '../limits.ts';
 import { callUpstream } from './call-upstream.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
@@ -21,7 +21,7 @@ export const LIST_TIMEOUT_MS = 20_000;
 /** The upstream's model list, without ids that no call could name. */
 export async function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
   const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: LIST_TIMEOUT_MS }, async (until) =>
-    readJson(await upstream.client.get('/models', { signal: until }).asResponse(), upstream, {
+    readJson(await (await upstream.client()).get('/models', { signal: until }).asResponse(), upstream, {
       paid: false,
       maxBytes: MAX_MODELS_BODY_BYTES,
     }),

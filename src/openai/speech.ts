@@ -16,8 +16,8 @@ export type Speech = OpenedBody & Readonly<{ contentType: string }>;
  * outlives its client.
  */
 export async function createSpeech(upstream: Upstream, request: SpeechRequest, headBytes: number, signal: AbortSignal): Promise<Speech> {
-  const response = await callUpstream(upstream, { paid: true, signal, finish: true }, (until) =>
-    upstream.client.audio.speech.create(request, { signal: until, headers: UNCOMPRESSED }).asResponse(),
+  const response = await callUpstream(upstream, { paid: true, signal, finish: true }, async (until) =>
+    (await upstream.client()).audio.speech.create(request, { signal: until, headers: UNCOMPRESSED }).asResponse(),
   );
   const body = await openBody(response, headBytes, bodyOptions(upstream, { paid: true, maxBytes: MAX_AUDIO_BYTES }));
   return { ...body, contentType: response.headers.get('content-type') ?? '' };

@@ -1,4 +1,4 @@
-import { AzureOpenAI, OpenAI } from 'openai';
+import type { OpenAI, ClientOptions as OpenAIOptions } from 'openai';
 import type { UpstreamVariables } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import type { Redact } from '../redact.ts';
@@ -42,7 +42,10 @@ export type Upstream = Readonly<{
   endpointHost: string;
   /** The model, or Azure deployment, used when a call names none. */
   model: string;
-  client: OpenAI;
+  /** The server and the key, for what depends on both. */
+  account: string;
+  /** Loads the client with the first call: that takes a quarter of the time to start. */
+  client: () => Promise<OpenAI>;
   clock: Clock;
   /** Makes the upstream's text safe for clients and the log. */
   redact: Redact;
@@ -114,14 +117,14 @@ function createPlainUpstream(
   if (provider === 'openai' && !apiKey) return unavailable(provider, baseUrl, model, `${variables.key} is not set`, [variables.key]);
   const endpointHost = new URL(baseUrl).host;
   const service = provider === 'openai' ? `OpenAI (${endpointHost})` : `the OpenAI-compatible server ${endpointHost}`;
-  const client = new OpenAI({
+  const client = plainClient({
     ...options,
     ...keyOptions(apiKey),
     baseURL: baseUrl,
     organization: organization ?? null,
     project: project ?? null,
   });
-  return { available: true, provider, service, endpointHost, model, client, variables, ...common };
+  return { available: true, provider, service, endpointHost, model, account: `${baseUrl} ${apiKey}`, client, variables, ...common };
 }
 
 function createAzureUpstream(
@@ -147,6 +150,7 @@ function createAzureUpstream(
     service: `Azure OpenAI (${endpointHost})`,
     endpointHost,
     model,
+    account: `${azure.endpoint} ${azure.apiKey}`,
     client: azure.apiVersion === 'v1' ? azureV1Client(azure, options) : azureDatedClient(azure, options),
     ...common,
     variables: {
@@ -158,22 +162,25 @@ function createAzureUpstream(
 }
 
 /** The dated API, with the deployment in the path. The client derives the path from each request's `model`. */
-function azureDatedClient(azure: AzureSettings, options: ClientOptions): OpenAI {
-  return new AzureOpenAI({
-    ...options,
-    endpoint: azure.endpoint,
-    apiKey: azure.apiKey,
-    apiVersion: azure.apiVersion,
-    // Otherwise the client reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID from the environment.
-    baseURL: null,
-    organization: null,
-    project: null,
+function azureDatedClient(azure: AzureSettings, options: ClientOptions): Upstream['client'] {
+  return once(async () => {
+    const { createAzureClient } = await import('./clients.ts');
+    return createAzureClient({
+      ...options,
+      endpoint: azure.endpoint,
+      apiKey: azure.apiKey,
+      apiVersion: azure.apiVersion,
+      // Otherwise the client reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID from the environment.
+      baseURL: null,
+      organization: null,
+      project: null,
+    });
   });
 }
 
 /** The v1 API: OpenAI's paths, with the deployment as `model` and the key in Azure's header. */
-function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
-  return new OpenAI({
+function azureV1Client(azure: AzureSettings, options: ClientOptions): Upstream['client'] {
+  return plainClient({
     ...options,
     apiKey: azure.apiKey,
     baseURL: `${azure.endpoint}/openai/v1`,
@@ -181,6 +188,22 @@ function azureV1Client(azure: AzureSettings, options: ClientOptions): OpenAI {
     project: null,
     defaultHeaders: { 'api-key': azure.apiKey, Authorization: null },
   });
+}
+
+function plainClient(options: OpenAIOptions): Upstream['client'] {
+  return once(async () => {
+    const { createClient } = await import('./clients.ts');
+    return createClient(options);
+  });
+}
+
+/** Remembers what is made, not its promise: on Workers, one request cannot await what another has begun. */
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Value | undefined;
+  return async () => {
+    made ??= await make();
+    return made;
+  };
 }
 
 function commonOptions(runtime: UpstreamRuntime) {

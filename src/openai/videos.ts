@@ -1,5 +1,5 @@
 import type { OpenAI } from 'openai';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Failure, GatewayError } from '../errors.ts';
 import { MAX_NAME_CHARACTERS, MAX_VIDEO_JOB_BYTES } from '../limits.ts';
 import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
@@ -64,7 +64,7 @@ export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreat
   const options = { paid: true, signal, finish: true, timeoutMs: CREATE_TIMEOUT_MS };
   try {
     const raw = await callUpstream(upstream, options, async (until) =>
-      readJob(await upstream.client.videos.create(request, { signal: until }).asResponse(), upstream, true),
+      readJob(await (await upstream.client()).videos.create(request, { signal: until }).asResponse(), upstream, true),
     );
     return parseJob(raw, upstream, true);
   } catch (error) {
@@ -79,7 +79,7 @@ export async function retrieveVideo(upstream: Upstream, videoId: string, signal:
   const { service } = upstream;
   try {
     const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, async (until) =>
-      readJob(await upstream.client.videos.retrieve(videoId, { signal: until }).asResponse(), upstream, false),
+      readJob(await (await upstream.client()).videos.retrieve(videoId, { signal: until }).asResponse(), upstream, false),
     );
     return { ...parseJob(raw, upstream, false), id: videoId };
   } catch (error) {
@@ -94,8 +94,8 @@ export function openVideo(upstream: Upstream, videoId: string, variant: VideoVar
   // The video has been billed, so it is stored even after the client has disconnected.
   const { signal } = new AbortController();
   const requestOptions = { headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' as const } };
-  return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, (until) =>
-    upstream.client.videos.downloadContent(videoId, { variant }, { ...requestOptions, signal: until }).asResponse(),
+  return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, async (until) =>
+    (await upstream.client()).videos.downloadContent(videoId, { variant }, { ...requestOptions, signal: until }).asResponse(),
   );
 }
 

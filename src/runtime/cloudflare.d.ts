@@ -3,3 +3,8 @@ declare module 'cloudflare:workers' {
   /** Keeps the current request's work running for up to 30 s after the client disconnects. */
   export function waitUntil(work: Promise<unknown>): void;
 }
+
+/** A stream of exactly so many bytes: a response with it has a Content-Length. */
+declare class FixedLengthStream extends TransformStream<Uint8Array, Uint8Array> {
+  constructor(bytes: number);
+}

@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
 import type { Log } from '../log.ts';
 import { isPublicAddress } from '../media/input-image.ts';
-import type { Runtime } from '../ports.ts';
+import type { Runtime, SmallAnswer } from '../ports.ts';
+import { fetchSmall } from './node-small-fetch.ts';
 import { createSharedRuntime } from './shared.ts';
 
 /** Node's fetch times out after five minutes without headers or bytes; callers set their own limits instead. */
@@ -15,8 +16,8 @@ const MIB = 1024 * 1024;
 export function createNodeRuntime(log: Log): Runtime {
   return {
     ...createSharedRuntime(log),
-    fetch: fetchThrough(new Agent(NO_TIMEOUTS)),
-    fetchPublic: fetchThrough(new Agent({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } })),
+    fetch: fetchThrough(NO_TIMEOUTS),
+    fetchPublic: fetchThrough({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } }),
     bytesInit: createBytesInit,
     heartbeatMs: 15_000,
     lastByteMs: 0,
@@ -45,8 +46,13 @@ function createBytesInit(bytes: Uint8Array<ArrayBuffer>): RequestInit {
   return { body, duplex: 'half', headers: { 'content-length': String(bytes.byteLength) }, redirect: 'error' } as RequestInit;
 }
 
-function fetchThrough(dispatcher: Agent): typeof fetch {
-  return (input, init) => fetch(input, { ...init, dispatcher } as RequestInit);
+/** With the first request, undici is loaded: otherwise, that would be a sixth of the time to start. */
+function fetchThrough(options: Agent.Options): typeof fetch {
+  let agent: Agent | undefined;
+  return async (input, init?: RequestInit & SmallAnswer) => {
+    agent ??= new (await import('undici')).Agent(options);
+    return init?.isSmallAnswer ? fetchSmall(agent, String(input), init) : fetch(input, { ...init, dispatcher: agent } as RequestInit);
+  };
 }
 
 /**

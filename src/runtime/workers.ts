@@ -11,6 +11,7 @@ export function createWorkersRuntime(log: Log): Runtime {
     ...createSharedRuntime(log),
     heartbeatMs: 500,
     lastByteMs: 250,
+    sizedStream: (bytes) => new FixedLengthStream(bytes),
     waitUntil,
     bytesInit: (body) => ({ body }),
     // The platform limits them, and they cannot be counted here: a call whose client has disconnected may end unobserved.

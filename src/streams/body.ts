@@ -1,5 +1,5 @@
 import type { Clock } from '../ports.ts';
-import { type ByteReader, concatenate, readerOf } from './byte-reader.ts';
+import { type ByteReader, bodyReaderOf, concatenate } from './byte-reader.ts';
 import { createSlowWatch, type Pace } from './slow-watch.ts';
 
 export type BodyOptions = Pace &
@@ -18,8 +18,7 @@ export type OpenedBody = Readonly<{ head: Uint8Array; reader: ByteReader }>;
  * exceeds `maxBytes`, or is too slow.
  */
 export function guardBody(response: Response, options: BodyOptions): ByteReader {
-  const reader = readerOf(response.body ?? new Blob().stream());
-  return guard(reader, declaredLength(response.headers), options);
+  return guard(bodyReaderOf(response), declaredLength(response.headers), options);
 }
 
 /** Opens a guarded body and peeks at its first `headBytes` bytes. */
@@ -37,16 +36,20 @@ export async function openBody(response: Response, headBytes: number, options: B
 }
 
 const CHUNK_BYTES = 64 * 1024;
+const FIRST_CHUNK_BYTES = 4 * 1024;
 
 /** Reads all of a guarded body; `maxBytes` limits the memory used. */
 export async function readBody(response: Response, options: BodyOptions): Promise<Uint8Array<ArrayBuffer>> {
   const reader = guardBody(response, options);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
+  // Small at first, as most bodies are.
+  let sizeBytes = Math.min(CHUNK_BYTES, declaredLength(response.headers) ?? FIRST_CHUNK_BYTES);
   for (;;) {
-    const chunk = await reader.read(new Uint8Array(CHUNK_BYTES));
+    const chunk = await reader.read(new Uint8Array(Math.max(sizeBytes, 1)));
     if (chunk.byteLength === 0) return chunks.length === 1 && chunks[0] ? chunks[0] : concatenate(chunks);
     // A buffer that is mostly full is kept without copying.
-    chunks.push(chunk.byteLength * 2 > CHUNK_BYTES ? chunk : chunk.slice());
+    chunks.push(chunk.byteLength * 2 > sizeBytes ? chunk : chunk.slice());
+    sizeBytes = chunks.length === 1 ? FIRST_CHUNK_BYTES : CHUNK_BYTES;
   }
 }
 

@@ -9,6 +9,13 @@ export type ByteReader = Readonly<{
   cancel(reason?: unknown): Promise<void>;
 }>;
 
+/** The method of a response that has a reader of its own, and needs no stream. */
+export const READER = Symbol('reader');
+
+export function bodyReaderOf(response: Response & { [READER]?: () => ByteReader }): ByteReader {
+  return response[READER]?.() ?? readerOf(response.body ?? new Blob().stream());
+}
+
 /** Creates a reader for a stream: zero-copy for byte streams, such as response bodies. */
 export function readerOf(stream: ReadableStream<Uint8Array>): ByteReader {
   return createByobReader(stream) ?? createCopyingReader(stream);

@@ -1,4 +1,4 @@
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 
 /** The time limits for a body; time in which nobody reads does not count. */
 export type Pace = Readonly<{
@@ -74,7 +74,7 @@ export function createSlowWatch({ now, sleep }: Clock, pace: Pace, onSlow: () =>
     },
     stop(): void {
       waitingSinceMs = undefined;
-      stopped.abort();
+      stopped.abort(DONE);
     },
     problem: () => problem,
   };

@@ -1,4 +1,4 @@
-import type { Clock } from '../ports.ts';
+import { type Clock, DONE } from '../ports.ts';
 
 /** Thrown by {@link withTimeLimit} on timeout. */
 export class TimeLimitError extends Error {
@@ -33,7 +33,7 @@ export async function withTimeLimit<Result>(
   } catch (cause) {
     throw isTimedOut && !outer?.aborted ? new TimeLimitError(`No result within ${timeoutMs} ms.`, { cause }) : cause;
   } finally {
-    finished.abort();
+    finished.abort(DONE);
     outer?.removeEventListener('abort', stop);
   }
 }

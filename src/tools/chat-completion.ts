@@ -1,5 +1,5 @@
 import type { OpenAI } from 'openai';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_NESTING, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';

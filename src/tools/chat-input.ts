@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { modelArgument, publishedAs } from './tool.ts';
 
 const URL_RULE = 'must be an http(s) or data:image URL';

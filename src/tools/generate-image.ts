@@ -1,5 +1,5 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError, mapRetry } from '../errors.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { createImages, type ImageRequest } from '../openai/images.ts';

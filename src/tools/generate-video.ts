@@ -1,5 +1,5 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
 import { MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
 import type { InputImage } from '../media/input-image.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import { LIST_TIMEOUT_MS } from '../openai/models.ts';
 import { CAPABILITIES, type Capability, type Upstream } from '../openai/upstreams.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import { MAX_CHOICES, MAX_CHOICES_CHARACTERS } from '../limits.ts';
 import { capabilityOf, HINTS, KNOWN_MODELS } from '../openai/known-models.ts';

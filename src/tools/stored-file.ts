@@ -1,5 +1,5 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { SavedMedia } from '../media/media-store.ts';
 import type { ToolContext } from './tool.ts';

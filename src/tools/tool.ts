@@ -1,5 +1,5 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Admission } from '../admission.ts';
 import type { InputImage } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';

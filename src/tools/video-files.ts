@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
 import { MAX_VIDEO_BYTES, MAX_VIDEO_IMAGE_BYTES } from '../limits.ts';
 import { HEAD_BYTES, inspectImage, isMp4, MP4 } from '../media/formats.ts';

@@ -20,7 +20,7 @@ function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSign
   };
   const { chat } = createUpstreams(settings, { ...testRuntime(), redact: (text) => text });
   if (!chat.available) throw new Error(chat.reason);
-  return { upstream: chat, account, ask: (signal) => chat.client.chat.completions.create(REQUEST, { signal }) };
+  return { upstream: chat, account, ask: async (signal) => (await chat.client()).chat.completions.create(REQUEST, { signal }) };
 }
 
 test.each([

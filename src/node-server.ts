@@ -1,0 +1,205 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Server, ServerResponse } from 'node:http';
+import { flushCompileCache } from 'node:module';
+import type { Socket } from 'node:net';
+import { parseEnv } from 'node:util';
+import { createAdaptorServer } from '@hono/node-server';
+import { createApp } from './app.ts';
+import { type Config, type ConfigProblem, loadConfig } from './config.ts';
+import { ABOUT, createGateway, logStart, VERSION } from './gateway.ts';
+import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
+import { createLog } from './log.ts';
+import { createMemorySessions } from './mcp/sse-sessions.ts';
+import { createRedactor } from './redact.ts';
+import { createNodeRuntime } from './runtime/node.ts';
+import { startSummary } from './start-summary.ts';
+
+const LOCAL_VARIABLES = '.dev.vars';
+/** Pending connections; Node's default of 511 overflows in a burst, and clients then retry only after seconds. */
+const BACKLOG = 4096;
+/** Otherwise, slow senders hold their connections for minutes. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
+/** Longer than the idle timeout of common load balancers, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Calls in flight are billed, so they may finish and be stored; the platform's grace period is usually shorter. */
+const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
+const IDLE_CHECK_MS = 100;
+/** The first answers come first. */
+const LOAD_REST_AFTER_MS = 1_000;
+/** Time to record which jobs did not end. */
+const INTERRUPT_TIMEOUT_MS = 3_000;
+/** Time for clients to read the rest of their responses after the last call has ended. */
+const LAST_BYTES_TIMEOUT_MS = 5_000;
+/** Node's defaults; any other error is a bad request. */
+const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+};
+
+/** Serves until the process is asked to end; without a complete configuration, it prints what is missing and exits. */
+export function main(): void {
+  if (!('fromBase64' in Uint8Array))
+    exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
+  const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true });
+  if (loaded.ok) serve(loaded.config, loaded.warnings);
+  else exitWithProblems(loaded.problems, loaded.warnings);
+}
+
+/** The process environment, falling back to the file for unset and empty variables. */
+function readEnvironment(): Record<string, string | undefined> {
+  // Some editors write a byte order mark.
+  const fromFile = existsSync(LOCAL_VARIABLES) ? parseEnv(readFileSync(LOCAL_VARIABLES, 'utf8').replace(/^\uFEFF/, '')) : {};
+  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
+  return { ...fromFile, ...Object.fromEntries(set) };
+}
+
+function serve(config: Config, warnings: readonly ConfigProblem[]): void {
+  const log = createLog(config.server.logLevel, {
+    write: createLineWriter(),
+    redact: createRedactor(config.secrets),
+    now: Date.now,
+  });
+  const runtime = createNodeRuntime(log);
+  const gateway = createGateway(config, runtime);
+  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
+  let isDraining = false;
+  const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
+  const openResponses = trackOpenResponses(server);
+  closeFailedConnections(server, openResponses);
+  listen(server, config.server, (port) => {
+    setTimeout(loadRest, LOAD_REST_AFTER_MS).unref();
+    const { host } = config.server;
+    const title = `${ABOUT.title} ${VERSION}`;
+    if (process.stdout.isTTY) process.stdout.write(startSummary({ title, host, port, features: gateway.features, warnings }));
+    else log.info('listening', { host, port });
+  });
+  if (!process.stdout.isTTY) logStart(gateway.features, warnings, log);
+
+  /** What clients were told to come back for is then known to be lost. */
+  const giveUp = async (): Promise<never> => {
+    await Promise.race([gateway.jobs?.interruptAll(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]).catch(() => {});
+    process.exit(1);
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isDraining) {
+      void giveUp();
+      return;
+    }
+    isDraining = true;
+    log.info('draining', { signal });
+    drain({ callsInFlight: gateway.callsInFlight, openResponses: () => openResponses.size, closeStreams: sessions.closeAll, giveUp });
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+/** Writes what has been logged in one turn of the event loop at once: a write for each line took 7 % of a small request. */
+function createLineWriter(): (line: string) => void {
+  let lines = '';
+  const flush = () => {
+    if (lines) process.stdout.write(lines);
+    lines = '';
+  };
+  process.on('exit', flush);
+  return (line) => {
+    if (!lines) setImmediate(flush);
+    lines += `${line}\n`;
+  };
+}
+
+/** Loads what the first call to an upstream needs, so that it does not have to; and keeps what was compiled, however this ends. */
+async function loadRest(): Promise<void> {
+  await Promise.all([import('undici'), import('./openai/clients.ts')]);
+  flushCompileCache();
+}
+
+function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetch']): Server {
+  const serverOptions = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  };
+  // Without `createServer`, this creates a node:http server.
+  return createAdaptorServer({ fetch, serverOptions }) as Server;
+}
+
+function listen(server: Server, { host, port }: Config['server'], onListening: (port: number) => void): void {
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT to another port.`);
+    const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
+    exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
+  });
+  server.listen({ port, host, backlog: BACKLOG }, () => onListening(boundPort(server.address(), port)));
+}
+
+/** The responses, including streams, that have not been sent completely. */
+function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
+  const open = new Set<ServerResponse>();
+  server.on('request', (_, response) => {
+    open.add(response);
+    response.once('close', () => open.delete(response));
+  });
+  return open;
+}
+
+/**
+ * Node's headers timeout includes time in which the event loop is blocked: in a burst, it would reset connections whose
+ * request has arrived but has not been read. The poll phase before `setImmediate` reads it. Only connections without a
+ * single byte read are spared; their first bytes restart Node's timeout.
+ */
+function closeFailedConnections(server: Server, openResponses: ReadonlySet<ServerResponse>): void {
+  function reject(error: NodeJS.ErrnoException, socket: Socket): void {
+    const hasStarted = [...openResponses].some((response) => response.socket === socket && response.headersSent);
+    const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
+    if (socket.writable && !hasStarted) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    socket.destroy(error);
+  }
+
+  server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
+    const socket = stream as Socket;
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT' || socket.bytesRead > 0) return reject(error, socket);
+    setImmediate(() => {
+      if (socket.bytesRead === 0) reject(error, socket);
+    });
+  });
+}
+
+type Draining = Readonly<{
+  callsInFlight: () => number;
+  openResponses: () => number;
+  closeStreams: () => void;
+  /** Ends the process although calls are in flight. */
+  giveUp: () => Promise<never>;
+}>;
+
+/** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
+function drain({ callsInFlight, openResponses, closeStreams, giveUp }: Draining): void {
+  let idleSinceMs = Date.now();
+  setInterval(() => {
+    if (callsInFlight() > 0) idleSinceMs = Date.now();
+    const idleMs = Date.now() - idleSinceMs;
+    if (idleMs < IDLE_CHECK_MS) return;
+    // Legacy streams would outlive their calls.
+    closeStreams();
+    if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
+  }, IDLE_CHECK_MS);
+  setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
+}
+
+function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {
+  return typeof address === 'object' && address ? address.port : fallback;
+}
+
+function exitWithProblems(problems: readonly ConfigProblem[], warnings: readonly ConfigProblem[]): void {
+  const lines = [...problems, ...warnings].map(({ variable, problem }) => `  ${variable} ${problem}`);
+  exitWithError(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
+}
+
+function exitWithError(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}

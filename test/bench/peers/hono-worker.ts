@@ -1,0 +1,3 @@
+import { app } from './hono-app.ts';
+
+export default app;

@@ -1,0 +1,12 @@
+import { startNodeGateway } from './gateways.ts';
+import { KEY } from './load/gateways.ts';
+import { startChatUpstream } from './load/chat-upstream.ts';
+import { drive } from './bench/load.ts';
+const kind = process.argv[2];
+const upstream = await startChatUpstream(() => 0);
+const g = await startNodeGateway({ MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: 'k'.repeat(30), OPENAI_BASE_URL: upstream.url, NODE_OPTIONS: `${process.env.FLAGS ?? "--cpu-prof --cpu-prof-dir=/tmp/prof --cpu-prof-interval=200"}` }, '/tmp/prof');
+const params = kind === 'list' ? {} : { name: kind === 'chat' ? 'chat_completion' : 'list_supported_models', arguments: kind === 'chat' ? { prompt: 'hello' } : {} };
+const make = (id: number) => ({ headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25' }, body: JSON.stringify({ jsonrpc: '2.0', id, method: kind === 'list' ? 'tools/list' : 'tools/call', params }) });
+await drive(g, make, { calls: 20000, connections: 32, isRight: () => true });
+let log = ""; g.log?.on("data", (d) => (log += d)); await g.terminate();
+process.exit(0);
