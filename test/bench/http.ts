@@ -41,7 +41,7 @@ type Kind = keyof typeof requests;
 /** The same request for all, which the others answer and an echo returns. */
 export async function measureHttp(): Promise<string> {
   const upstream = await startChatUpstream(() => 0);
-  const env = { OPENAI_BASE_URL: upstream.url };
+  const env = { OPENAI_BASE_URL: upstream.url, LOG_LEVEL: 'info' };
   const bare = startBareClient(env);
   const node = [
     await subjectOf('node:http echo', startPeer('node-echo.ts'), 'tools/call'),

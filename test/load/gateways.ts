@@ -25,7 +25,9 @@ export function numberOption(name: string, fallback: number): number {
 /** The gateway in front of this upstream; on Node with the container's flags. */
 export function startGateway(runtime: RuntimeName, env: Record<string, string>): Promise<RunningGateway> {
   const all = { MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: 'key-of-the-upstream', ...env };
-  return runtime === 'workerd' ? startWorkerdGateway(all) : startNodeGateway({ ...all, NODE_OPTIONS: CONTAINER_NODE_OPTIONS });
+  return runtime === 'workerd'
+    ? startWorkerdGateway(all, undefined, { onLog: () => {} })
+    : startNodeGateway({ ...all, NODE_OPTIONS: CONTAINER_NODE_OPTIONS });
 }
 
 /** The resident set of a process (proc(5), status: VmRSS), in MB; `undefined` once it has ended. */
