@@ -8,13 +8,14 @@ import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSetting
 import { createDayIndex } from './jobs/day-index.ts';
 import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
 import { createSealedStore, type SealedStore } from './jobs/sealed-store.ts';
+import { MAX_INPUT_IMAGES_BYTES } from './limits.ts';
 import type { Log } from './log.ts';
 import { type CompiledTool, compileTool, type Mask } from './mcp/compile-tool.ts';
 import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
 import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
-import { readInputImage } from './media/input-image.ts';
+import { type InputImageRequest, readInputImage } from './media/input-image.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import type { ObjectStore } from './media/object-store.ts';
 import { renewLinks } from './media/renew-links.ts';
@@ -85,7 +86,6 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 export function createParts(config: Config, runtime: Runtime): Parts {
   const { store, media } = createStorage(config.storage, runtime);
   const inputImages = {
-    argument: 'input_reference_url',
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
     clock: runtime,
@@ -96,7 +96,8 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     media,
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
-    readInputImage: (url: string, signal: AbortSignal) => readInputImage(url, signal, inputImages),
+    readInputImage: (request: InputImageRequest, signal: AbortSignal) => readInputImage(request, signal, inputImages),
+    maxInputBytes: Math.min(MAX_INPUT_IMAGES_BYTES, runtime.mediaMemoryBytes / 4),
     logInfo: runtime.log.info,
     clock: runtime,
   };

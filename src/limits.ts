@@ -55,11 +55,20 @@ export const MAX_IMAGE_BYTES = 32 * MIB;
 export const MAX_IMAGE_TEXT_BYTES = MIB;
 /** The longest possible speech, 4,096 characters at a quarter of the speed as WAV, is about 60 MB. */
 export const MAX_AUDIO_BYTES = 256 * MIB;
+/** Speech of a chat model, which is held in memory: eleven minutes as WAV. */
+export const MAX_SPOKEN_BYTES = 32 * MIB;
+/** The JSON around it. */
+export const MAX_SPOKEN_TEXT_BYTES = MIB;
 export const MAX_VIDEO_BYTES = 8 * KIB * MIB;
 /** A thumbnail or a spritesheet. */
 export const MAX_VIDEO_IMAGE_BYTES = 20 * MIB;
 /** An image that a caller passes by URL. */
 export const MAX_INPUT_IMAGE_BYTES = 20 * MIB;
+/** All the images of a call: on Workers, a quarter of the memory for media (12 MiB). */
+export const MAX_INPUT_IMAGES_BYTES = 32 * MIB;
+export const MAX_INPUT_IMAGES = 16;
+/** OpenAI's limit for a mask. */
+export const MAX_MASK_BYTES = 4 * MIB;
 export const INPUT_IMAGE_TIMEOUT_MS = 30 * SECOND_MS;
 /** An image that an upstream returns by URL. */
 export const IMAGE_DOWNLOAD_TIMEOUT_MS = MINUTE_MS;

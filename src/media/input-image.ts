@@ -2,14 +2,24 @@ import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../errors.ts';
 import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
 import type { Clock } from '../ports.ts';
+import { declaredLength } from '../streams/body.ts';
 import { DownloadError, download } from './download.ts';
-import { inspectImage, type MediaFormat } from './formats.ts';
+import { type ImageInfo, inspectImage } from './formats.ts';
 
-export type InputImage = Readonly<{ bytes: Uint8Array<ArrayBuffer>; format: MediaFormat }>;
+export type InputImage = ImageInfo & Readonly<{ bytes: Uint8Array<ArrayBuffer> }>;
 
-export type InputImageOptions = Readonly<{
+/** What a tool says of the image it wants. */
+export type InputImageRequest = Readonly<{
+  url: string;
   /** The argument that contains the URL, for errors. */
   argument: string;
+  /** At most `MAX_INPUT_IMAGE_BYTES`, which is the default. */
+  maxBytes?: number;
+  /** Told the declared length before the body is read; what it throws is thrown. */
+  onLength?: (bytes: number | undefined) => void;
+}>;
+
+export type InputImageOptions = Readonly<{
   /** Hosts that the operator allows, each with its port unless that is the default. */
   allowedHosts: readonly string[];
   /** Must not connect to private addresses where the runtime could. */
@@ -24,15 +34,17 @@ const MAX_REDIRECTS = 3;
  * the gateway can reach (SSRF): it must be https, on an allowed host, not at a private address, and redirects must stay
  * on that host. Throws `invalid_input` failures.
  */
-export async function readInputImage(url: string, signal: AbortSignal, options: InputImageOptions): Promise<InputImage> {
+export async function readInputImage(request: InputImageRequest, signal: AbortSignal, options: InputImageOptions): Promise<InputImage> {
+  const { url, argument, maxBytes = MAX_INPUT_IMAGE_BYTES, onLength = () => {} } = request;
   const invalid = (problem: string, cause?: unknown) =>
-    new GatewayError({ kind: 'invalid_input', problems: [`${options.argument}: ${problem}`] }, { cause });
+    new GatewayError({ kind: 'invalid_input', problems: [`${argument}: ${problem}`] }, { cause });
   let current = url;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const checked = checkUrl(current, options.allowedHosts);
     if ('problem' in checked) throw invalid(checked.problem);
     if (hop > 0 && checked.url.host !== new URL(url).host) throw invalid('redirects to another host');
-    const location = await readOnce(checked.url.href, signal, options).catch((cause: unknown) => {
+    const location = await readOnce(checked.url.href, { maxBytes, onLength }, signal, options).catch((cause: unknown) => {
+      if (cause instanceof GatewayError) throw cause;
       if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
       throw invalid(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
@@ -43,21 +55,32 @@ export async function readInputImage(url: string, signal: AbortSignal, options: 
     }
     const image = inspectImage(location);
     if (!image) throw invalid('is not a PNG, JPEG, WebP or GIF image');
-    return { bytes: location, format: image.format };
+    return { bytes: location, ...image };
   }
   throw invalid(`redirects more than ${MAX_REDIRECTS} times`);
 }
 
 /** The body, or the location of a redirect. */
-async function readOnce(url: string, signal: AbortSignal, { fetch, clock }: InputImageOptions): Promise<Uint8Array<ArrayBuffer> | string> {
+async function readOnce(
+  url: string,
+  { maxBytes, onLength }: Required<Pick<InputImageRequest, 'maxBytes' | 'onLength'>>,
+  signal: AbortSignal,
+  { fetch, clock }: InputImageOptions,
+): Promise<Uint8Array<ArrayBuffer> | string> {
   let location: string | null = null;
   const withoutRedirects: InputImageOptions['fetch'] = async (target, init) => {
     const response = await fetch(target, { ...init, redirect: 'manual' });
     if (response.status >= 300 && response.status < 400) location = response.headers.get('location');
+    try {
+      if (response.ok) onLength(declaredLength(response.headers));
+    } catch (error) {
+      await response.body?.cancel();
+      throw error;
+    }
     return response;
   };
   try {
-    const limits = { maxBytes: MAX_INPUT_IMAGE_BYTES, timeoutMs: INPUT_IMAGE_TIMEOUT_MS };
+    const limits = { maxBytes, timeoutMs: INPUT_IMAGE_TIMEOUT_MS };
     return await download(url, { ...limits, clock, fetch: withoutRedirects, signal });
   } catch (error) {
     if (location !== null) return location;

@@ -12,8 +12,13 @@ import type { Upstream } from './upstreams.ts';
 
 export type ImageRequest = OpenAI.ImageGenerateParamsNonStreaming;
 
+/** What is edited, and where: the transparent part of the mask. */
+export type InputImages = Readonly<{ images: readonly File[]; mask?: File }>;
+
 export type ImageOptions = Readonly<{
   signal: AbortSignal;
+  /** Images to edit, or to go by; without them, one is generated from the prompt alone. */
+  inputs?: InputImages | undefined;
   /** Further images are skipped. */
   maxImages: number;
   /** Receives each inline image as it arrives. See {@link InlineImagesOptions}. */
@@ -47,14 +52,18 @@ const entrySchema = z.object({
 const responseSchema = z.object({ data: z.array(entrySchema).min(1), usage: usageSchema });
 
 /**
- * Generates images (https://platform.openai.com/docs/api-reference/images/create). Inline images are passed to `onImage`
+ * Generates images (https://platform.openai.com/docs/api-reference/images/create), or edits some
+ * (https://platform.openai.com/docs/api-reference/images/createEdit). Inline images are passed to `onImage`
  * while the response is read, so that only one needs to be in memory. Once sent, the request outlives its client.
  */
 export async function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
   const startMs = upstream.clock.now();
-  const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, async (until) =>
-    (await upstream.client()).images.generate(request, { signal: until }).asResponse(),
-  );
+  const { inputs } = options;
+  const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, async (until) => {
+    const { images } = await upstream.client();
+    const sent = inputs ? images.edit(toEdit(request, inputs), { signal: until }) : images.generate(request, { signal: until });
+    return sent.asResponse();
+  });
   let taken = 0;
   const maxBytes = MAX_IMAGE_TEXT_BYTES + options.maxImages * MAX_IMAGE_BYTES * BASE64_FACTOR;
   const timeoutMs = startMs + UPSTREAM_TIMEOUT_MS - upstream.clock.now();
@@ -73,6 +82,12 @@ export async function createImages(upstream: Upstream, request: ImageRequest, op
     const images = Array.from({ length: taken }, (_, inline) => ({ source: { inline } }));
     return { images, surplus: 0, failure: error };
   }
+}
+
+/** One image is sent as `image`, several as `image[]`. */
+function toEdit(request: ImageRequest, { images: [first, ...more], mask }: InputImages): OpenAI.ImageEditParamsNonStreaming {
+  const image = more.length === 0 ? first : [first, ...more];
+  return { ...request, image, ...(mask && { mask }) } as OpenAI.ImageEditParamsNonStreaming;
 }
 
 async function readText(reader: ByteReader, upstream: Upstream, { maxImages, onImage }: ImageOptions): Promise<unknown> {

@@ -7,6 +7,8 @@ export type InlineImagesOptions = Readonly<{
   maxImageBytes: number;
   /** Limits the JSON around the images. */
   maxTextBytes: number;
+  /** The names of the strings that hold them. By default, those of the images API. */
+  fields?: readonly string[];
   /**
    * Receives an image, or what is wrong with it. Reading pauses until it resolves: true when the bytes are no longer
    * needed, so that their buffer is reused for the next image.
@@ -39,7 +41,8 @@ type Mode = 'text' | 'head' | 'media-type' | 'image';
  * throws, and `RangeError` when that text exceeds `maxTextBytes`.
  */
 export async function readInlineImages(reader: ByteReader, options: InlineImagesOptions): Promise<string> {
-  const text = createText(options.maxTextBytes);
+  const fields = options.fields ?? ['b64_json', 'url'];
+  const text = createText(options.maxTextBytes, fields);
   const sink = createBase64Sink(options.maxImageBytes);
   let mode: Mode = 'text';
   let head = '';
@@ -79,7 +82,7 @@ export async function readInlineImages(reader: ByteReader, options: InlineImages
       const byte = chunk[at] ?? 0;
       if (mode === 'text') {
         name = text.take(byte) ?? '';
-        if (name === 'b64_json' || name === 'url') {
+        if (name !== '') {
           mode = 'head';
           head = '';
         }
@@ -103,7 +106,7 @@ export async function readInlineImages(reader: ByteReader, options: InlineImages
 }
 
 /** Collects the JSON around the images, and tracks just enough syntax to match a string value to its name. */
-function createText(maxBytes: number) {
+function createText(maxBytes: number, fields: readonly string[]) {
   const decoder = new TextDecoder();
   let bytes = new Uint8Array(4096);
   let length = 0;
@@ -141,7 +144,7 @@ function createText(maxBytes: number) {
         const name = pendingName;
         pendingName = '';
         // The caller consumes the value.
-        if (name === 'b64_json' || name === 'url') return name;
+        if (fields.includes(name)) return name;
       }
       if (byte === QUOTE) {
         isInString = true;

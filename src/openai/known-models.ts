@@ -11,19 +11,11 @@ export type KnownModel = Readonly<{
   retiresOn?: string;
   /** The model to use instead, with the same tool. */
   successor?: string;
-  /** What to do instead, when no model with the same tool succeeds it. */
-  remedy?: string;
 }>;
 
-const NO_SPEECH_SUCCESSOR = 'OpenAI names no successor for this tool; the operator can set OPENAI_AUDIO_BASE_URL to another server.';
-
 const retiring = (capability: Capability, retiresOn: string, successor: string): KnownModel => ({ capability, retiresOn, successor });
-const retiringSpeech = (hints: readonly Hint[]): KnownModel => ({
-  capability: 'audio',
-  hints,
-  retiresOn: '2027-01-06',
-  remedy: NO_SPEECH_SUCCESSOR,
-});
+/** OpenAI names a model of the Realtime API; what succeeds them here speaks in Chat Completions. */
+const retiringSpeech = (hints: readonly Hint[]): KnownModel => ({ ...retiring('audio', '2027-01-06', 'gpt-audio-1.5'), hints });
 
 /**
  * As of 2026-11-24; of each capability, in the order in which they are shown.
@@ -49,6 +41,7 @@ export const KNOWN_MODELS: ReadonlyMap<string, KnownModel> = new Map<string, Kno
   ['gpt-image-1', retiring('image', '2026-10-23', 'gpt-image-2.6-sunburst')],
   ['dall-e-3', retiring('image', '2026-05-12', 'gpt-image-2.6-sunburst')],
   ['dall-e-2', retiring('image', '2026-05-12', 'gpt-image-2.6-flare')],
+  ['gpt-audio-1.5', { capability: 'audio' }],
   ['gpt-4o-mini-tts', retiringSpeech(['best'])],
   ['tts-1', retiringSpeech(['fast', 'cheap'])],
   ['tts-1-hd', retiringSpeech([])],
@@ -58,13 +51,18 @@ export const KNOWN_MODELS: ReadonlyMap<string, KnownModel> = new Map<string, Kno
 ]);
 
 /** Models that no tool can use: each needs another endpoint. */
-const OTHER =
-  /embed|moderation|rerank|whisper|transcri|realtime|gpt-audio|audio-preview|babbage|davinci|turbo-instruct|deep-research|codex/i;
+const OTHER = /embed|moderation|rerank|whisper|transcri|realtime|babbage|davinci|turbo-instruct|deep-research|codex/i;
 /** The Responses API only. */
 const PRO = /^(?:o\d|gpt-\d(?:\.\d)?)-pro/i;
 const VIDEO = /sora|video|veo-/i;
-const AUDIO = /tts|speech/i;
+const AUDIO = /tts|speech|gpt-audio|audio-preview/i;
 const IMAGE = /image|dall-e|diffusion|flux|sdxl/i;
+
+/** The model, or what OpenAI names instead from the day on which it retires. */
+export function inService(model: string, nowMs: number): string {
+  const { retiresOn, successor } = KNOWN_MODELS.get(model) ?? {};
+  return retiresOn && successor && nowMs >= Date.parse(retiresOn) ? successor : model;
+}
 
 /** What a model is for. Unknown ones are judged by their id; `undefined` when no tool can use it. */
 export function capabilityOf(id: string): Capability | undefined {

@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3_600_000;
 const WARN_DAYS = 60;
 
 /** When a model retires, and who says so. */
-type Retirement = Readonly<{ retiresOn: string; source: 'upstream' | 'table'; successor?: string; remedy?: string }>;
+type Retirement = Readonly<{ retiresOn: string; source: 'upstream' | 'table'; successor?: string }>;
 
 /** What is known of models, from the upstreams' lists and from the table. */
 export type ModelCatalog = Readonly<{
@@ -25,7 +25,7 @@ export function createModelCatalog(clock: Clock, waitUntil: (work: Promise<unkno
 
   function retirement(upstream: Upstream, model: string): Retirement | undefined {
     const known = KNOWN_MODELS.get(model);
-    const advice = { ...(known?.successor && { successor: known.successor }), ...(known?.remedy && { remedy: known.remedy }) };
+    const advice = known?.successor ? { successor: known.successor } : {};
     const listed = lists.cached(upstream).find(({ id }) => id === model);
     if (listed?.shutdown_date) return { retiresOn: listed.shutdown_date, source: 'upstream', ...advice };
     // Azure's deployments have names of their own, and its models dates of their own.
@@ -44,11 +44,10 @@ export function createModelCatalog(clock: Clock, waitUntil: (work: Promise<unkno
 
 function toWarning(model: string, retirement: Retirement | undefined, nowMs: number): string | undefined {
   if (!retirement) return undefined;
-  const { retiresOn, source, successor, remedy } = retirement;
+  const { retiresOn, source, successor } = retirement;
   const days = (Date.parse(retiresOn) - nowMs) / DAY_MS;
   // A server that still has a model which OpenAI has retired is not OpenAI's. An invalid date is no date.
   if (!(days <= WARN_DAYS) || (source === 'table' && days < -1)) return undefined;
   const what = source === 'table' ? `OpenAI retires the model ${model} on ${retiresOn}.` : `The model ${model} retires on ${retiresOn}.`;
-  const instead = successor ? `Use ${successor} instead.` : remedy;
-  return instead ? `${what} ${instead}` : what;
+  return successor ? `${what} Use ${successor} instead.` : what;
 }

@@ -3,6 +3,7 @@ import type { UpstreamVariables } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import type { Redact } from '../redact.ts';
 import { boundErrorBodies } from './bound-error-bodies.ts';
+import { inService } from './known-models.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
@@ -40,8 +41,11 @@ export type Upstream = Readonly<{
   /** How errors name it, for example "Azure OpenAI (contoso.openai.azure.com)". */
   service: string;
   endpointHost: string;
-  /** The model, or Azure deployment, used when a call names none. */
-  model: string;
+  /**
+   * The model, or Azure deployment, used when a call names none. On api.openai.com, a retired one gives way to its
+   * successor, by the date.
+   */
+  readonly model: string;
   /** The server and the key, for what depends on both. */
   account: string;
   /** Loads the client with the first call: that takes a quarter of the time to start. */
@@ -124,7 +128,19 @@ function createPlainUpstream(
     organization: organization ?? null,
     project: project ?? null,
   });
-  return { available: true, provider, service, endpointHost, model, account: `${baseUrl} ${apiKey}`, client, variables, ...common };
+  return {
+    available: true,
+    provider,
+    service,
+    endpointHost,
+    get model() {
+      return provider === 'openai' ? inService(model, common.clock.now()) : model;
+    },
+    account: `${baseUrl} ${apiKey}`,
+    client,
+    variables,
+    ...common,
+  };
 }
 
 function createAzureUpstream(

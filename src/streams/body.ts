@@ -54,7 +54,7 @@ export async function readBody(response: Response, options: BodyOptions): Promis
 }
 
 /** `undefined` when the response declares no length, or declares the compressed one. */
-function declaredLength(headers: Headers): number | undefined {
+export function declaredLength(headers: Headers): number | undefined {
   const encoding = headers.get('content-encoding') ?? 'identity';
   const length = headers.get('content-length');
   return encoding === 'identity' && length !== null && /^\d+$/.test(length) ? Number(length) : undefined;

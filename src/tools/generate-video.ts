@@ -153,7 +153,7 @@ async function create(input: VideoInput, upstream: Upstream, context: ToolContex
   if (url === undefined) return createFrom(input, undefined, upstream, context);
   // The image, and its copy in the request.
   const admitted = context.admission.admit(2 * MAX_INPUT_IMAGE_BYTES, context.signal);
-  const reference = context.readInputImage(url, context.signal);
+  const reference = context.readInputImage({ url, argument: 'input_reference_url' }, context.signal);
   return reference.then((image) => createFrom(input, image, upstream, context)).finally(admitted.release);
 }
 

@@ -8,7 +8,7 @@ import { defineTool, type ToolContext } from './tool.ts';
 
 const TOOL_OF: Readonly<Record<Capability, string>> = {
   chat: 'chat_completion',
-  image: 'generate_image',
+  image: 'generate_image, edit_image',
   audio: 'synthesize_speech',
   video: 'generate_video',
 };

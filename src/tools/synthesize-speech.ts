@@ -1,13 +1,16 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
+import { MAX_SPOKEN_BYTES } from '../limits.ts';
 import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
+import { createSpokenChat, speaksInChat } from '../openai/spoken-chat.ts';
 import type { Upstream } from '../openai/upstreams.ts';
-import { timeUpstream } from './measures.ts';
+import { timeUpstream, tokensOf } from './measures.ts';
 import { modelWarning } from './model-warning.ts';
+import { deviationOf } from './spoken-words.ts';
 import { resourceLinks, storeBilled, storedFile, UPLOAD_BYTES } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, publishedAs, type ToolContext } from './tool.ts';
 
@@ -83,8 +86,10 @@ export const synthesizeSpeech = defineTool({
     const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
     const characters = [...input.input].length;
     context.measure({ model, characters });
-    const admitted = context.admission.admit(UPLOAD_BYTES, context.signal);
-    const { format, file } = await createAndStore(upstream, request, context).finally(admitted.release);
+    const isChat = speaksInChat(model);
+    const admitted = context.admission.admit(isChat ? expectedBytes(request, characters) : UPLOAD_BYTES, context.signal);
+    const create = isChat ? createAndStoreSpoken : createAndStore;
+    const { format, file, warning }: Created = await create(upstream, request, context).finally(admitted.release);
     return {
       ...file,
       format: format.name,
@@ -92,7 +97,7 @@ export const synthesizeSpeech = defineTool({
       voice: typeof voice === 'string' ? voice : voice.id,
       characters,
       ...(format === PCM && PCM_SAMPLES),
-      ...modelWarning(context, upstream, model, file.warning),
+      ...modelWarning(context, upstream, model, warning ?? file.warning),
     };
   },
 
@@ -102,16 +107,50 @@ export const synthesizeSpeech = defineTool({
   ],
 });
 
+type Created = Readonly<{ format: MediaFormat; file: Awaited<ReturnType<typeof storeBilled>>; warning?: string }>;
+
+/** What speech is likely to take at the usual pace, of 15 characters a second: raw samples, or 192 kbit/s. */
+function expectedBytes({ response_format, speed = 1 }: SpeechRequest, characters: number): number {
+  const isRaw = response_format === 'wav' || response_format === 'pcm' || response_format === 'flac';
+  const bytes = ((isRaw ? 48_000 : 24_000) * characters) / 15 / Math.min(speed, 1);
+  return Math.min(MAX_SPOKEN_BYTES, Math.max(UPLOAD_BYTES, bytes));
+}
+
+/** Stores what a chat model has said, and compares that with what it was to say. */
+async function createAndStoreSpoken(upstream: Upstream, request: SpeechRequest, context: ToolContext): Promise<Created> {
+  const { media } = context;
+  const { bytes, transcript, usage } = await timeUpstream(context, () => createSpokenChat(upstream, request, context.signal));
+  context.measure(tokensOf(usage));
+  const format = formatOf(request, bytes.subarray(0, HEAD_BYTES), '');
+  if (!format) throw notAudio(upstream, request, bytes);
+  const name = media.newName('audio', format);
+  const file = await storeBilled(name, 'the speech was', context, () => media.save(name, bytes, format, false));
+  const deviation = deviationOf(request.input, transcript);
+  if (!deviation) return { format, file };
+  const { differing, of } = deviation;
+  const warning = `${differing} of ${of} words were said in another way than written (numbers and abbreviations may be harmless). The model says it said: ${JSON.stringify(transcript.slice(0, MAX_TRANSCRIPT_CHARACTERS))}`;
+  return { format, file, warning: [file.warning, warning].filter((text) => text !== undefined).join(' ') };
+}
+
+const MAX_TRANSCRIPT_CHARACTERS = 500;
+
+function formatOf({ response_format }: SpeechRequest, head: Uint8Array, contentType: string): MediaFormat | undefined {
+  return response_format === 'pcm' ? recognisePcm(head, contentType) : recogniseAudio(head);
+}
+
+function notAudio(upstream: Upstream, { response_format = 'mp3' }: SpeechRequest, head: Uint8Array): GatewayError {
+  return unexpectedBody(upstream, head.byteLength === 0 ? 'empty' : `not ${response_format} audio`, true);
+}
+
 /** Stores the audio as it arrives. Detects the format from the first bytes, as the response's content type is unreliable. */
-async function createAndStore(upstream: Upstream, request: SpeechRequest, context: ToolContext) {
+async function createAndStore(upstream: Upstream, request: SpeechRequest, context: ToolContext): Promise<Created> {
   const { media } = context;
   const speech = await timeUpstream(context, () => createSpeech(upstream, request, HEAD_BYTES, context.signal));
   const { head, reader, contentType } = speech;
-  const format = request.response_format === 'pcm' ? recognisePcm(head, contentType) : recogniseAudio(head);
+  const format = formatOf(request, head, contentType);
   if (!format) {
     await reader.cancel();
-    const problem = head.byteLength === 0 ? 'empty' : `not ${request.response_format ?? 'mp3'} audio`;
-    throw unexpectedBody(upstream, problem, true);
+    throw notAudio(upstream, request, head);
   }
   const name = media.newName('audio', format);
   const file = await storeBilled(name, 'the speech was', context, () =>

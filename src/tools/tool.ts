@@ -1,7 +1,7 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
-import type { InputImage } from '../media/input-image.ts';
+import type { InputImage, InputImageRequest } from '../media/input-image.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
@@ -43,7 +43,9 @@ export type ToolServices = Readonly<{
   /** Reads an image from a URL returned by an upstream. */
   downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
   /** Reads an image from a URL passed by a caller. */
-  readInputImage: (url: string, signal: AbortSignal) => Promise<InputImage>;
+  readInputImage: (request: InputImageRequest, signal: AbortSignal) => Promise<InputImage>;
+  /** What all the images that a call passes may take together. */
+  maxInputBytes: number;
   /** Logs an event. */
   logInfo: (event: string, fields: Record<string, unknown>) => void;
   clock: Clock;

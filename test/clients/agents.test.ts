@@ -9,7 +9,7 @@ import { tools } from '../../src/tools/index.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { type RunningGateway, startNodeGateway } from '../gateways.ts';
 import { CLIENT_KEY, setVideos, testEnvironment } from '../support.ts';
-import { calls } from './calls.ts';
+import { argsOf, calls } from './calls.ts';
 import { LONG } from './connect.ts';
 import { connectAgentsServer, toStrictTools } from './installed/frameworks.ts';
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts';
@@ -47,8 +47,8 @@ async function runExample(file: string, model: ScriptedModel): Promise<string> {
 }
 
 describe.each(examples)('docs/examples/%s', (file) => {
-  test.each(Object.entries(calls))('the model reads the result of %s, and answers', async (name, { args }) => {
-    const model = await startScriptedModel({ name, args });
+  test.each(Object.entries(calls))('the model reads the result of %s, and answers', async (name, call) => {
+    const model = await startScriptedModel({ name, args: await argsOf(call) });
     const stdout = await runExample(file, model);
     await model.close();
     const result = model.toolResult() ?? '';

@@ -1,12 +1,34 @@
+import { BlobServiceClient } from '@azure/storage-blob';
 import { parseBuffer } from 'music-metadata';
 import sharp from 'sharp';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import type { ToolResult } from '../support.ts';
+
+type Args = Record<string, unknown>;
+
+/** An image that the gateway could have stored. */
+async function storeImage(): Promise<string> {
+  const { connectionString, container } = inject('storage');
+  const blob = BlobServiceClient.fromConnectionString(connectionString)
+    .getContainerClient(container)
+    .getBlockBlobClient(`${crypto.randomUUID()}.png`);
+  await blob.uploadData(
+    await sharp({ create: { width: 64, height: 32, channels: 3, background: 'teal' } })
+      .png()
+      .toBuffer(),
+  );
+  return blob.url;
+}
 
 const read = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer());
 
+type ToolCall = { args: Args | (() => Promise<Args>); check: (result: ToolResult) => Promise<void> | void };
+
+/** Some need something to exist first. */
+export const argsOf = async ({ args }: ToolCall): Promise<Args> => (typeof args === 'function' ? args() : args);
+
 /** One call of each tool, and what its result must hold; media is read by an anonymous GET of its URL. */
-export const calls: Record<string, { args: Record<string, unknown>; check: (result: ToolResult) => Promise<void> | void }> = {
+export const calls: Record<string, ToolCall> = {
   chat_completion: {
     args: { prompt: 'Hello', max_completion_tokens: 500 },
     check: ({ structuredContent }) => expect(structuredContent.text).toBe('The stand-in was asked: Hello'),
@@ -19,6 +41,11 @@ export const calls: Record<string, { args: Record<string, unknown>; check: (resu
         width: 256,
         height: 128,
       }),
+  },
+  edit_image: {
+    args: async () => ({ prompt: 'the negative', images: [await storeImage()] }),
+    check: async ({ structuredContent }) =>
+      expect((await sharp(await read(structuredContent.images[0].url)).stats()).dominant).toMatchObject({ r: 248, g: 120, b: 120 }),
   },
   synthesize_speech: {
     args: { input: 'Hello', response_format: 'opus' },

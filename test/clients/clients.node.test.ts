@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { CLIENT_KEY, setVideos, testEnvironment } from '../support.ts';
-import { calls } from './calls.ts';
+import { argsOf, calls } from './calls.ts';
 import { sdkClients } from './connect.ts';
 
 /** The clients of the MCP SDKs; `npm run test:clients` installs the others, and calls every tool with each. */
@@ -18,7 +18,7 @@ describe.each(Object.entries({ Node: startNodeGateway, workerd: startWorkerdGate
     const client = await connect(gateway.url, CLIENT_KEY);
     expect(client.protocol).toBe(revision);
     expect((await client.listTools()).map((tool) => tool.name)).toEqual(Object.keys(calls));
-    await Promise.all(Object.entries(calls).map(async ([tool, { args, check }]) => check(await client.callTool(tool, args))));
+    await Promise.all(Object.entries(calls).map(async ([tool, call]) => call.check(await client.callTool(tool, await argsOf(call)))));
     await client.close();
   });
 });

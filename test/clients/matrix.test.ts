@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { codeBlocks, section } from '../pages.ts';
 import { CLIENT_KEY, setVideos, testEnvironment } from '../support.ts';
-import { calls } from './calls.ts';
+import { argsOf, calls } from './calls.ts';
 import { type ConnectedClient, sdkClients, type TestedClient } from './connect.ts';
 import { frameworks } from './installed/frameworks.ts';
 import { mcpRemoteCommand, programs, runShell } from './programs.ts';
@@ -36,8 +36,8 @@ describe.each(Object.entries(runtimes))('%s', (runtime, start) => {
       expect((await client.listTools()).map((tool) => tool.name)).toEqual(Object.keys(calls));
     });
 
-    test.each(Object.entries(calls))('%s', async (tool, { args, check }) => {
-      await check(await client.callTool(tool, args));
+    test.each(Object.entries(calls))('%s', async (tool, call) => {
+      await call.check(await client.callTool(tool, await argsOf(call)));
       const cell = `${name} × ${runtime}`;
       called.set(cell, (called.get(cell) ?? new Set()).add(tool));
     });

@@ -5,7 +5,8 @@ type Call = Readonly<{ name: string; arguments: Readonly<Record<string, unknown>
 /** What came of a call. `urls` are those of the stored files. */
 export type Outcome = Readonly<{ call: Call; isOk: boolean; text: string; urls: readonly string[] }>;
 
-const CALLS: readonly Call[] = [
+/** In order; one may use the URLs of those before it. */
+const CALLS: readonly (Call | ((earlier: readonly string[]) => Call))[] = [
   { name: 'list_supported_models', arguments: { verify: true } },
   { name: 'chat_completion', arguments: { prompt: 'Why is the sky blue?' } },
   {
@@ -27,6 +28,7 @@ const CALLS: readonly Call[] = [
   { name: 'generate_image', arguments: { prompt: 'Mountains at sunset by a lake', size: '1536x1024', output_format: 'jpeg' } },
   { name: 'generate_image', arguments: { prompt: 'A cat under a street lamp at night', size: '1024x1024' } },
   { name: 'generate_image', arguments: { prompt: 'A hot air balloon over a forest at dawn', size: '1024x1536' } },
+  ([lighthouse = '']) => ({ name: 'edit_image', arguments: { prompt: 'The same as a negative', images: [lighthouse] } }),
   { name: 'synthesize_speech', arguments: { input: 'This is the stand-in.', voice: 'marin', response_format: 'mp3' } },
   { name: 'generate_video', arguments: { prompt: 'A paper boat at sunset', seconds: 4, size: '1280x720' } },
 ];
@@ -36,10 +38,13 @@ export async function* callTools(gatewayUrl: string, key: string, say: (text?: s
   const client = new Client({ name: 'demo', version: '1' });
   const requestInit = { headers: { Authorization: `Bearer ${key}` } };
   await client.connect(new StreamableHTTPClientTransport(new URL(`${gatewayUrl}/mcp`), { requestInit }));
-  for (const call of CALLS) {
+  const earlier: string[] = [];
+  for (const next of CALLS) {
+    const call = typeof next === 'function' ? next(earlier) : next;
     const startMs = performance.now();
     const result = await client.callTool({ ...call }, { onprogress: ({ message }) => say(`     … ${message}`) });
     const urls = urlsIn(result.structuredContent);
+    earlier.push(...urls);
     const readable = await Promise.all(urls.map(isReadable));
     const isOk = !result.isError && readable.every(Boolean);
     const text = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');

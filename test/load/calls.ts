@@ -56,7 +56,7 @@ const call = (era: Era, number: number, name: string, args: object, meta?: objec
 
 function kindsOf(era: Era): Kind[] {
   const ofEra: Kind[] = [
-    { name: 'tools/list', make: (n) => request(era, n, 'tools/list'), isRight: (received) => resultOf(received).tools?.length === 5 },
+    { name: 'tools/list', make: (n) => request(era, n, 'tools/list'), isRight: (received) => resultOf(received).tools?.length === 6 },
     {
       name: 'list_supported_models',
       make: (n) => call(era, n, 'list_supported_models', {}),

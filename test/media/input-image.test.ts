@@ -87,8 +87,7 @@ test.each([
 
 describe('reading', () => {
   const read = (fetch: (url: string, init: RequestInit) => Promise<Response>, url = 'https://images.example.com/x.png') =>
-    readInputImage(url, NEVER, {
-      argument: 'the_url',
+    readInputImage({ url, argument: 'the_url' }, NEVER, {
       allowedHosts: ['images.example.com', 'other.example.com'],
       fetch,
       clock: testRuntime(),

@@ -298,12 +298,12 @@ describe('what was not asked for', () => {
 describe('more than the memory is for', () => {
   test('is refused before anything is sent', async () => {
     const app = createTestApp(testEnvironment(), testRuntime({ mediaMemoryBytes: 10 * 1024 * 1024 }));
-    await app.fail({ delayMs: 300 });
-    const [first, second] = await Promise.all([
-      app.call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' }),
-      app.call('generate_image', { prompt: 'a lamp', n: 1, size: '64x64' }),
-    ]);
-    expect(first.structuredContent.images).toHaveLength(2);
+    await app.fail({ hold: 'all' });
+    const first = app.call('generate_image', { prompt: 'a lamp', n: 2, size: '64x64' });
+    await eventually(async () => (await app.requests()).length === 1);
+    const second = await app.call('generate_image', { prompt: 'a lamp', n: 1, size: '64x64' });
+    await app.release();
+    expect((await first).structuredContent.images).toHaveLength(2);
     expect(second.content[0]?.text).toMatch(/ in \d+ s\. \(busy, /);
     expect(await app.requests()).toHaveLength(1);
     expect((await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).isError).toBeUndefined();

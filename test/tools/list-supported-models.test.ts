@@ -30,7 +30,7 @@ test('each capability has its tool, model, host and choices, from one request', 
   const sora = { model: 'sora-2', default: true, hints: ['fast', 'cheap'] };
   expect(listed).toEqual({
     chat: { capability: 'chat', tool: 'chat_completion', model: 'gpt-6-luna', choices: expect.any(Array), ...common },
-    image: { capability: 'image', tool: 'generate_image', model: 'gpt-image-2', choices: expect.any(Array), ...common },
+    image: { capability: 'image', tool: 'generate_image, edit_image', model: 'gpt-image-2', choices: expect.any(Array), ...common },
     audio: { capability: 'audio', tool: 'synthesize_speech', model: 'gpt-4o-mini-tts', choices: expect.any(Array), ...common },
     video: { capability: 'video', tool: 'generate_video', model: 'sora-2', choices: [sora], ...common },
     storage: { configured: true },

@@ -217,3 +217,82 @@ test('204 is no speech', async () => {
   await app.fail({ status: 204 });
   expect((await app.call('synthesize_speech', SPEECH)).content[0]?.text).toContain('(upstream_answer, ');
 });
+
+describe('a chat model that speaks', () => {
+  const MODEL = 'gpt-audio-1.5';
+
+  test('reads the text through Chat Completions, told to read it verbatim', async () => {
+    const app = createTestApp();
+    const args = { ...SPEECH, model: MODEL, instructions: 'Whisper.', speed: 1.5 };
+    const { structuredContent } = await app.call('synthesize_speech', args);
+    expect(structuredContent).toMatchObject({ model: MODEL, voice: 'nova', characters: 13, format: 'mp3' });
+    expect(structuredContent).not.toHaveProperty('warning');
+    const [request] = await app.requests();
+    expect(request).toMatchObject({
+      path: '/v1/chat/completions',
+      body: { model: MODEL, modalities: ['text', 'audio'], audio: { voice: 'nova', format: 'mp3' } },
+    });
+    const { messages } = (request?.body ?? {}) as { messages: { role: string; content: string }[] };
+    expect(messages.at(-1)).toEqual({ role: 'user', content: 'Hello, world.' });
+    expect(messages[0]?.content).toMatch(/word for word.*1\.5 times.*Whisper\./s);
+  });
+
+  test.each(['mp3', 'opus', 'aac', 'flac', 'wav', 'pcm'])(
+    '%s is byte for byte what the speech endpoint stores',
+    async (response_format) => {
+      const app = createTestApp();
+      const stored = async (model: string) => {
+        const { structuredContent } = await app.call('synthesize_speech', { ...SPEECH, response_format, model });
+        const { url, ...rest } = structuredContent;
+        return { ...rest, model: undefined, warning: undefined, bytes: [...(await read(url)).bytes] };
+      };
+      expect(await stored(MODEL)).toEqual(await stored('gpt-4o-mini-tts'));
+    },
+  );
+
+  test('what it left out is a warning', async () => {
+    const app = createTestApp();
+    const { structuredContent } = await app.call('synthesize_speech', { input: 'One two three [misread] four', model: MODEL });
+    expect(structuredContent.warning).toMatch(/^1 of 5 words .*"One two three \[misread\]"/);
+    expect(structuredContent.url).toBeTruthy();
+  });
+
+  test.each([
+    ['2025-04-01-preview', '/openai/deployments/team-gpt-audio/chat/completions'],
+    ['v1', '/openai/v1/chat/completions'],
+  ])('on Azure, as a deployment whose name says so (%s)', async (AZURE_OPENAI_API_VERSION, path) => {
+    const azure = { AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: newAccount(), AZURE_OPENAI_API_VERSION };
+    const app = createTestApp(testEnvironment({ ...azure, AZURE_OPENAI_AUDIO_DEPLOYMENT: 'team-gpt-audio' }));
+    expect((await app.call('synthesize_speech', SPEECH)).structuredContent).toMatchObject({ format: 'mp3' });
+    expect((await app.requests())[0]?.path).toBe(path);
+  });
+
+  const message = (audio: unknown) => ({ status: 200, body: JSON.stringify({ choices: [{ message: { audio } }] }) });
+  test.each<[string, object]>([
+    ['no audio', message(null)],
+    ['broken base64', message({ data: '%%%', transcript: 'x' })],
+    ['what is no audio', message({ data: btoa('<html>hello</html>'), transcript: 'x' })],
+    ['cut off', { cut: true }],
+  ])('an answer with %s may be billed, and says so', async (_, fault) => {
+    const app = createTestApp();
+    await app.fail({ headers: { 'content-type': 'application/json' }, ...fault });
+    const { isError, content } = await app.call('synthesize_speech', { ...SPEECH, model: MODEL });
+    expect(isError).toBe(true);
+    expect(content[0]?.text).toMatch(/bill/);
+  });
+
+  test('takes over from the default on the day on which that retires at OpenAI, and only there', async () => {
+    const modelAt = async (date: string, env = {}) => {
+      const runtime = testRuntime({ now: () => Date.parse(date) });
+      const app = createTestApp(testEnvironment({ OPENAI_BASE_URL: 'https://api.openai.com/v1', ...env }), {
+        ...runtime,
+        fetch: async () => Response.json({ data: [] }),
+      });
+      const { models } = (await app.call('list_supported_models', {})).structuredContent;
+      return models.find(({ capability }: { capability: string }) => capability === 'audio').model;
+    };
+    expect(await modelAt('2027-01-05T23:59:59Z')).toBe('gpt-4o-mini-tts');
+    expect(await modelAt('2027-01-06T00:00:00Z')).toBe(MODEL);
+    expect(await modelAt('2027-02-01', { OPENAI_AUDIO_BASE_URL: 'https://speech.example.com/v1' })).toBe('gpt-4o-mini-tts');
+  });
+});

@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { type Accounts, createAccounts, type Fault } from './accounts.ts';
 import { completeChat } from './chat.ts';
 import { ApiError } from './errors.ts';
-import { generateImages } from './images.ts';
+import { editImages, generateImages } from './images.ts';
 import { DEPLOYMENTS, listModels } from './models.ts';
 import { synthesize } from './speech.ts';
 import { createVideos, type VideoSettings } from './videos.ts';
@@ -71,6 +71,14 @@ export function createOpenAIStandIn(): Hono<Env> {
     answer(c, accounts, (body) => image(c, true)(deployed(body, c.req.param('name')))),
   );
 
+  const edit =
+    (azure = false): Answer =>
+    async (body) =>
+      Response.json(await editImages(body, azure));
+  app.post('/v1/images/edits', (c) => answer(c, accounts, edit()));
+  app.post('/openai/v1/images/edits', (c) => answer(c, accounts, (body) => edit(true)(deployed(body))));
+  app.post('/openai/deployments/:name/images/edits', (c) => answer(c, accounts, (body) => edit(true)(deployed(body, c.req.param('name')))));
+
   app.post('/v1/audio/speech', (c) => answer(c, accounts, synthesize));
   app.post('/openai/v1/audio/speech', (c) => answer(c, accounts, (body) => synthesize(deployed(body))));
   app.post('/openai/deployments/:name/audio/speech', (c) => answer(c, accounts, (body) => synthesize(deployed(body, c.req.param('name')))));
@@ -125,9 +133,11 @@ async function readBody(c: Context): Promise<unknown> {
 function describeFiles(body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;
   return Object.fromEntries(
-    Object.entries(body).map(([name, value]) => [name, value instanceof Blob ? { type: value.type, bytes: value.size } : value]),
+    Object.entries(body).map(([name, value]) => [name, Array.isArray(value) ? value.map(describeFile) : describeFile(value)]),
   );
 }
+
+const describeFile = (value: unknown) => (value instanceof Blob ? { type: value.type, bytes: value.size } : value);
 
 function parseJson(text: string): unknown {
   try {

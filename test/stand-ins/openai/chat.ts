@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ApiError, parseBody } from './errors.ts';
-import { assertModel, isReasoningModel } from './models.ts';
+import { assertModel, isAudioModel, isReasoningModel } from './models.ts';
+import { sampleOf, VOICES } from './speech.ts';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 const imagePart = z.strictObject({
@@ -55,6 +56,13 @@ const body = z.strictObject({
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   n: z.int().min(1).max(128).nullish(),
   user: z.string().optional(),
+  modalities: z.array(z.enum(['text', 'audio'])).nullish(),
+  audio: z
+    .strictObject({
+      voice: z.union([z.enum(VOICES), z.strictObject({ id: z.string().regex(/^voice_/) })]),
+      format: z.enum(['wav', 'aac', 'mp3', 'flac', 'opus', 'pcm16']),
+    })
+    .nullish(),
 });
 type ChatBody = z.output<typeof body>;
 
@@ -63,11 +71,25 @@ export function completeChat(raw: unknown): Response {
   const request = parseBody(body, raw);
   assertModel(request.model);
   assertSupported(request);
+  if (request.modalities?.includes('audio')) return Response.json(speak(request));
   const answer = makeAnswer(request);
   return request.stream ? streamAnswer(request, answer) : Response.json(toCompletion(request, answer));
 }
 
+/** A model with audio reads what it is given; with `[misread]` in it, it leaves out the last word. */
+function speak(request: ChatBody): object {
+  const text = textOf(request.messages.at(-1)?.content ?? '');
+  const transcript = text.includes('[misread]') ? text.split(/\s+/).slice(0, -1).join(' ') : text;
+  const data = Buffer.from(sampleOf(request.audio?.format === 'pcm16' ? 'pcm' : (request.audio?.format ?? 'mp3'))).toString('base64');
+  const audio = { id: `audio_${crypto.randomUUID()}`, expires_at: nowSeconds() + 3600, data, transcript };
+  const completion = toCompletion(request, { content: null, refusal: null, finishReason: 'stop' }) as { choices: { message: object }[] };
+  return { ...completion, choices: completion.choices.map((choice) => ({ ...choice, message: { ...choice.message, audio } })) };
+}
+
 function assertSupported(request: ChatBody): void {
+  const speaks = isAudioModel(request.model);
+  if (speaks !== (request.modalities?.includes('audio') ?? false) || speaks !== (request.audio != null))
+    throw new ApiError(400, 'This model requires that either input content or output modality contain audio.', 'invalid_value', 'model');
   if (isReasoningModel(request.model)) {
     if (request.max_tokens)
       throw unsupported(

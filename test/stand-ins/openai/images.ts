@@ -101,3 +101,68 @@ async function draw(
   if (output_format === 'webp') return image.webp(quality).toBuffer();
   return image.png().toBuffer();
 }
+
+const editBody = z.strictObject({
+  prompt: z.string().min(1).max(32_000),
+  model: z.string(),
+  image: z.union([z.instanceof(File), z.array(z.instanceof(File)).min(1).max(16)]),
+  mask: z.instanceof(File).optional(),
+  n: z.coerce.number().int().min(1).max(10).optional(),
+  size: z.string().optional(),
+  quality: z.enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard']).optional(),
+  background: z.enum(['auto', 'opaque', 'transparent']).optional(),
+  input_fidelity: z.enum(['low', 'high']).optional(),
+  output_format: z.enum(['png', 'jpeg', 'webp']).optional(),
+  output_compression: z.coerce.number().int().min(0).max(100).optional(),
+  safety_identifier: z.string().max(64).optional(),
+});
+
+/**
+ * POST /images/edits, a form: the mean of the images in negative, so that the result depends on all of them; with a mask,
+ * only where that is transparent.
+ */
+export async function editImages(form: unknown, azure: boolean): Promise<object> {
+  const { 'image[]': several, ...fields } = form as Record<string, unknown>;
+  const request = parseBody(editBody, { ...fields, ...(several !== undefined && { image: [several].flat() }) });
+  assertModel(request.model);
+  if (request.model.startsWith('gpt-image-2') && request.input_fidelity)
+    throw new ApiError(
+      400,
+      `The model '${request.model}' does not support the 'input_fidelity' parameter.`,
+      'invalid_input_fidelity_model',
+      'input_fidelity',
+    );
+  assertSupported({ ...request, n: 1 } as ImageBody, azure);
+  const files = await Promise.all([request.image].flat().map(async (file) => Buffer.from(await file.arrayBuffer())));
+  const first = await sharp(files[0]).metadata();
+  const { width, height } = request.size && request.size !== 'auto' ? sizeOf(request.size) : first;
+  const mask = request.mask && Buffer.from(await request.mask.arrayBuffer());
+  if (mask && !isSameSize(await sharp(mask).metadata(), first))
+    throw new ApiError(400, 'Invalid mask image format - mask size does not match image size', 'invalid_image_format', 'mask');
+  const pixels = await Promise.all(files.map((file) => pixelsOf(file, width, height)));
+  const holes = mask && (await pixelsOf(mask, width, height));
+  const edited = Buffer.alloc(width * height * 4);
+  for (let at = 0; at < edited.length; at++) {
+    const mean = pixels.reduce((sum, image) => sum + (image[at] ?? 0), 0) / pixels.length;
+    const isKept = holes !== undefined && (holes[at - (at % 4) + 3] ?? 0) > 0;
+    edited[at] = at % 4 === 3 ? 255 : isKept ? (pixels[0]?.[at] ?? 0) : 255 - mean;
+  }
+  const format = request.output_format ?? 'png';
+  const bytes = await sharp(edited, { raw: { width, height, channels: 4 } })
+    .toFormat(format)
+    .toBuffer();
+  const data = Array.from({ length: request.n ?? 1 }, () => ({ b64_json: bytes.toString('base64') }));
+  const usage = {
+    input_tokens: 10 + 500 * files.length,
+    output_tokens: 1000 * data.length,
+    total_tokens: 10 + 500 * files.length + 1000 * data.length,
+  };
+  return { created: Math.floor(Date.now() / 1000), data, output_format: format, size: `${width}x${height}`, usage };
+}
+
+const pixelsOf = (file: Buffer, width: number, height: number) =>
+  sharp(file).resize(width, height, { fit: 'fill' }).ensureAlpha().raw().toBuffer();
+
+function isSameSize(a: { width: number; height: number }, b: { width: number; height: number }): boolean {
+  return a.width === b.width && a.height === b.height;
+}

@@ -7,6 +7,7 @@ const MODELS: Readonly<Record<string, { shutdown_date: string | null }>> = {
   'gpt-4.1': { shutdown_date: '2027-01-14' },
   'gpt-image-2': { shutdown_date: null },
   'gpt-image-2.5-flare': { shutdown_date: null },
+  'gpt-audio-1.5': { shutdown_date: null },
   'gpt-4o-mini-tts': { shutdown_date: '2027-01-06' },
   'tts-1': { shutdown_date: '2027-01-06' },
   'sora-2': { shutdown_date: null },
@@ -18,6 +19,7 @@ export const DEPLOYMENTS: Readonly<Record<string, string>> = {
   'team-chat': 'gpt-6-luna',
   'team-image': 'gpt-image-2',
   'team-audio': 'gpt-4o-mini-tts',
+  'team-gpt-audio': 'gpt-audio-1.5',
 };
 
 export function listModels(): object {
@@ -29,6 +31,11 @@ export function assertModel(model: string): void {
   if (!(model in MODELS)) {
     throw new ApiError(404, `The model '${model}' does not exist or you do not have access to it.`, 'model_not_found', 'model');
   }
+}
+
+/** Speaks in Chat Completions, and only there. */
+export function isAudioModel(model: string): boolean {
+  return model.startsWith('gpt-audio');
 }
 
 /** Reasoning models refuse some parameters that the others take. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ApiError, parseBody } from './errors.ts';
-import { assertModel } from './models.ts';
+import { assertModel, isAudioModel } from './models.ts';
 
-const VOICES = 'alloy ash ballad coral echo fable onyx nova sage shimmer verse marin cedar'.split(' ');
+export const VOICES = 'alloy ash ballad coral echo fable onyx nova sage shimmer verse marin cedar'.split(' ');
 
 const body = z.strictObject({
   model: z.string(),
@@ -31,6 +31,8 @@ const CHUNKS = 4;
 export function synthesize(raw: unknown): Response {
   const request = parseBody(body, raw);
   assertModel(request.model);
+  if (isAudioModel(request.model))
+    throw new ApiError(404, 'This model is not supported in the v1/audio/speech endpoint.', 'model_not_found', 'model');
   if (request.instructions && request.model.startsWith('tts-1')) {
     throw new ApiError(400, "Unsupported parameter: 'instructions'.", 'unsupported_parameter', 'instructions');
   }
@@ -47,7 +49,7 @@ export function synthesize(raw: unknown): Response {
   return new Response(stream, { headers: { 'content-type': TYPES[request.response_format] ?? '' } });
 }
 
-function sampleOf(format: string): Uint8Array {
+export function sampleOf(format: string): Uint8Array {
   return format === 'pcm' ? readSample('speech.wav').subarray(WAV_HEADER_BYTES) : readSample(`speech.${format}`);
 }
 

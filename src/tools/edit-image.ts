@@ -1,0 +1,44 @@
+import * as z from 'zod';
+import { checkImages, formatRules, imageOptions, imageOutput, imagePrompt, imageUrls, makeImages, presentImages } from './make-images.ts';
+import { defineTool } from './tool.ts';
+
+/** https://platform.openai.com/docs/api-reference/images/createEdit */
+const editInput = formatRules.reduce(
+  (input, { isKept, ...rule }) => input.refine(isKept, rule),
+  z.strictObject({
+    prompt: imagePrompt('What to change, and what to keep'),
+    images: imageUrls.describe(
+      'URLs of 1 to 16 PNG, JPEG or WebP images; with several, say in the prompt what each is for. URLs that this gateway returned, or on an allowed host.',
+    ),
+    mask: z
+      .string()
+      .max(2048)
+      .optional()
+      .describe('URL of a PNG as large as the first image, up to 4 MB: only where it is transparent is that changed.'),
+    input_fidelity: z
+      .enum(['low', 'high'])
+      .optional()
+      .describe('high keeps faces and logos closer to the input, for more tokens. Newer models always do, and reject it.'),
+    ...imageOptions,
+  }),
+);
+
+export const editImage = defineTool({
+  name: 'edit_image',
+  title: 'Edit image',
+  description:
+    'Change existing images, or combine several; the results are stored, and their URLs returned. Use it to retouch, restyle, extend, add or remove things; not for a new picture, which generate_image makes. Example: {"prompt": "Make it night; keep the lighthouse as it is.", "images": ["https://…/lighthouse.png"]}. Takes seconds to minutes. Each image is billed like a generated one, and the input as well.',
+  activity: 'editing image',
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: editInput,
+  aliases: { image: 'images', image_url: 'images', image_urls: 'images', mask_url: 'mask' },
+  output: imageOutput,
+  job: { runs: 'always' },
+  check: checkImages,
+
+  handler({ images: urls, mask, ...input }, context) {
+    return makeImages(input, { argument: 'images', urls, mask }, context);
+  },
+
+  present: presentImages,
+});

@@ -1,0 +1,63 @@
+import { GatewayError } from '../errors.ts';
+import { MAX_INPUT_IMAGE_BYTES, MAX_MASK_BYTES } from '../limits.ts';
+import type { InputImage } from '../media/input-image.ts';
+import type { InputImages } from '../openai/images.ts';
+import type { ToolContext } from './tool.ts';
+
+/** The URLs of images that a call passes, and the name of their argument. */
+export type ImageUrls = Readonly<{ argument: string; urls: readonly string[]; mask?: string | undefined }>;
+
+/** Those that the images API takes; the video API takes GIF, too. */
+const FORMATS = ['png', 'jpeg', 'webp'];
+
+/**
+ * Reads the images that a call passes, one after the other, and does the work with them. The memory for each, and for its
+ * copy in the request, is reserved before it is read. Throws `invalid_input` for what cannot be used; nothing was sent then.
+ */
+export async function withInputImages<Result>(
+  { argument, urls, mask }: ImageUrls,
+  context: ToolContext,
+  work: (images: InputImages) => Promise<Result>,
+): Promise<Result> {
+  const { maxInputBytes, signal } = context;
+  const admitted: { release: () => void }[] = [];
+  let leftBytes = maxInputBytes;
+
+  async function read(url: string, name: string, mostBytes: number): Promise<InputImage> {
+    const maxBytes = Math.floor(Math.min(leftBytes, mostBytes));
+    if (maxBytes === 0) throw invalid(name, `the images together are larger than ${maxInputBytes} bytes, which is what this gateway takes`);
+    const onLength = (bytes = maxBytes) => void admitted.push(context.admission.admit(2 * Math.min(bytes, maxBytes), signal));
+    const image = await context.readInputImage({ url, argument: name, maxBytes, onLength }, signal);
+    if (!FORMATS.includes(image.format.name)) throw invalid(name, 'must be a PNG, JPEG or WebP image');
+    leftBytes -= image.bytes.byteLength;
+    return image;
+  }
+
+  try {
+    const images: InputImage[] = [];
+    for (const [index, url] of urls.entries()) images.push(await read(url, `${argument}[${index}]`, MAX_INPUT_IMAGE_BYTES));
+    const maskImage = mask === undefined ? undefined : await read(mask, 'mask', MAX_MASK_BYTES);
+    assertFits(maskImage, images[0]);
+    return await work({ images: images.map(toFile), ...(maskImage && { mask: toFile(maskImage, 'mask') }) });
+  } finally {
+    for (const { release } of admitted) release();
+  }
+}
+
+function assertFits(mask: InputImage | undefined, first: InputImage | undefined): void {
+  if (!mask || !first) return;
+  if (mask.format.name !== 'png') throw invalid('mask', 'must be a PNG image, whose transparent part is edited');
+  if (mask.width !== first.width || mask.height !== first.height)
+    throw invalid(
+      'mask',
+      `must be as large as the first image: it is ${mask.width}x${mask.height}, and that is ${first.width}x${first.height}`,
+    );
+}
+
+function invalid(name: string, problem: string): GatewayError {
+  return new GatewayError({ kind: 'invalid_input', problems: [`${name}: ${problem}`] });
+}
+
+function toFile({ bytes, format }: InputImage, name: string | number): File {
+  return new File([bytes], `${typeof name === 'number' ? `image-${name + 1}` : name}.${format.extension}`, { type: format.contentType });
+}
