@@ -103,6 +103,7 @@ export const environmentSchema = z.object({
   OPENAI_IMAGE_MODEL: name().default('gpt-image-2'),
   OPENAI_AUDIO_MODEL: name().default('gpt-4o-mini-tts'),
   OPENAI_VIDEO_MODEL: name().default('sora-2'),
+  OPENAI_TRANSCRIPTION_MODEL: name().default('gpt-transcribe'),
   OPENAI_CHAT_BASE_URL: apiBaseUrl().optional(),
   OPENAI_CHAT_API_KEY: token('an API key').optional(),
   OPENAI_IMAGE_BASE_URL: apiBaseUrl().optional(),
@@ -111,6 +112,8 @@ export const environmentSchema = z.object({
   OPENAI_AUDIO_API_KEY: token('an API key').optional(),
   OPENAI_VIDEO_BASE_URL: apiBaseUrl().optional(),
   OPENAI_VIDEO_API_KEY: token('an API key').optional(),
+  OPENAI_TRANSCRIPTION_BASE_URL: apiBaseUrl().optional(),
+  OPENAI_TRANSCRIPTION_API_KEY: token('an API key').optional(),
 
   AZURE_OPENAI_ENDPOINT: azureResource().optional(),
   AZURE_OPENAI_API_KEY: token('an API key').optional(),
@@ -118,6 +121,7 @@ export const environmentSchema = z.object({
   AZURE_OPENAI_CHAT_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_IMAGE_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_AUDIO_DEPLOYMENT: name().optional(),
+  AZURE_OPENAI_TRANSCRIPTION_DEPLOYMENT: name().optional(),
 
   AZURE_STORAGE_CONNECTION_STRING: z
     .string()
@@ -240,6 +244,7 @@ function toConfig(env: Environment): Config {
         image: env.OPENAI_IMAGE_MODEL,
         audio: env.OPENAI_AUDIO_MODEL,
         video: env.OPENAI_VIDEO_MODEL,
+        transcription: env.OPENAI_TRANSCRIPTION_MODEL,
       },
       overrides: overrides(env),
       azure: azureOpenAI(env),
@@ -298,6 +303,7 @@ function azureOpenAI(env: Environment): OpenAISettings['azure'] {
       chat: env.AZURE_OPENAI_CHAT_DEPLOYMENT,
       image: env.AZURE_OPENAI_IMAGE_DEPLOYMENT,
       audio: env.AZURE_OPENAI_AUDIO_DEPLOYMENT,
+      transcription: env.AZURE_OPENAI_TRANSCRIPTION_DEPLOYMENT,
     },
   };
 }

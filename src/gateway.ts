@@ -15,7 +15,7 @@ import { createServerFactory, type McpServerFactory } from './mcp/server.ts';
 import { openSseSession } from './mcp/sse-session.ts';
 import type { OpenSseSession } from './mcp/sse-sessions.ts';
 import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http.ts';
-import { type InputImageRequest, readInputImage } from './media/input-image.ts';
+import { type InputRequest, readInput, readInputImage } from './media/input-file.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import type { ObjectStore } from './media/object-store.ts';
 import { renewLinks } from './media/renew-links.ts';
@@ -85,7 +85,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
   const { store, media } = createStorage(config.storage, runtime);
-  const inputImages = {
+  const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
     clock: runtime,
@@ -96,7 +96,8 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     media,
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
-    readInputImage: (request: InputImageRequest, signal: AbortSignal) => readInputImage(request, signal, inputImages),
+    readInput: (request: InputRequest, signal: AbortSignal) => readInput(request, signal, inputs),
+    readInputImage: (request: InputRequest, signal: AbortSignal) => readInputImage(request, signal, inputs),
     maxInputBytes: Math.min(MAX_INPUT_IMAGES_BYTES, runtime.mediaMemoryBytes / 4),
     logInfo: runtime.log.info,
     clock: runtime,

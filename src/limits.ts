@@ -64,6 +64,11 @@ export const MAX_VIDEO_BYTES = 8 * KIB * MIB;
 export const MAX_VIDEO_IMAGE_BYTES = 20 * MIB;
 /** An image that a caller passes by URL. */
 export const MAX_INPUT_IMAGE_BYTES = 20 * MIB;
+/** Audio that a caller passes by URL: OpenAI's limit. On Workers, a quarter of the memory for media (12 MiB). */
+export const MAX_INPUT_AUDIO_BYTES = 25 * MIB;
+export const INPUT_AUDIO_TIMEOUT_MS = 2 * MINUTE_MS;
+/** A transcript as JSON. */
+export const MAX_TRANSCRIPT_BODY_BYTES = 4 * MIB;
 /** All the images of a call: on Workers, a quarter of the memory for media (12 MiB). */
 export const MAX_INPUT_IMAGES_BYTES = 32 * MIB;
 export const MAX_INPUT_IMAGES = 16;

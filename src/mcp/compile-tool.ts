@@ -208,11 +208,11 @@ async function digestOf(input: object): Promise<string> {
 function describe(tool: Tool): Pick<ToolDefinition, 'description' | 'inputSchema' | 'outputSchema'> {
   const { description, input, output, job } = tool;
   const inputSchema = toJsonSchema(input);
-  if (!job) return { description, inputSchema, outputSchema: toJsonSchema(output) };
+  if (!job) return { description, inputSchema, outputSchema: toOutputSchema(output) };
   return {
     description: description + JOB_DESCRIPTION,
     inputSchema: withJobArguments(inputSchema as PlainSchema, toJsonSchema(jobArguments) as PlainSchema) as ToolDefinition['inputSchema'],
-    outputSchema: toJsonSchema(output.extend(jobFields).partial()),
+    outputSchema: toOutputSchema(output.extend(jobFields).partial()),
   };
 }
 
@@ -242,6 +242,32 @@ function errorResult(sentence: string, outcome: string, requestId: string): Call
  * JSON Schema 2020-12, MCP's default dialect. `$schema` is omitted: the validator in 2025-era clients supports only its
  * own dialect and rejects the whole tool when another one is declared.
  */
+/** Of what is inside a result, only what it always has: models read this in every conversation, and results speak for themselves. */
+function toOutputSchema(output: z.ZodObject): ToolDefinition['outputSchema'] {
+  const schema = toJsonSchema(output);
+  for (const property of Object.values(schema.properties ?? {}) as Published[]) {
+    pruneOptional(property);
+    // That is so unless it is forbidden.
+    if (property.additionalProperties === true) delete property.additionalProperties;
+  }
+  return schema;
+}
+
+type Published = {
+  properties?: Record<string, Published>;
+  items?: Published;
+  required?: readonly string[];
+  additionalProperties?: unknown;
+};
+
+function pruneOptional({ properties, items, required = [] }: Published): void {
+  if (items) pruneOptional(items);
+  for (const [name, property] of Object.entries(properties ?? {})) {
+    if (required.includes(name)) pruneOptional(property);
+    else delete properties?.[name];
+  }
+}
+
 function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',

@@ -37,6 +37,16 @@ const AUDIO: readonly Signature[] = [
   },
 ];
 
+/** What can be transcribed besides: containers that also hold video. */
+const CONTAINERS: readonly Signature[] = [
+  // ISO/IEC 14496-12, 4.3; also QuickTime and M4A.
+  { name: 'mp4', contentType: 'audio/mp4', extension: 'm4a', matches: (head) => has(head, 4, 'ftyp') },
+  // An EBML header (RFC 8794, section 4).
+  { name: 'webm', contentType: 'audio/webm', extension: 'webm', matches: (head) => has(head, 0, '\x1a\x45\xdf\xa3') },
+];
+
+export const TEXT: MediaFormat = { name: 'txt', contentType: 'text/plain; charset=utf-8', extension: 'txt' };
+
 /** Raw samples, which have no header to detect. */
 export const PCM: MediaFormat = { name: 'pcm', contentType: 'audio/pcm', extension: 'pcm' };
 
@@ -57,6 +67,11 @@ export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
 /** The format of an audio file, by its first bytes; `undefined` for raw samples and anything else. */
 export function recogniseAudio(head: Uint8Array): MediaFormat | undefined {
   return find(AUDIO, head);
+}
+
+/** The format of a file with sound, by its first bytes. */
+export function recogniseSound(head: Uint8Array): MediaFormat | undefined {
+  return find([...AUDIO, ...CONTAINERS], head);
 }
 
 /** Whether this is the start of an MP4 file (ISO/IEC 14496-12, 4.3: the file type box comes first). */

@@ -1,7 +1,7 @@
 import { IMAGE_DOWNLOAD_TIMEOUT_MS, MAX_IMAGE_BYTES } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 import { DownloadError, download } from './download.ts';
-import { isPrivateHost } from './input-image.ts';
+import { isPrivateHost } from './input-file.ts';
 
 export type UpstreamImageOptions = Readonly<{
   runtime: Clock &

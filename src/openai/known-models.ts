@@ -45,16 +45,21 @@ export const KNOWN_MODELS: ReadonlyMap<string, KnownModel> = new Map<string, Kno
   ['gpt-4o-mini-tts', retiringSpeech(['best'])],
   ['tts-1', retiringSpeech(['fast', 'cheap'])],
   ['tts-1-hd', retiringSpeech([])],
+  ['gpt-transcribe', { capability: 'transcription', hints: ['best'] }],
+  ['gpt-4o-transcribe', retiring('transcription', '2027-02-26', 'gpt-transcribe')],
+  ['gpt-4o-mini-transcribe', retiring('transcription', '2027-02-26', 'gpt-transcribe')],
+  ['whisper-1', retiring('transcription', '2027-02-26', 'gpt-transcribe')],
   // OpenAI's Videos API is gone, and with it its models; compatible servers still have them, and set their own dates.
   ['sora-2', { capability: 'video', hints: ['fast', 'cheap'] }],
   ['sora-2-pro', { capability: 'video', hints: ['best'] }],
 ]);
 
 /** Models that no tool can use: each needs another endpoint. */
-const OTHER = /embed|moderation|rerank|whisper|transcri|realtime|babbage|davinci|turbo-instruct|deep-research|codex/i;
+const OTHER = /embed|moderation|rerank|realtime|diarize|babbage|davinci|turbo-instruct|deep-research|codex/i;
 /** The Responses API only. */
 const PRO = /^(?:o\d|gpt-\d(?:\.\d)?)-pro/i;
 const VIDEO = /sora|video|veo-/i;
+const TRANSCRIPTION = /whisper|transcri|parakeet/i;
 const AUDIO = /tts|speech|gpt-audio|audio-preview/i;
 const IMAGE = /image|dall-e|diffusion|flux|sdxl/i;
 
@@ -70,6 +75,7 @@ export function capabilityOf(id: string): Capability | undefined {
   if (known) return known.capability;
   if (OTHER.test(id) || PRO.test(id)) return undefined;
   if (VIDEO.test(id)) return 'video';
+  if (TRANSCRIPTION.test(id)) return 'transcription';
   if (AUDIO.test(id)) return 'audio';
   return IMAGE.test(id) ? 'image' : 'chat';
 }

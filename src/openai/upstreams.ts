@@ -5,7 +5,7 @@ import type { Redact } from '../redact.ts';
 import { boundErrorBodies } from './bound-error-bodies.ts';
 import { inService } from './known-models.ts';
 
-export const CAPABILITIES = ['chat', 'image', 'audio', 'video'] as const;
+export const CAPABILITIES = ['chat', 'image', 'audio', 'video', 'transcription'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** The servers and models the operator has configured; `config.ts` parses them from the environment. */

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { Agent } from 'undici';
 import type { Log } from '../log.ts';
-import { isPublicAddress } from '../media/input-image.ts';
+import { isPublicAddress } from '../media/input-file.ts';
 import type { Runtime, SmallAnswer } from '../ports.ts';
 import { fetchSmall } from './node-small-fetch.ts';
 import { createSharedRuntime } from './shared.ts';

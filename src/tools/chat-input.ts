@@ -94,7 +94,7 @@ export const chatInput = z
     presence_penalty: penalty('changes the topic more'),
     max_completion_tokens: z.int().min(1).optional().describe('Maximum tokens to generate, including reasoning.'),
     stop: z.array(z.string().min(1)).min(1, STOP_RULE).max(4, STOP_RULE).optional().describe('Up to 4 sequences that end the response.'),
-    seed: z.int().optional().describe('Integer: the same seed gives similar responses.'),
+    seed: z.int().optional().describe('The same seed gives similar responses.'),
     logit_bias: z
       .record(z.string().regex(/^\d+$/, 'must be a token id'), z.int().min(-100).max(100))
       .optional()
@@ -107,14 +107,14 @@ export const chatInput = z
     service_tier: z
       .enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast'])
       .optional()
-      .describe('Processing tier: flex is cheaper and slower, priority and fast the opposite.'),
+      .describe('flex is cheaper and slower; priority and fast the opposite.'),
     store: z.boolean().optional().describe("Keep the response in the OpenAI account's log."),
     safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
     metadata: z
       .record(z.string().min(1).max(64), z.string().max(512))
       .refine((pairs) => Object.keys(pairs).length <= 16, { message: 'must have at most 16 pairs' })
       .optional()
-      .describe('Up to 16 pairs for the log: keys up to 64, values up to 512 characters.'),
+      .describe('Up to 16 pairs for the log.'),
   })
   .refine(({ prompt, messages }) => (prompt === undefined) !== (messages === undefined), {
     path: ['prompt'],

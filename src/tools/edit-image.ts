@@ -8,17 +8,17 @@ const editInput = formatRules.reduce(
   z.strictObject({
     prompt: imagePrompt('What to change, and what to keep'),
     images: imageUrls.describe(
-      'URLs of 1 to 16 PNG, JPEG or WebP images; with several, say in the prompt what each is for. URLs that this gateway returned, or on an allowed host.',
+      'URLs of 1 to 16 PNG, JPEG or WebP images, of this gateway or on an allowed host; say in the prompt what each is for.',
     ),
     mask: z
       .string()
       .max(2048)
       .optional()
-      .describe('URL of a PNG as large as the first image, up to 4 MB: only where it is transparent is that changed.'),
+      .describe('URL of a PNG as large as the first image: only where it is transparent is that changed.'),
     input_fidelity: z
       .enum(['low', 'high'])
       .optional()
-      .describe('high keeps faces and logos closer to the input, for more tokens. Newer models always do, and reject it.'),
+      .describe('high keeps faces and logos closer to the input. Newer models always do, and reject it.'),
     ...imageOptions,
   }),
 );

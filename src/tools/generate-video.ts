@@ -1,8 +1,8 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
-import { MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
-import type { InputImage } from '../media/input-image.ts';
+import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
+import type { InputImage } from '../media/input-file.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
@@ -153,7 +153,10 @@ async function create(input: VideoInput, upstream: Upstream, context: ToolContex
   if (url === undefined) return createFrom(input, undefined, upstream, context);
   // The image, and its copy in the request.
   const admitted = context.admission.admit(2 * MAX_INPUT_IMAGE_BYTES, context.signal);
-  const reference = context.readInputImage({ url, argument: 'input_reference_url' }, context.signal);
+  const reference = context.readInputImage(
+    { url, argument: 'input_reference_url', maxBytes: MAX_INPUT_IMAGE_BYTES, timeoutMs: INPUT_IMAGE_TIMEOUT_MS },
+    context.signal,
+  );
   return reference.then((image) => createFrom(input, image, upstream, context)).finally(admitted.release);
 }
 

@@ -1,6 +1,5 @@
-import { GatewayError } from '../errors.ts';
-import { MAX_INPUT_IMAGE_BYTES, MAX_MASK_BYTES } from '../limits.ts';
-import type { InputImage } from '../media/input-image.ts';
+import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES, MAX_MASK_BYTES } from '../limits.ts';
+import { type InputImage, invalidInput } from '../media/input-file.ts';
 import type { InputImages } from '../openai/images.ts';
 import type { ToolContext } from './tool.ts';
 
@@ -25,10 +24,14 @@ export async function withInputImages<Result>(
 
   async function read(url: string, name: string, mostBytes: number): Promise<InputImage> {
     const maxBytes = Math.floor(Math.min(leftBytes, mostBytes));
-    if (maxBytes === 0) throw invalid(name, `the images together are larger than ${maxInputBytes} bytes, which is what this gateway takes`);
+    if (maxBytes === 0)
+      throw invalidInput(
+        { argument: name },
+        `the images together are larger than ${maxInputBytes} bytes, which is what this gateway takes`,
+      );
     const onLength = (bytes = maxBytes) => void admitted.push(context.admission.admit(2 * Math.min(bytes, maxBytes), signal));
-    const image = await context.readInputImage({ url, argument: name, maxBytes, onLength }, signal);
-    if (!FORMATS.includes(image.format.name)) throw invalid(name, 'must be a PNG, JPEG or WebP image');
+    const image = await context.readInputImage({ url, argument: name, maxBytes, timeoutMs: INPUT_IMAGE_TIMEOUT_MS, onLength }, signal);
+    if (!FORMATS.includes(image.format.name)) throw invalidInput({ argument: name }, 'must be a PNG, JPEG or WebP image');
     leftBytes -= image.bytes.byteLength;
     return image;
   }
@@ -46,16 +49,12 @@ export async function withInputImages<Result>(
 
 function assertFits(mask: InputImage | undefined, first: InputImage | undefined): void {
   if (!mask || !first) return;
-  if (mask.format.name !== 'png') throw invalid('mask', 'must be a PNG image, whose transparent part is edited');
+  if (mask.format.name !== 'png') throw invalidInput({ argument: 'mask' }, 'must be a PNG image, whose transparent part is edited');
   if (mask.width !== first.width || mask.height !== first.height)
-    throw invalid(
-      'mask',
+    throw invalidInput(
+      { argument: 'mask' },
       `must be as large as the first image: it is ${mask.width}x${mask.height}, and that is ${first.width}x${first.height}`,
     );
-}
-
-function invalid(name: string, problem: string): GatewayError {
-  return new GatewayError({ kind: 'invalid_input', problems: [`${name}: ${problem}`] });
 }
 
 function toFile({ bytes, format }: InputImage, name: string | number): File {

@@ -11,7 +11,11 @@ const TOOL_OF: Readonly<Record<Capability, string>> = {
   image: 'generate_image, edit_image',
   audio: 'synthesize_speech',
   video: 'generate_video',
+  transcription: 'transcribe_audio',
 };
+
+/** Those whose results are files. */
+const STORING: ReadonlySet<Capability> = new Set(['image', 'audio', 'video']);
 
 /** A little more than the request may take, whose failure says more. */
 const VERIFY_WAIT_MS = LIST_TIMEOUT_MS + 1_000;
@@ -67,7 +71,7 @@ export const listSupportedModels = defineTool({
 
 function describe(capability: Capability, { upstreams, media }: ToolContext): ModelOutput {
   const upstream = upstreams[capability];
-  const noStorage = capability !== 'chat' && media.missing.length > 0;
+  const noStorage = STORING.has(capability) && media.missing.length > 0;
   const reasons = [
     ...(upstream.available ? [] : [upstream.reason]),
     ...(noStorage ? [`storage is not configured: ${media.missing.join(', ')}`] : []),

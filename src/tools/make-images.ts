@@ -36,7 +36,7 @@ export const imageOptions = {
     .enum(['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd'])
     .optional()
     .describe(
-      'low: fast, cheap drafts. medium: everyday use. high and above: fine detail and small text, at several times the cost. standard, hd: older models. Default: auto, the model decides.',
+      'low: cheap drafts. medium: everyday use. high and above: fine detail and small text, at several times the cost. standard, hd: older models. Default: auto.',
     ),
   background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent requires png or webp.'),
   output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),

@@ -1,7 +1,7 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
-import type { InputImage, InputImageRequest } from '../media/input-image.ts';
+import type { InputImage, InputRequest } from '../media/input-file.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
@@ -17,7 +17,7 @@ export const modelArgument = z
   // Only dots would allow path traversal.
   .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
-  .describe('Model, or Azure deployment; list_supported_models shows the default.');
+  .describe('Model or deployment; list_supported_models shows them.');
 
 export const PUBLISHED = 'published';
 
@@ -43,8 +43,10 @@ export type ToolServices = Readonly<{
   /** Reads an image from a URL returned by an upstream. */
   downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
   /** Reads an image from a URL passed by a caller. */
-  readInputImage: (request: InputImageRequest, signal: AbortSignal) => Promise<InputImage>;
-  /** What all the images that a call passes may take together. */
+  readInputImage: (request: InputRequest, signal: AbortSignal) => Promise<InputImage>;
+  /** Reads any file from such a URL. */
+  readInput: (request: InputRequest, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+  /** What all the files that a call passes may take together. */
   maxInputBytes: number;
   /** Logs an event. */
   logInfo: (event: string, fields: Record<string, unknown>) => void;

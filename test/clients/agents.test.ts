@@ -18,7 +18,11 @@ const published = tools.map((tool) => compileTool(tool as unknown as Tool, { mas
 const examples = ['ai-sdk.mjs', 'langchain.mjs', 'openai-agents.mjs'];
 const installed = new URL('installed/node_modules/.cache/', import.meta.url);
 /** What the model reads of tools that make no file. */
-const TEXTS: Record<string, RegExp> = { chat_completion: /The stand-in was asked: Hello/, list_supported_models: /gpt-image/ };
+const TEXTS: Record<string, RegExp> = {
+  chat_completion: /The stand-in was asked: Hello/,
+  list_supported_models: /gpt-image/,
+  transcribe_audio: /The stand-in heard/,
+};
 const FILE_URL = /http:[^\s"]+\.(webp|opus|mp4|png)/g;
 const ajv = new Ajv({ strict: false });
 

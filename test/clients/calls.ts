@@ -2,21 +2,18 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { parseBuffer } from 'music-metadata';
 import sharp from 'sharp';
 import { expect, inject } from 'vitest';
+import { readSample } from '../stand-ins/openai/speech.ts';
 import type { ToolResult } from '../support.ts';
 
 type Args = Record<string, unknown>;
 
-/** An image that the gateway could have stored. */
-async function storeImage(): Promise<string> {
+/** A file that the gateway could have stored. */
+async function storeFile(extension: string, bytes: Uint8Array): Promise<string> {
   const { connectionString, container } = inject('storage');
   const blob = BlobServiceClient.fromConnectionString(connectionString)
     .getContainerClient(container)
-    .getBlockBlobClient(`${crypto.randomUUID()}.png`);
-  await blob.uploadData(
-    await sharp({ create: { width: 64, height: 32, channels: 3, background: 'teal' } })
-      .png()
-      .toBuffer(),
-  );
+    .getBlockBlobClient(`${crypto.randomUUID()}.${extension}`);
+  await blob.uploadData(bytes);
   return blob.url;
 }
 
@@ -43,7 +40,17 @@ export const calls: Record<string, ToolCall> = {
       }),
   },
   edit_image: {
-    args: async () => ({ prompt: 'the negative', images: [await storeImage()] }),
+    args: async () => ({
+      prompt: 'the negative',
+      images: [
+        await storeFile(
+          'png',
+          await sharp({ create: { width: 64, height: 32, channels: 3, background: 'teal' } })
+            .png()
+            .toBuffer(),
+        ),
+      ],
+    }),
     check: async ({ structuredContent }) =>
       expect((await sharp(await read(structuredContent.images[0].url)).stats()).dominant).toMatchObject({ r: 248, g: 120, b: 120 }),
   },
@@ -51,6 +58,10 @@ export const calls: Record<string, ToolCall> = {
     args: { input: 'Hello', response_format: 'opus' },
     check: async ({ structuredContent }) =>
       expect((await parseBuffer(await read(structuredContent.url))).format).toMatchObject({ container: 'Ogg', codec: 'Opus' }),
+  },
+  transcribe_audio: {
+    args: async () => ({ audio: await storeFile('wav', readSample('speech.wav')), language: 'en' }),
+    check: ({ structuredContent }) => expect(structuredContent.text).toMatch(/^The stand-in heard \(en\): \d+ seconds of WAVE\.$/),
   },
   generate_video: {
     args: { prompt: 'a lamp' },

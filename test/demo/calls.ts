@@ -30,6 +30,7 @@ const CALLS: readonly (Call | ((earlier: readonly string[]) => Call))[] = [
   { name: 'generate_image', arguments: { prompt: 'A hot air balloon over a forest at dawn', size: '1024x1536' } },
   ([lighthouse = '']) => ({ name: 'edit_image', arguments: { prompt: 'The same as a negative', images: [lighthouse] } }),
   { name: 'synthesize_speech', arguments: { input: 'This is the stand-in.', voice: 'marin', response_format: 'mp3' } },
+  (earlier) => ({ name: 'transcribe_audio', arguments: { audio: earlier.at(-1) ?? '' } }),
   { name: 'generate_video', arguments: { prompt: 'A paper boat at sunset', seconds: 4, size: '1280x720' } },
 ];
 

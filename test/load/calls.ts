@@ -56,11 +56,11 @@ const call = (era: Era, number: number, name: string, args: object, meta?: objec
 
 function kindsOf(era: Era): Kind[] {
   const ofEra: Kind[] = [
-    { name: 'tools/list', make: (n) => request(era, n, 'tools/list'), isRight: (received) => resultOf(received).tools?.length === 6 },
+    { name: 'tools/list', make: (n) => request(era, n, 'tools/list'), isRight: (received) => resultOf(received).tools?.length === 7 },
     {
       name: 'list_supported_models',
       make: (n) => call(era, n, 'list_supported_models', {}),
-      isRight: (received) => resultOf(received).structuredContent?.models?.length === 4,
+      isRight: (received) => resultOf(received).structuredContent?.models?.length === 5,
     },
     { name: 'chat', make: (n) => call(era, n, 'chat_completion', { prompt: prompt(n) }), isRight: echoes },
     {

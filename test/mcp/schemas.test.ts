@@ -60,6 +60,7 @@ describe('published schemas are flat', () => {
       generate_image: [],
       edit_image: [],
       synthesize_speech: [],
+      transcribe_audio: [],
       generate_video: [],
       list_supported_models: [],
     });
@@ -101,6 +102,7 @@ describe('every problem is in words of ours', () => {
     generate_image: { prompt: 'a' },
     edit_image: { prompt: 'a', images: ['https://x/y'] },
     synthesize_speech: { input: 'a' },
+    transcribe_audio: { audio: 'https://x/y' },
   } as Record<string, object>;
 
   test.each(compiled.map((tool) => [tool.definition.name, tool] as const))('%s', async (name, tool) => {

@@ -8,7 +8,7 @@ const REQUEST = { model: 'gpt-6-luna', messages: [{ role: 'user' as const, conte
 
 function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSignal) => Promise<unknown> } {
   const account = newAccount();
-  const models = { chat: 'm', image: 'm', audio: 'm', video: 'm' };
+  const models = { chat: 'm', image: 'm', audio: 'm', video: 'm', transcription: 'm' };
   const settings = {
     apiKey: account,
     baseUrl: `${inject('openaiUrl')}/v1`,

@@ -17,7 +17,7 @@ async function list(env = testEnvironment(), args: object = {}) {
   const { structuredContent } = await app.call('list_supported_models', args);
   const models: ModelEntry[] = structuredContent.models;
   const byCapability = Object.fromEntries(models.map((model) => [model.capability, model])) as unknown as Record<
-    'chat' | 'image' | 'audio' | 'video',
+    'chat' | 'image' | 'audio' | 'video' | 'transcription',
     ModelEntry
   >;
   return { ...byCapability, storage: structuredContent.storage, requests: await app.requests() };
@@ -33,6 +33,16 @@ test('each capability has its tool, model, host and choices, from one request', 
     image: { capability: 'image', tool: 'generate_image, edit_image', model: 'gpt-image-2', choices: expect.any(Array), ...common },
     audio: { capability: 'audio', tool: 'synthesize_speech', model: 'gpt-4o-mini-tts', choices: expect.any(Array), ...common },
     video: { capability: 'video', tool: 'generate_video', model: 'sora-2', choices: [sora], ...common },
+    transcription: {
+      capability: 'transcription',
+      tool: 'transcribe_audio',
+      model: 'gpt-transcribe',
+      choices: [
+        { model: 'gpt-transcribe', default: true, hints: ['best'] },
+        { model: 'whisper-1', retires_on: '2027-02-26', successor: 'gpt-transcribe' },
+      ],
+      ...common,
+    },
     storage: { configured: true },
   });
   expect(requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/models']);

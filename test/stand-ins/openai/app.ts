@@ -6,6 +6,7 @@ import { ApiError } from './errors.ts';
 import { editImages, generateImages } from './images.ts';
 import { DEPLOYMENTS, listModels } from './models.ts';
 import { synthesize } from './speech.ts';
+import { transcribe } from './transcriptions.ts';
 import { createVideos, type VideoSettings } from './videos.ts';
 
 type Env = { Variables: { key: string; body: unknown } };
@@ -78,6 +79,12 @@ export function createOpenAIStandIn(): Hono<Env> {
   app.post('/v1/images/edits', (c) => answer(c, accounts, edit()));
   app.post('/openai/v1/images/edits', (c) => answer(c, accounts, (body) => edit(true)(deployed(body))));
   app.post('/openai/deployments/:name/images/edits', (c) => answer(c, accounts, (body) => edit(true)(deployed(body, c.req.param('name')))));
+
+  app.post('/v1/audio/transcriptions', (c) => answer(c, accounts, async (body) => Response.json(await transcribe(body))));
+  app.post('/openai/v1/audio/transcriptions', (c) => answer(c, accounts, async (body) => Response.json(await transcribe(deployed(body)))));
+  app.post('/openai/deployments/:name/audio/transcriptions', (c) =>
+    answer(c, accounts, async (body) => Response.json(await transcribe(deployed(body, c.req.param('name'))))),
+  );
 
   app.post('/v1/audio/speech', (c) => answer(c, accounts, synthesize));
   app.post('/openai/v1/audio/speech', (c) => answer(c, accounts, (body) => synthesize(deployed(body))));

@@ -9,6 +9,8 @@ const MODELS: Readonly<Record<string, { shutdown_date: string | null }>> = {
   'gpt-image-2.5-flare': { shutdown_date: null },
   'gpt-audio-1.5': { shutdown_date: null },
   'gpt-4o-mini-tts': { shutdown_date: '2027-01-06' },
+  'gpt-transcribe': { shutdown_date: null },
+  'whisper-1': { shutdown_date: '2027-02-26' },
   'tts-1': { shutdown_date: '2027-01-06' },
   'sora-2': { shutdown_date: null },
   'compatible-image': { shutdown_date: null },
@@ -20,6 +22,7 @@ export const DEPLOYMENTS: Readonly<Record<string, string>> = {
   'team-image': 'gpt-image-2',
   'team-audio': 'gpt-4o-mini-tts',
   'team-gpt-audio': 'gpt-audio-1.5',
+  'team-transcription': 'gpt-transcribe',
 };
 
 export function listModels(): object {

@@ -1,5 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { checkUrl, isPublicAddress, readInputImage } from '../../src/media/input-image.ts';
+import { checkUrl, isPublicAddress, readInputImage } from '../../src/media/input-file.ts';
 import { testRuntime } from '../support.ts';
 
 const NEVER = new AbortController().signal;
@@ -87,7 +87,7 @@ test.each([
 
 describe('reading', () => {
   const read = (fetch: (url: string, init: RequestInit) => Promise<Response>, url = 'https://images.example.com/x.png') =>
-    readInputImage({ url, argument: 'the_url' }, NEVER, {
+    readInputImage({ url, argument: 'the_url', maxBytes: 20 * 1024 * 1024, timeoutMs: 30_000 }, NEVER, {
       allowedHosts: ['images.example.com', 'other.example.com'],
       fetch,
       clock: testRuntime(),

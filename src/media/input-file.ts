@@ -1,6 +1,5 @@
 import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../errors.ts';
-import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 import { declaredLength } from '../streams/body.ts';
 import { DownloadError, download } from './download.ts';
@@ -8,18 +7,18 @@ import { type ImageInfo, inspectImage } from './formats.ts';
 
 export type InputImage = ImageInfo & Readonly<{ bytes: Uint8Array<ArrayBuffer> }>;
 
-/** What a tool says of the image it wants. */
-export type InputImageRequest = Readonly<{
+/** What a tool says of the file it wants. */
+export type InputRequest = Readonly<{
   url: string;
   /** The argument that contains the URL, for errors. */
   argument: string;
-  /** At most `MAX_INPUT_IMAGE_BYTES`, which is the default. */
-  maxBytes?: number;
+  maxBytes: number;
+  timeoutMs: number;
   /** Told the declared length before the body is read; what it throws is thrown. */
   onLength?: (bytes: number | undefined) => void;
 }>;
 
-export type InputImageOptions = Readonly<{
+export type InputOptions = Readonly<{
   /** Hosts that the operator allows, each with its port unless that is the default. */
   allowedHosts: readonly string[];
   /** Must not connect to private addresses where the runtime could. */
@@ -30,45 +29,50 @@ export type InputImageOptions = Readonly<{
 const MAX_REDIRECTS = 3;
 
 /**
- * Reads an image from a caller-supplied URL. Prompt injection can control such a URL, so it must not expose what only
+ * Reads a file from a caller-supplied URL. Prompt injection can control such a URL, so it must not expose what only
  * the gateway can reach (SSRF): it must be https, on an allowed host, not at a private address, and redirects must stay
  * on that host. Throws `invalid_input` failures.
  */
-export async function readInputImage(request: InputImageRequest, signal: AbortSignal, options: InputImageOptions): Promise<InputImage> {
-  const { url, argument, maxBytes = MAX_INPUT_IMAGE_BYTES, onLength = () => {} } = request;
-  const invalid = (problem: string, cause?: unknown) =>
-    new GatewayError({ kind: 'invalid_input', problems: [`${argument}: ${problem}`] }, { cause });
+export async function readInput(request: InputRequest, signal: AbortSignal, options: InputOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const { url } = request;
   let current = url;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const checked = checkUrl(current, options.allowedHosts);
-    if ('problem' in checked) throw invalid(checked.problem);
-    if (hop > 0 && checked.url.host !== new URL(url).host) throw invalid('redirects to another host');
-    const location = await readOnce(checked.url.href, { maxBytes, onLength }, signal, options).catch((cause: unknown) => {
+    if ('problem' in checked) throw invalidInput(request, checked.problem);
+    if (hop > 0 && checked.url.host !== new URL(url).host) throw invalidInput(request, 'redirects to another host');
+    const location = await readOnce(checked.url.href, request, signal, options).catch((cause: unknown) => {
       if (cause instanceof GatewayError) throw cause;
       if (signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause });
-      throw invalid(cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
+      throw invalidInput(request, cause instanceof DownloadError ? `could not be read: ${cause.message}` : 'could not be read', cause);
     });
-    if (typeof location === 'string') {
-      if (!URL.canParse(location, checked.url)) throw invalid('redirects to an invalid URL');
-      current = new URL(location, checked.url).href;
-      continue;
-    }
-    const image = inspectImage(location);
-    if (!image) throw invalid('is not a PNG, JPEG, WebP or GIF image');
-    return { bytes: location, ...image };
+    if (typeof location !== 'string') return location;
+    if (!URL.canParse(location, checked.url)) throw invalidInput(request, 'redirects to an invalid URL');
+    current = new URL(location, checked.url).href;
   }
-  throw invalid(`redirects more than ${MAX_REDIRECTS} times`);
+  throw invalidInput(request, `redirects more than ${MAX_REDIRECTS} times`);
+}
+
+/** The same, for an image of any format that the gateway knows. */
+export async function readInputImage(request: InputRequest, signal: AbortSignal, options: InputOptions): Promise<InputImage> {
+  const bytes = await readInput(request, signal, options);
+  const image = inspectImage(bytes);
+  if (!image) throw invalidInput(request, 'is not a PNG, JPEG, WebP or GIF image');
+  return { bytes, ...image };
+}
+
+export function invalidInput({ argument }: Pick<InputRequest, 'argument'>, problem: string, cause?: unknown): GatewayError {
+  return new GatewayError({ kind: 'invalid_input', problems: [`${argument}: ${problem}`] }, { cause });
 }
 
 /** The body, or the location of a redirect. */
 async function readOnce(
   url: string,
-  { maxBytes, onLength }: Required<Pick<InputImageRequest, 'maxBytes' | 'onLength'>>,
+  { maxBytes, timeoutMs, onLength = () => {} }: InputRequest,
   signal: AbortSignal,
-  { fetch, clock }: InputImageOptions,
+  { fetch, clock }: InputOptions,
 ): Promise<Uint8Array<ArrayBuffer> | string> {
   let location: string | null = null;
-  const withoutRedirects: InputImageOptions['fetch'] = async (target, init) => {
+  const withoutRedirects: InputOptions['fetch'] = async (target, init) => {
     const response = await fetch(target, { ...init, redirect: 'manual' });
     if (response.status >= 300 && response.status < 400) location = response.headers.get('location');
     try {
@@ -80,8 +84,7 @@ async function readOnce(
     return response;
   };
   try {
-    const limits = { maxBytes, timeoutMs: INPUT_IMAGE_TIMEOUT_MS };
-    return await download(url, { ...limits, clock, fetch: withoutRedirects, signal });
+    return await download(url, { maxBytes, timeoutMs, clock, fetch: withoutRedirects, signal });
   } catch (error) {
     if (location !== null) return location;
     throw error;
