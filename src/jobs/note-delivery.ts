@@ -16,14 +16,11 @@ export function createNoteDelivery(cancellations: Cancellations, { waitUntil }: 
     // Who has left is released at once, so that the next call finds the result free.
     const isTaken = await Promise.race([call.delivered(), onAbort(mayHaveLeft, over.signal).then(() => false)]);
     over.abort(DONE);
-    const isDelivered = isTaken && !(await wasCancelledElsewhere(call)) && !mayHaveLeft.aborted;
+    // A client that times out may keep its connection open, while its cancellation reaches another process. A key answers in
+    // any case.
+    const isCancelled = call.key === undefined && (await cancellations.since(call));
+    const isDelivered = isTaken && !isCancelled && !mayHaveLeft.aborted;
     if (isDelivered) mayHaveLeft.addEventListener('abort', () => waitUntil(note(false).catch(() => {})), { once: true });
     await note(isDelivered);
   };
-
-  /** A client that times out may keep its connection open, while its cancellation reaches another process. */
-  async function wasCancelledElsewhere({ principal, rpcId, sinceMs, key }: WaitingCall): Promise<boolean> {
-    // A key answers in any case.
-    return key === undefined && (await cancellations.lastMs(principal.id, rpcId).catch(() => 0)) >= sinceMs;
-  }
 }

@@ -55,26 +55,30 @@ describe('three instances with one container', () => {
     expect(new Set(results.map(urlOf)).size).toBe(2);
   });
 
-  test('a call that is cancelled while it finds out about an earlier one starts nothing', async () => {
-    const { env, a, b, send } = setUp();
-    await a.fail({ at: '/images', hold: 'all' });
-    const first = start(send(a), IMAGE);
-    await sent(env, 1);
-    const second = startCall(send(b), 'generate_image', IMAGE, { id: 'second' });
-    let isAnswered = false;
-    void second.result.then(() => {
-      isAnswered = true;
-    });
-    // Again and again, as the call may not have arrived.
-    await eventually(async () => {
-      await b.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'second' } });
-      return isAnswered;
-    });
-    expect((await second.result).isError).toBe(true);
-    await a.release();
-    expect((await first.result).structuredContent).toMatchObject({ images: [{ width: 64 }] });
-    expect(await creationsOf(env)).toHaveLength(1);
-  });
+  test.each(['b', 'c'] as const)(
+    'a call that is cancelled, at instance %s, while it finds out about an earlier one starts nothing',
+    async (at) => {
+      const { env, send, ...instances } = setUp();
+      const { a, b } = instances;
+      await a.fail({ at: '/images', hold: 'all' });
+      const first = start(send(a), IMAGE);
+      await sent(env, 1);
+      const second = startCall(send(b), 'generate_image', IMAGE, { id: 'second' });
+      let isAnswered = false;
+      void second.result.then(() => {
+        isAnswered = true;
+      });
+      // Again and again, as the call may not have arrived.
+      await eventually(async () => {
+        await instances[at].post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'second' } });
+        return isAnswered;
+      });
+      expect((await second.result).isError).toBe(true);
+      await a.release();
+      expect((await first.result).structuredContent).toMatchObject({ images: [{ width: 64 }] });
+      expect(await creationsOf(env)).toHaveLength(1);
+    },
+  );
 
   test('one idempotency_key at the same moment is one creation, and one image for all', async () => {
     const { env, a, b, c } = setUp();
