@@ -87,7 +87,7 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
-  const retriesNotStarted = capability === 'chat' || capability === 'audio';
+  const retriesNotStarted = capability === 'chat' || capability === 'audio' || capability === 'transcription';
   const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesNotStarted };
   const override = settings.overrides[capability];
   // The key and organization for OPENAI_BASE_URL are never sent to another server.

@@ -19,6 +19,8 @@ const SAMPLE: readonly string[] = [
   'The upstream, from the start; 300 MB; chat_completion',
   'The upstream, when asked how a video is; 500; generate_video',
   'The upstream, when asked for the file of a video; half a body; generate_video',
+  'The upstream, from the start; half a body; edit_image',
+  'The upstream, from the start; 503; transcribe_audio',
   'Storage, from the start; 403; synthesize_speech',
   'Storage, from the start; hang; generate_video',
   'Storage, from the start; 503; chat_completion',

@@ -1,9 +1,14 @@
 import { FAULTS, type FaultName } from './misbehave.ts';
 
+/** Stand for the URLs of files that are in storage before the fault begins. */
+export const INPUT = { image: 'input:image', audio: 'input:audio' };
+
 export const CALLS = {
   chat_completion: { prompt: 'Say something.' },
   generate_image: { prompt: 'A lighthouse', size: '256x256' },
+  edit_image: { prompt: 'At night', images: [INPUT.image] },
   synthesize_speech: { input: 'Good morning.' },
+  transcribe_audio: { audio: INPUT.audio },
   generate_video: { prompt: 'A lighthouse', wait_seconds: 10 },
   list_supported_models: { verify: true },
 } as const;
@@ -39,7 +44,7 @@ export type Cell = Readonly<{ target: Target; tool: ToolName; fault: FaultName; 
 
 const ALL = Object.keys(FAULTS) as FaultName[];
 const EVERY_TOOL = Object.keys(CALLS) as ToolName[];
-const MEDIA_TOOLS: readonly ToolName[] = ['generate_image', 'synthesize_speech', 'generate_video'];
+const MEDIA_TOOLS: readonly ToolName[] = ['generate_image', 'edit_image', 'synthesize_speech', 'generate_video'];
 /** What trying again does not change. */
 const FINAL: readonly FaultName[] = ['400', '401', '403'];
 /** The headers are true, and storage has said with them all that matters. */
@@ -66,7 +71,7 @@ export const TARGETS: readonly Target[] = [
     faults: ALL,
     expect(tool, fault) {
       if (tool === 'list_supported_models') return { ...NOT_STORED_YET, kinds: ['ok'], paidPosts: 0, says: /verify_problem/ };
-      const isRepeated = REPEATED.includes(fault) && (tool === 'chat_completion' || tool === 'synthesize_speech');
+      const isRepeated = REPEATED.includes(fault) && ['chat_completion', 'synthesize_speech', 'transcribe_audio'].includes(tool);
       return { ...NOT_STORED_YET, kinds: upstreamKinds(fault), paidPosts: isRepeated ? 3 : 1 };
     },
   },
@@ -97,7 +102,8 @@ export const TARGETS: readonly Target[] = [
     name: 'Storage, from the start',
     server: 'storage',
     matches: /./,
-    tools: EVERY_TOOL,
+    // What it would transcribe is in storage.
+    tools: EVERY_TOOL.filter((tool) => tool !== 'transcribe_audio'),
     faults: INSTEAD,
     expect(tool) {
       if (MEDIA_TOOLS.includes(tool)) return { ...NOT_STORED_YET, kinds: ['storage_unusable'], paidPosts: 0 };

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerClient } from '@azure/storage-blob';
 import type { RunningAzurite } from '../stand-ins/azurite.ts';
+import { readSample } from '../stand-ins/openai/speech.ts';
 import { FAST } from './clock.ts';
 import { CLOCK_PATH, ENVIRONMENT_HEADER, LOG_PATH } from './control.ts';
 import { type HostileServer, startHostileServer } from './hostile-server.ts';
-import { CALLS, type Cell, STORING } from './matrix.ts';
+import { CALLS, type Cell, INPUT, STORING } from './matrix.ts';
 import type { FaultName } from './misbehave.ts';
 import { type CellResult, findProblems } from './verdict.ts';
 
@@ -18,7 +19,7 @@ const TRUE_LIMIT_MS = 3 * 60_000;
 /** Nothing is waited for, and what takes its time by itself is not to be taken for slow. */
 const AT_ONCE: readonly FaultName[] = ['400', '401', '403', '300 MB'];
 const LOOK_EVERY_MS = 100;
-const PAID = /^POST \S*\/(chat\/completions|images\/generations|audio\/speech|videos)$/;
+const PAID = /^POST \S*\/(chat\/completions|images\/(generations|edits)|audio\/(speech|transcriptions)|videos)$/;
 
 /** One call of one tool of a gateway of its own, while the cell's fault lasts. */
 export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends): Promise<CellResult> {
@@ -56,8 +57,9 @@ export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends
   const now = async () => Number(await control(CLOCK_PATH));
   try {
     await makeVideosQuick(backends.openaiUrl, upstreamKey);
+    const args = await withInputs(CALLS[cell.tool], `${storage.url}${new URL(endpointOf(connectionString)).pathname}`, backends.storage);
     const startMs = await now();
-    const text = await callTool(cell, control, () => hasEnded(startMs, now));
+    const text = await callTool(cell, args, control, () => hasEnded(startMs, now));
     const elapsedSeconds = Math.round(((await now()) - startMs) / 1000);
     const counts = {
       paidPosts: upstream.requests.filter((line) => PAID.test(line)).length,
@@ -89,11 +91,12 @@ function arm({ target, fault }: Cell, role: string, setSpeed: (speed: number) =>
 /** The text of the response, or `undefined` when there is none before the limit. */
 async function callTool(
   { tool, fault }: Cell,
+  args: object,
   send: (path: string, init: RequestInit) => Promise<string>,
   untilLimit: () => Promise<void>,
 ): Promise<string | undefined> {
   const stop = new AbortController();
-  const response = waitFor(CALLS[tool]);
+  const response = waitFor(args);
   const limit = untilLimit().then(() => undefined);
   const text = await Promise.race([response, limit]);
   stop.abort();
@@ -107,6 +110,19 @@ async function callTool(
     const [, jobId] = /"status":"in_progress","job_id":"([^"]+)"/.exec(answer) ?? [];
     return jobId && !AT_ONCE.includes(fault) ? waitFor({ job_id: jobId }) : answer;
   }
+}
+
+/** Stores the files that a call passes, and puts in their URLs, behind the hostile server. */
+async function withInputs(args: object, endpoint: string, { connectionString, container }: Backends['storage']): Promise<object> {
+  const files = { [INPUT.image]: readSample('spritesheet.jpg'), [INPUT.audio]: readSample('speech.mp3') };
+  let text = JSON.stringify(args);
+  for (const [placeholder, bytes] of Object.entries(files)) {
+    if (!text.includes(placeholder)) continue;
+    const name = `inputs/${crypto.randomUUID()}`;
+    await new ContainerClient(connectionString, container).getBlockBlobClient(name).uploadData(bytes);
+    text = text.replace(placeholder, `${endpoint}/${container}/${name}`);
+  }
+  return JSON.parse(text);
 }
 
 async function hasEnded(startMs: number, now: () => Promise<number>): Promise<void> {
