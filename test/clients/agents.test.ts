@@ -70,10 +70,12 @@ describe.each(examples)('docs/examples/%s', (file) => {
       const { inputSchema } = published.find((definition) => definition.name === name) ?? {};
       expect(withoutAdditions(parameters), name).toEqual(withoutAdditions(inputSchema));
       expect(strict ?? false, name).toBe(false);
-      expect(ajv.validate(parameters, calls[name]?.args), name).toBe(true);
+      expect(ajv.validate(parameters, await argsOf(callOf(name))), name).toBe(true);
     }
   });
 });
+
+const callOf = (name: string) => calls[name] as (typeof calls)[string];
 
 /** A schema without what frameworks add to every one. */
 function withoutAdditions(schema: object = {}): object {
@@ -87,9 +89,10 @@ describe('the Agents SDK with convertSchemasToStrict', () => {
     const converted = await toStrictTools(server);
     expect(converted.filter(({ strict }) => !strict).map(({ name }) => name)).toEqual(['chat_completion']);
     for (const { name, strict, parameters } of converted) {
-      const { args, check } = calls[name] as (typeof calls)[string];
+      const call = callOf(name);
+      const args = await argsOf(call);
       const nulls = strict ? Object.fromEntries(parameters.required.map((argument) => [argument, null])) : {};
-      await check((await server.callToolResult(name, { ...nulls, ...args })) as Parameters<typeof check>[0]);
+      await call.check((await server.callToolResult(name, { ...nulls, ...args })) as Parameters<typeof call.check>[0]);
     }
     await server.close();
   });
