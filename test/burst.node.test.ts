@@ -3,7 +3,7 @@ import { Agent, createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway } from './gateways.ts';
-import { CONTAINER_NODE_OPTIONS } from './load/gateways.ts';
+import { startNodeInContainer } from './load/gateways.ts';
 
 const KEY = 'key-of-the-burst-test';
 const CALLS = 2_000;
@@ -30,7 +30,7 @@ describe('a burst', () => {
     await once(upstream, 'listening');
     const { port } = upstream.address() as AddressInfo;
     const env = { MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: 'none', OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1` };
-    gateway = await startNodeGateway({ ...env, NODE_OPTIONS: CONTAINER_NODE_OPTIONS });
+    gateway = await startNodeInContainer(env);
   });
   afterAll(async () => {
     await gateway.close();

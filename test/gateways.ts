@@ -25,8 +25,13 @@ export type RunningNodeGateway = RunningGateway & {
 };
 
 /** Starts the Node server as `npm start` does, on a free port, with exactly these variables. */
-export async function startNodeGateway(env: Record<string, string>, cwd?: string, entry?: string): Promise<RunningNodeGateway> {
-  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd, entry);
+export async function startNodeGateway(
+  env: Record<string, string>,
+  cwd?: string,
+  entry?: string,
+  flags?: readonly string[],
+): Promise<RunningNodeGateway> {
+  const child = spawnNodeGateway({ PORT: '0', HOST: '127.0.0.1', ...env }, cwd, entry, flags);
   // However this process ends, its child does not outlive it.
   process.once('exit', () => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
@@ -58,8 +63,13 @@ export async function assertPortIsFree(port: number): Promise<void> {
 }
 
 /** The Node server as a process; in a directory without `.dev.vars`, unless another is given. */
-export function spawnNodeGateway(env: Record<string, string>, cwd = `${root}test`, entry = 'src/node.ts'): ChildProcess {
-  return spawn(process.execPath, [`${root}${entry}`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function spawnNodeGateway(
+  env: Record<string, string>,
+  cwd = `${root}test`,
+  entry = 'src/node.ts',
+  flags: readonly string[] = [],
+): ChildProcess {
+  return spawn(process.execPath, [...flags, `${root}${entry}`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** The port in the log's first event, or `undefined` when the process ends without it. */

@@ -1,5 +1,5 @@
 import { startNodeGateway, startWorkerdGateway } from '../gateways.ts';
-import { CONTAINER_NODE_OPTIONS, KEY, numberOption, startGateway } from '../load/gateways.ts';
+import { KEY, numberOption, startGateway, startNodeInContainer } from '../load/gateways.ts';
 import { cpuMicros, median } from './load.ts';
 import { PEER, table } from './table.ts';
 
@@ -19,7 +19,7 @@ const subjects = {
 export async function measureStart(): Promise<string> {
   const cpus = new Map<string, number[]>(Object.keys(subjects).map((name) => [name, []]));
   // As in the image, what is compiled has been kept: by a process that has ended in an orderly way.
-  const first = await startNodeGateway({ MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: KEY, ...env, NODE_OPTIONS: CONTAINER_NODE_OPTIONS });
+  const first = await startNodeInContainer({ MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: KEY, ...env });
   await first.terminate();
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, start] of Object.entries(subjects)) {

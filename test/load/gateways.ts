@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
+import { type RunningGateway, type RunningNodeGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 
 export const KEY = 'key-of-the-load-tests';
 const MB = 1_000_000;
 
-/** The flags that the container gives Node. */
-export const CONTAINER_NODE_OPTIONS =
-  /NODE_OPTIONS="(.+)"/.exec(readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8'))?.[1] ?? '';
+const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
+
+/** The Node server as the container starts it. */
+export function startNodeInContainer(env: Record<string, string>): Promise<RunningNodeGateway> {
+  const [, options = ''] = /NODE_OPTIONS="(.+)"/.exec(dockerfile) ?? [];
+  const [, command = '[]'] = /^CMD (.+)$/m.exec(dockerfile) ?? [];
+  const flags = (JSON.parse(command) as string[]).filter((part) => part.startsWith('--'));
+  return startNodeGateway({ ...env, NODE_OPTIONS: options }, undefined, undefined, flags);
+}
 
 export type RuntimeName = 'node' | 'workerd';
 
@@ -25,9 +31,7 @@ export function numberOption(name: string, fallback: number): number {
 /** The gateway in front of this upstream; on Node with the container's flags. */
 export function startGateway(runtime: RuntimeName, env: Record<string, string>): Promise<RunningGateway> {
   const all = { MCP_SERVER_API_KEY: KEY, OPENAI_API_KEY: 'key-of-the-upstream', ...env };
-  return runtime === 'workerd'
-    ? startWorkerdGateway(all, undefined, { onLog: () => {} })
-    : startNodeGateway({ ...all, NODE_OPTIONS: CONTAINER_NODE_OPTIONS });
+  return runtime === 'workerd' ? startWorkerdGateway(all, undefined, { onLog: () => {} }) : startNodeInContainer(all);
 }
 
 /** The resident set of a process (proc(5), status: VmRSS), in MB; `undefined` once it has ended. */
