@@ -1,10 +1,10 @@
-import type { Readable } from 'node:stream';
+import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
-import { type ByteReader, READER, streamOf } from '../streams/byte-reader.ts';
+import { type ByteReader, READER, readerOfChunks, streamOf } from '../streams/byte-reader.ts';
 
 /** For servers that compress although they were not asked to. */
-const DECODERS: Readonly<Record<string, () => NodeJS.ReadWriteStream>> = {
+const DECODERS: Readonly<Record<string, () => Duplex>> = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
   deflate: createInflate,
@@ -36,7 +36,7 @@ class SmallResponse {
   readonly statusText = '';
   readonly ok: boolean;
   readonly #headers: Dispatcher.ResponseData['headers'];
-  readonly #content: NodeJS.ReadableStream;
+  readonly #content: Readable;
   #native: Headers | undefined;
 
   constructor(url: string, { statusCode, headers, body }: Dispatcher.ResponseData) {
@@ -45,7 +45,8 @@ class SmallResponse {
     this.ok = statusCode >= 200 && statusCode < 300;
     this.#headers = headers;
     const decode = DECODERS[String(headers['content-encoding'] ?? '').toLowerCase()];
-    this.#content = decode ? body.on('error', () => {}).pipe(decode()) : body;
+    // Reading reports the error.
+    this.#content = decode ? pipeline(body, decode(), () => {}) : body;
   }
 
   get headers(): Headers {
@@ -61,29 +62,18 @@ class SmallResponse {
   }
 
   [READER](): ByteReader {
-    return readerOfNode(this.#content as Readable);
+    return readerOfNode(this.#content);
   }
 }
 
 function readerOfNode(content: Readable): ByteReader {
-  const chunks = content[Symbol.asyncIterator]();
-  let rest: Uint8Array = new Uint8Array(0);
-  return {
-    async read(into) {
-      while (rest.byteLength === 0) {
-        const next = await chunks.next().catch((cause: unknown) => {
-          throw new TypeError('terminated', { cause });
-        });
-        if (next.done) return into.subarray(0, 0);
-        rest = next.value;
-      }
-      const length = Math.min(into.byteLength, rest.byteLength);
-      into.set(rest.subarray(0, length));
-      rest = rest.subarray(length);
-      return into.subarray(0, length);
-    },
-    async cancel() {
-      content.destroy();
-    },
-  };
+  const chunks: AsyncIterator<Uint8Array> = content[Symbol.asyncIterator]();
+  async function next(): Promise<Uint8Array | undefined> {
+    try {
+      return (await chunks.next()).value;
+    } catch (cause) {
+      throw new TypeError('terminated', { cause });
+    }
+  }
+  return readerOfChunks(next, async () => void content.destroy());
 }

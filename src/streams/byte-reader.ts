@@ -39,20 +39,28 @@ function createByobReader(stream: ReadableStream<Uint8Array>): ByteReader | unde
 
 function createCopyingReader(stream: ReadableStream<Uint8Array>): ByteReader {
   const reader = stream.getReader();
+  return readerOfChunks(
+    async () => (await reader.read()).value,
+    (reason) => reader.cancel(reason).catch(() => {}),
+  );
+}
+
+/** Creates a reader that copies from chunks of any size; `next` resolves to `undefined` at the end. */
+export function readerOfChunks(next: () => Promise<Uint8Array | undefined>, cancel: ByteReader['cancel']): ByteReader {
   let rest: Uint8Array = new Uint8Array(0);
   return {
     async read(into) {
       while (rest.byteLength === 0) {
-        const { value } = await reader.read();
-        if (!value) return into.subarray(0, 0);
-        rest = value;
+        const chunk = await next();
+        if (!chunk) return into.subarray(0, 0);
+        rest = chunk;
       }
       const length = Math.min(into.byteLength, rest.byteLength);
       into.set(rest.subarray(0, length));
       rest = rest.subarray(length);
       return into.subarray(0, length);
     },
-    cancel: (reason) => reader.cancel(reason).catch(() => {}),
+    cancel,
   };
 }
 

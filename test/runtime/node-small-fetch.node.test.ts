@@ -57,6 +57,14 @@ describe('a small answer', () => {
 
   test.each<[string, (response: ServerResponse) => void, RegExp]>([
     ['that is cut off', (response) => response.setHeader('content-length', 1_000).write('{', () => response.destroy()), /cut off/],
+    [
+      'that is compressed and cut off',
+      (response) => {
+        const half = gzipSync(TEXT).subarray(0, 50);
+        response.setHeader('content-encoding', 'gzip').write(half, () => response.destroy());
+      },
+      /cut off/,
+    ],
     ['whose compression is broken', (response) => response.setHeader('content-encoding', 'gzip').end('no gzip'), /cut off/],
     ['that is too large', (response) => response.end('x'.repeat(200_000)), /larger than/],
   ])('one %s fails, as with fetch', async (_, answer, problem) => {
