@@ -61,3 +61,17 @@ export function createAdmission({ capacityBytes, held }: Memory, lingerMs: numbe
     },
   };
 }
+
+/** Does work that reserves memory as it learns how much it needs, and releases all of it at the end. */
+export async function withAdmitted<Result>(
+  { admit }: Admission,
+  signal: AbortSignal,
+  work: (reserve: (bytes: number) => void) => Promise<Result>,
+): Promise<Result> {
+  const admitted: Admitted[] = [];
+  try {
+    return await work((bytes) => void admitted.push(admit(bytes, signal)));
+  } finally {
+    for (const { release } of admitted) release();
+  }
+}

@@ -238,10 +238,6 @@ function errorResult(sentence: string, outcome: string, requestId: string): Call
   return { isError: true, content: [{ type: 'text', text: `${sentence} (${outcome}, request ${requestId})` }] };
 }
 
-/**
- * JSON Schema 2020-12, MCP's default dialect. `$schema` is omitted: the validator in 2025-era clients supports only its
- * own dialect and rejects the whole tool when another one is declared.
- */
 /** Of what is inside a result, only what it always has: models read this in every conversation, and results speak for themselves. */
 function toOutputSchema(output: z.ZodObject): ToolDefinition['outputSchema'] {
   const schema = toJsonSchema(output);
@@ -268,6 +264,10 @@ function pruneOptional({ properties, items, required = [] }: Published): void {
   }
 }
 
+/**
+ * JSON Schema 2020-12, MCP's default dialect. `$schema` is omitted: the validator in 2025-era clients supports only its
+ * own dialect and rejects the whole tool when another one is declared.
+ */
 function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',

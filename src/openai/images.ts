@@ -3,11 +3,10 @@ import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import { MAX_IMAGE_BYTES, MAX_IMAGE_TEXT_BYTES, UPSTREAM_TIMEOUT_MS } from '../limits.ts';
 import { guardBody } from '../streams/body.ts';
-import type { ByteReader } from '../streams/byte-reader.ts';
 import { callUpstream } from './call-upstream.ts';
 import { usageSchema } from './chat.ts';
-import { INLINE, type InlineImagesOptions, readInlineImages } from './inline-images.ts';
-import { bodyOptions, unexpectedBody } from './read-response.ts';
+import { INLINE, type InlineImagesOptions } from './inline-images.ts';
+import { bodyOptions, readInlineJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
 export type ImageRequest = OpenAI.ImageGenerateParamsNonStreaming;
@@ -69,8 +68,10 @@ export async function createImages(upstream: Upstream, request: ImageRequest, op
   const timeoutMs = startMs + UPSTREAM_TIMEOUT_MS - upstream.clock.now();
   const limits = bodyOptions(upstream, { paid: true, maxBytes, timeoutMs, minBytesPerMinute: 0 });
   try {
-    const json = await readText(guardBody(response, limits), upstream, {
-      ...options,
+    const json = await readInlineJson(guardBody(response, limits), upstream, {
+      maxImages: options.maxImages,
+      maxImageBytes: MAX_IMAGE_BYTES,
+      maxTextBytes: MAX_IMAGE_TEXT_BYTES,
       onImage: (index, image) => {
         taken = index + 1;
         return options.onImage(index, image);
@@ -88,20 +89,6 @@ export async function createImages(upstream: Upstream, request: ImageRequest, op
 function toEdit(request: ImageRequest, { images: [first, ...more], mask }: InputImages): OpenAI.ImageEditParamsNonStreaming {
   const image = more.length === 0 ? first : [first, ...more];
   return { ...request, image, ...(mask && { mask }) } as OpenAI.ImageEditParamsNonStreaming;
-}
-
-async function readText(reader: ByteReader, upstream: Upstream, { maxImages, onImage }: ImageOptions): Promise<unknown> {
-  try {
-    const limits = { maxImages, maxImageBytes: MAX_IMAGE_BYTES, maxTextBytes: MAX_IMAGE_TEXT_BYTES };
-    return JSON.parse(await readInlineImages(reader, { ...limits, onImage }));
-  } catch (cause) {
-    if (cause instanceof RangeError) {
-      await reader.cancel();
-      throw unexpectedBody(upstream, cause.message, true, cause);
-    }
-    if (cause instanceof SyntaxError) throw unexpectedBody(upstream, 'not valid JSON', true, cause);
-    throw cause;
-  }
 }
 
 function parseResponse(json: unknown, upstream: Upstream, maxImages: number): ImageResponse {

@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors.ts';
 import { MIN_BODY_BYTES_PER_MINUTE, UPSTREAM_TIMEOUT_MS } from '../limits.ts';
 import { type BodyOptions, readBody } from '../streams/body.ts';
+import type { ByteReader } from '../streams/byte-reader.ts';
+import { type InlineImagesOptions, readInlineImages } from './inline-images.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** Limits on reading a response body. */
@@ -33,5 +35,19 @@ export async function readJson(response: Response, upstream: Upstream, options: 
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw unexpectedBody(upstream, 'not valid JSON', options.paid, cause);
+  }
+}
+
+/** Reads JSON whose base64 strings are passed on, decoded, as they arrive; see {@link readInlineImages}. For paid requests. */
+export async function readInlineJson(reader: ByteReader, upstream: Upstream, options: InlineImagesOptions): Promise<unknown> {
+  try {
+    return JSON.parse(await readInlineImages(reader, options));
+  } catch (cause) {
+    if (cause instanceof RangeError) {
+      await reader.cancel();
+      throw unexpectedBody(upstream, cause.message, true, cause);
+    }
+    if (cause instanceof SyntaxError) throw unexpectedBody(upstream, 'not valid JSON', true, cause);
+    throw cause;
   }
 }

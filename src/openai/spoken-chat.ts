@@ -3,8 +3,7 @@ import { MAX_SPOKEN_BYTES, MAX_SPOKEN_TEXT_BYTES, UPSTREAM_TIMEOUT_MS } from '..
 import { guardBody } from '../streams/body.ts';
 import { callUpstream } from './call-upstream.ts';
 import { usageSchema } from './chat.ts';
-import { readInlineImages } from './inline-images.ts';
-import { bodyOptions, unexpectedBody } from './read-response.ts';
+import { bodyOptions, readInlineJson, unexpectedBody } from './read-response.ts';
 import type { SpeechRequest } from './speech.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -46,7 +45,7 @@ export async function createSpokenChat(upstream: Upstream, request: SpeechReques
     timeoutMs: UPSTREAM_TIMEOUT_MS,
     minBytesPerMinute: 0,
   });
-  const text = await readInlineImages(guardBody(response, limits), {
+  const json = await readInlineJson(guardBody(response, limits), upstream, {
     fields: ['data'],
     maxImages: 1,
     maxImageBytes: MAX_SPOKEN_BYTES,
@@ -55,10 +54,8 @@ export async function createSpokenChat(upstream: Upstream, request: SpeechReques
       spoken.audio = audio;
       return false;
     },
-  }).catch((cause: unknown) => {
-    throw cause instanceof RangeError ? unexpectedBody(upstream, cause.message, true, cause) : cause;
   });
-  const parsed = responseSchema.safeParse(parse(text));
+  const parsed = responseSchema.safeParse(json);
   if ('problem' in spoken.audio) throw unexpectedBody(upstream, `the audio ${spoken.audio.problem}`, true);
   if (!parsed.success) throw unexpectedBody(upstream, 'no audio message', true, parsed.error);
   const { choices, usage } = parsed.data;
@@ -73,12 +70,4 @@ function instruct({ instructions, speed }: SpeechRequest): string {
     ...(speed !== undefined && speed !== 1 ? [`Speak at ${speed} times the usual pace.`] : []),
     ...(instructions ? [`How to speak: ${instructions}`] : []),
   ].join('\n');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -10,11 +10,7 @@ const editInput = formatRules.reduce(
     images: imageUrls.describe(
       'URLs of 1 to 16 PNG, JPEG or WebP images, of this gateway or on an allowed host; say in the prompt what each is for.',
     ),
-    mask: z
-      .string()
-      .max(2048)
-      .optional()
-      .describe('URL of a PNG as large as the first image: only where it is transparent is that changed.'),
+    mask: z.string().max(2048).optional().describe('URL of a PNG as large as the first image: only its transparent areas are edited.'),
     input_fidelity: z
       .enum(['low', 'high'])
       .optional()

@@ -1,3 +1,4 @@
+import { withAdmitted } from '../admission.ts';
 import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES, MAX_MASK_BYTES } from '../limits.ts';
 import { type InputImage, invalidInput } from '../media/input-file.ts';
 import type { InputImages } from '../openai/images.ts';
@@ -13,38 +14,34 @@ const FORMATS = ['png', 'jpeg', 'webp'];
  * Reads the images that a call passes, one after the other, and does the work with them. The memory for each, and for its
  * copy in the request, is reserved before it is read. Throws `invalid_input` for what cannot be used; nothing was sent then.
  */
-export async function withInputImages<Result>(
+export function withInputImages<Result>(
   { argument, urls, mask }: ImageUrls,
   context: ToolContext,
   work: (images: InputImages) => Promise<Result>,
 ): Promise<Result> {
   const { maxInputBytes, signal } = context;
-  const admitted: { release: () => void }[] = [];
   let leftBytes = maxInputBytes;
-
-  async function read(url: string, name: string, mostBytes: number): Promise<InputImage> {
-    const maxBytes = Math.floor(Math.min(leftBytes, mostBytes));
-    if (maxBytes === 0)
-      throw invalidInput(
-        { argument: name },
-        `the images together are larger than ${maxInputBytes} bytes, which is what this gateway takes`,
-      );
-    const onLength = (bytes = maxBytes) => void admitted.push(context.admission.admit(2 * Math.min(bytes, maxBytes), signal));
-    const image = await context.readInputImage({ url, argument: name, maxBytes, timeoutMs: INPUT_IMAGE_TIMEOUT_MS, onLength }, signal);
-    if (!FORMATS.includes(image.format.name)) throw invalidInput({ argument: name }, 'must be a PNG, JPEG or WebP image');
-    leftBytes -= image.bytes.byteLength;
-    return image;
-  }
-
-  try {
+  return withAdmitted(context.admission, signal, async (reserve) => {
     const images: InputImage[] = [];
     for (const [index, url] of urls.entries()) images.push(await read(url, `${argument}[${index}]`, MAX_INPUT_IMAGE_BYTES));
     const maskImage = mask === undefined ? undefined : await read(mask, 'mask', MAX_MASK_BYTES);
     assertFits(maskImage, images[0]);
-    return await work({ images: images.map(toFile), ...(maskImage && { mask: toFile(maskImage, 'mask') }) });
-  } finally {
-    for (const { release } of admitted) release();
-  }
+    return work({ images: images.map(toFile), ...(maskImage && { mask: toFile(maskImage, 'mask') }) });
+
+    async function read(url: string, name: string, mostBytes: number): Promise<InputImage> {
+      const maxBytes = Math.floor(Math.min(leftBytes, mostBytes));
+      if (maxBytes === 0)
+        throw invalidInput(
+          { argument: name },
+          `the images together are larger than ${maxInputBytes} bytes, which is what this gateway takes`,
+        );
+      const onLength = (bytes = maxBytes) => reserve(2 * Math.min(bytes, maxBytes));
+      const image = await context.readInputImage({ url, argument: name, maxBytes, timeoutMs: INPUT_IMAGE_TIMEOUT_MS, onLength }, signal);
+      if (!FORMATS.includes(image.format.name)) throw invalidInput({ argument: name }, 'must be a PNG, JPEG or WebP image');
+      leftBytes -= image.bytes.byteLength;
+      return image;
+    }
+  });
 }
 
 function assertFits(mask: InputImage | undefined, first: InputImage | undefined): void {

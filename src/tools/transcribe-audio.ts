@@ -1,5 +1,6 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { withAdmitted } from '../admission.ts';
 import { GatewayError } from '../errors.ts';
 import { INPUT_AUDIO_TIMEOUT_MS, MAX_INPUT_AUDIO_BYTES } from '../limits.ts';
 import { HEAD_BYTES, recogniseSound, TEXT } from '../media/formats.ts';
@@ -50,7 +51,8 @@ export const transcribeAudio = defineTool({
   job: { runs: 'always' },
 
   async check({ model, keywords }, { upstreams }) {
-    const name = model ?? requireUpstream(upstreams, 'transcription').model;
+    const upstream = requireUpstream(upstreams, 'transcription');
+    const name = model ?? upstream.model;
     if (!keywords || takesKeywords(name)) return;
     throw new GatewayError({ kind: 'invalid_input', problems: [`keywords: not supported by the model ${name}`] });
   },
@@ -82,26 +84,26 @@ export const transcribeAudio = defineTool({
 });
 
 /** Reads the file into memory, which is reserved for it and for its copy in the request. */
-async function withAudio<Result>(url: string, context: ToolContext, work: (file: File) => Promise<Result>): Promise<Result> {
+function withAudio<Result>(url: string, context: ToolContext, work: (file: File) => Promise<Result>): Promise<Result> {
   const { admission, maxInputBytes, signal } = context;
   const maxBytes = Math.floor(Math.min(MAX_INPUT_AUDIO_BYTES, maxInputBytes));
-  const admitted: { release: () => void }[] = [];
-  const onLength = (bytes = maxBytes) => {
-    if (bytes > maxBytes)
-      throw invalidInput(
-        ARGUMENT,
-        `is ${Math.ceil(bytes / MB)} MB, and at most ${Math.floor(maxBytes / MB)} MB can be transcribed here; encode it with fewer bits (Opus or MP3 at 32 kbit/s hold an hour in 15 MB), or split it`,
-      );
-    admitted.push(admission.admit(2 * bytes, signal));
-  };
-  try {
+  return withAdmitted(admission, signal, async (reserve) => {
+    const onLength = (bytes = maxBytes) => {
+      if (bytes > maxBytes) throw tooLarge(bytes, maxBytes);
+      reserve(2 * bytes);
+    };
     const bytes = await context.readInput({ url, ...ARGUMENT, maxBytes, timeoutMs: INPUT_AUDIO_TIMEOUT_MS, onLength }, signal);
     const format = recogniseSound(bytes.subarray(0, HEAD_BYTES));
     if (!format) throw invalidInput(ARGUMENT, 'is not a flac, mp3, mp4, m4a, ogg, wav or webm file');
-    return await work(new File([bytes], `audio.${format.name === 'opus' ? 'ogg' : format.extension}`, { type: format.contentType }));
-  } finally {
-    for (const { release } of admitted) release();
-  }
+    return work(new File([bytes], `audio.${format.name === 'opus' ? 'ogg' : format.extension}`, { type: format.contentType }));
+  });
+}
+
+function tooLarge(bytes: number, maxBytes: number): GatewayError {
+  return invalidInput(
+    ARGUMENT,
+    `is ${Math.ceil(bytes / MB)} MB, and at most ${Math.floor(maxBytes / MB)} MB can be transcribed here; encode it with fewer bits (Opus or MP3 at 32 kbit/s hold an hour in 15 MB), or split it`,
+  );
 }
 
 /** Without storage, the text in the result has to do. */

@@ -1,23 +1,18 @@
-import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BlobSASPermissions, BlobServiceClient } from '@azure/storage-blob';
-import sharp from 'sharp';
 import { KEY, type RuntimeName, startGateway } from '../load/gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import { median } from './load.ts';
+import { makeNoise } from './noise.ts';
 import { table } from './table.ts';
 
 const IMAGES = 21;
-const EDGE = 1_180;
 
 /** From the last byte of the upstream's answer to the last of the gateway's, beside one upload of the same bytes. */
 export async function measureImage(): Promise<string> {
-  const noise = randomFillSync(Buffer.alloc(EDGE * EDGE * 3));
-  const image = await sharp(noise, { raw: { width: EDGE, height: EDGE, channels: 3 } })
-    .png({ compressionLevel: 0 })
-    .toBuffer();
+  const image = await makeNoise();
   const body = JSON.stringify({ created: 1, data: [{ b64_json: image.toString('base64') }] });
   let sentMs = 0;
   const upstream = createServer((incoming, response) => {

@@ -3,29 +3,21 @@
  * call in workerd: how each ends, and how far the resident memory rises. Linux only (/proc). Ends with exit code 1 when
  * a paid image is lost, or beyond the limits.
  */
-import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import sharp from 'sharp';
-import { startNodeGateway, startWorkerdGateway } from '../gateways.ts';
+import { startWorkerdGateway } from '../gateways.ts';
+import { residentMb, startNodeInContainer } from '../load/gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
+import { makeNoise } from './noise.ts';
 
 const KEY = 'client-key-of-the-bench';
-const MB = 1_000_000;
 const IMAGES = 10;
 const SAMPLE_MS = 20;
 const MAX_PEAK_MB = 500;
 const MAX_GROWTH_MB = 100;
 
-const nodeOptions = /NODE_OPTIONS="(.*)"/.exec(readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8'))?.[1] ?? '';
-const noise = randomFillSync(Buffer.alloc(1180 * 1180 * 3));
-const image = (
-  await sharp(noise, { raw: { width: 1180, height: 1180, channels: 3 } })
-    .png({ compressionLevel: 0 })
-    .toBuffer()
-).toString('base64');
+const image = (await makeNoise()).toString('base64');
 let paid = 0;
 
 const upstream = createServer((request, response) => {
@@ -49,10 +41,7 @@ const env = {
   AZURE_BLOB_CONTAINER: azurite.container,
   AZURE_BLOB_PUBLIC_BASE_URL: azurite.containerUrl,
 };
-const results = [
-  await measure('Node', await startNodeGateway({ ...env, NODE_OPTIONS: nodeOptions }), 10),
-  await measure('workerd', await startWorkerdGateway(env), 1),
-];
+const results = [await measure('Node', await startNodeInContainer(env), 10), await measure('workerd', await startWorkerdGateway(env), 1)];
 console.table(results);
 await azurite.close();
 const [onNode, onWorkerd] = results;
@@ -66,10 +55,10 @@ process.exit(isFine ? 0 : 1);
 
 async function measure(runtime: string, gateway: { url: string; pid: number; close: () => Promise<void> }, calls: number) {
   await callTool(gateway.url, 'list_supported_models', {});
-  const idleMb = residentMb(gateway.pid);
+  const idleMb = residentMb(gateway.pid) ?? Number.NaN;
   let peakMb = idleMb;
   const sampler = setInterval(() => {
-    peakMb = Math.max(peakMb, residentMb(gateway.pid));
+    peakMb = Math.max(peakMb, residentMb(gateway.pid) ?? 0);
   }, SAMPLE_MS);
   paid = 0;
   const startMs = performance.now();
@@ -101,9 +90,4 @@ async function callTool(url: string, name: string, args: object): Promise<string
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }),
   });
   return response.text();
-}
-
-/** The resident set of a process (proc(5), status: VmRSS), in MB. */
-function residentMb(pid: number): number {
-  return (Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / MB;
 }

@@ -99,6 +99,7 @@ describe('what comes back', () => {
     const args = { prompt: 'x', images: [url] };
     const { job_id } = (await app.call('edit_image', { ...args, wait_seconds: 0 })).structuredContent;
     const second = app.call('edit_image', { job_id });
+    await eventually(async () => (await edits(app)).length === 1);
     await app.release();
     expect((await second).structuredContent).toMatchObject({ collected: true, images: [{ width: 64 }] });
     expect(await edits(app)).toHaveLength(1);

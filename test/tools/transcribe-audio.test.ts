@@ -133,6 +133,13 @@ describe('what cannot be transcribed', () => {
     expect(await sent(app)).toHaveLength(0);
   });
 
+  test('without a server for it, whatever model is asked for: nothing is read or recorded', async () => {
+    const app = createTestApp(testEnvironment({ OPENAI_BASE_URL: '', OPENAI_API_KEY: '' }));
+    const { content } = await app.call('transcribe_audio', { audio, model: 'whisper-1', idempotency_key: 'k' });
+    expect(content[0]?.text).toMatch(/not configured.*OPENAI_API_KEY.*\(not_configured/);
+    expect(app.logged.some((line) => line.includes('"event":"job"'))).toBe(false);
+  });
+
   test('an answer without a text may be billed, and says so', async () => {
     const app = createTestApp();
     const url = await makeSpeech(app);
