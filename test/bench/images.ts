@@ -63,7 +63,7 @@ async function measure(runtime: string, gateway: { url: string; pid: number; clo
   paid = 0;
   const startMs = performance.now();
   const texts = await Promise.all(
-    Array.from({ length: calls }, () => callTool(gateway.url, 'generate_image', { prompt: 'bench', n: IMAGES })),
+    Array.from({ length: calls }, () => callTool(gateway.url, 'generate_image', { prompt: `bench on ${runtime}`, n: IMAGES })),
   );
   clearInterval(sampler);
   await gateway.close();
