@@ -8,9 +8,11 @@ import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { origin } from './http/origin.ts';
+import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
 import { refusalLog } from './http/refusal-log.ts';
-import { requestLog } from './http/request-log.ts';
-import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from './limits.ts';
+import { loggedPath, requestLog } from './http/request-log.ts';
+import { receiveUpload, UPLOADS_PATH } from './http/uploads.ts';
+import { MAX_NAME_CHARACTERS } from './limits.ts';
 import type { ForwardCall } from './mcp/durable-calls.ts';
 import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
@@ -27,30 +29,34 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, verifyToken, streamableHttp, callsInFlight, placeOf }: Gateway,
+  { server, runtime, verifyToken, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
   { sessions, forwardCall, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime);
+  const publicUrlOf = createPublicUrlOf(server.publicUrl);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
   const checkHost = host(server.allowedHosts, server.host);
   app.get(
     '/',
     checkHost,
-    home(ABOUT, () => ({ status: isDraining() ? 'draining' : 'ready' })),
+    home(ABOUT, publicUrlOf, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
   app.use(checkHost, origin(server.allowedOrigins));
   rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.
-  app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining));
+  app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining)).use(`${UPLOADS_PATH}*`, rejectWhile(isDraining));
   // Likewise, so that a flood of calls uses no memory.
   app.use(admit(runtime.maxCalls, callsInFlight));
+  // The token in the path is the authentication.
+  app.put(`${UPLOADS_PATH}:token`, receiveUpload(receiveFile));
+  app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
   app.use(authenticate(verifyToken, refusalLog(runtime)));
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
     if (body instanceof Response) return body;
-    const exchange = exchangeOf(c);
+    const exchange = exchangeOf(c, publicUrlOf);
     const place = forwardCall && (await placeOf(body.message, exchange.principal));
     if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, body.message, exchange);
     return streamableHttp(c.req.raw, body.message, exchange);
@@ -58,7 +64,7 @@ export function createApp(
   // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));
   app.post('/sse', handlePost).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : methodNotAllowed(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining));
+  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c, publicUrlOf)));
   app.all('/mcp', (c) => methodNotAllowed(c, 'POST'));
   app.all('/sse', (c) => methodNotAllowed(c, 'GET, POST'));
   app.all('/messages', (c) => methodNotAllowed(c, 'POST'));
@@ -95,13 +101,19 @@ async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<R
 }
 
 /** Accepts messages for a legacy stream; responses go to the stream. */
-async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessions, isDraining: () => boolean): Promise<Response> {
+async function deliver(
+  c: Context<HttpEnv>,
+  runtime: Runtime,
+  sessions: SseSessions,
+  isDraining: () => boolean,
+  exchange: Exchange,
+): Promise<Response> {
   const body = await readJsonRpcBody(c, runtime);
   if (body instanceof Response) return body;
   // Notifications such as cancellations still get through.
   if (isDraining() && 'method' in body.message && 'id' in body.message) return rejectNewCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
-  switch (await sessions.deliver({ sessionId, message: body.message, exchange: exchangeOf(c) })) {
+  switch (await sessions.deliver({ sessionId, message: body.message, exchange })) {
     case 'accepted':
       return c.text('Accepted', 202);
     case 'invalid':
@@ -111,8 +123,8 @@ async function deliver(c: Context<HttpEnv>, runtime: Runtime, sessions: SseSessi
   }
 }
 
-function exchangeOf(c: Context<HttpEnv>): Exchange {
-  return { requestId: c.get('requestId'), principal: c.get('principal') };
+function exchangeOf(c: Context<HttpEnv>, publicUrlOf: PublicUrlOf): Exchange {
+  return { requestId: c.get('requestId'), principal: c.get('principal'), publicUrl: publicUrlOf(c) };
 }
 
 function methodNotAllowed(c: Context<HttpEnv>, allowed: string): Response {
@@ -121,7 +133,7 @@ function methodNotAllowed(c: Context<HttpEnv>, allowed: string): Response {
     c,
     405,
     'method_not_allowed',
-    `${c.req.method.slice(0, MAX_NAME_CHARACTERS)} is not allowed on ${c.req.path}; allowed: ${allowed}.`,
+    `${c.req.method.slice(0, MAX_NAME_CHARACTERS)} is not allowed on ${loggedPath(c.req.path)}; allowed: ${allowed}.`,
   );
 }
 
@@ -131,7 +143,7 @@ export function createMisconfiguredApp(problems: readonly ConfigProblem[], runti
   const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}. Its operator must set them (npx wrangler secret put NAME, or .dev.vars for wrangler dev).`;
   app.get(
     '/',
-    home(ABOUT, () => ({ status: 'not_configured', problems })),
+    home(ABOUT, createPublicUrlOf(), () => ({ status: 'not_configured', problems })),
   );
   app.all('*', (c) => httpError(c, 503, 'not_configured', sentence));
   return app;
@@ -142,9 +154,7 @@ function createBase(runtime: Runtime): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(requestLog({ now, randomUUID, log: (entry) => log.info('request', entry) }));
   app.get('/health', (c) => c.json({ status: 'ok', version: VERSION }));
-  app.notFound((c) =>
-    httpError(c, 404, 'not_found', `No route for ${c.req.path.slice(0, MAX_PATH_CHARACTERS)}; the MCP endpoint is POST /mcp.`),
-  );
+  app.notFound((c) => httpError(c, 404, 'not_found', `No route for ${loggedPath(c.req.path)}; the MCP endpoint is POST /mcp.`));
   app.onError((error, c) => {
     // A client that aborts its request is not a server error, and does not read the response.
     if (c.req.raw.signal.aborted) return c.body(null, 400);

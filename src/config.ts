@@ -35,6 +35,8 @@ export type Config = Readonly<{
     /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
+    /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
+    publicUrl: string | undefined;
     resourceLinks: boolean;
   }>;
   openai: OpenAISettings;
@@ -56,6 +58,8 @@ type JobSettings = Readonly<{
   retentionHours: number;
   /** How many may run at once; `undefined`: as many as suit the runtime. */
   maxJobs: number | undefined;
+  /** Whether the list of what was made has the prompts. */
+  storePrompts: boolean;
   /** From which the keys for stored state are derived: the current one, then those that still read. */
   secrets: readonly string[];
 }>;
@@ -88,7 +92,9 @@ export const environmentSchema = z.object({
   MCP_ALLOWED_HOSTS: hostList().optional(),
   MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
   MCP_ALLOWED_DOWNLOAD_HOSTS: hostList().optional(),
+  MCP_PUBLIC_URL: httpUrl().optional(),
   MCP_RESOURCE_LINKS: flag().optional(),
+  MCP_STORE_PROMPTS: flag().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -141,6 +147,7 @@ export const environmentSchema = z.object({
   AZURE_BLOB_IMAGE_ROOT: pathSegments().default('images'),
   AZURE_BLOB_AUDIO_ROOT: pathSegments().default('audio'),
   AZURE_BLOB_VIDEO_ROOT: pathSegments().default('videos'),
+  AZURE_BLOB_UPLOAD_ROOT: pathSegments().default('uploads'),
   AZURE_BLOB_READ_SAS_HOURS: integer(1, 8760).optional(),
 
   MCP_DEFAULT_WAIT_SECONDS: integer(0, 600).default(45),
@@ -232,6 +239,7 @@ function toConfig(env: Environment): Config {
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
+      publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
     },
     openai: {
@@ -254,6 +262,7 @@ function toConfig(env: Environment): Config {
       defaultWaitSeconds: env.MCP_DEFAULT_WAIT_SECONDS,
       retentionHours: env.MCP_JOB_RETENTION_HOURS,
       maxJobs: env.MCP_MAX_JOBS,
+      storePrompts: env.MCP_STORE_PROMPTS ?? false,
       secrets: stateSecrets(env),
     },
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
@@ -320,7 +329,12 @@ function storage(env: Environment): StorageSettings {
     azure: { account, container, publicBaseUrl },
     media: {
       pathPrefix: env.AZURE_BLOB_PATH_PREFIX,
-      roots: { image: env.AZURE_BLOB_IMAGE_ROOT, audio: env.AZURE_BLOB_AUDIO_ROOT, video: env.AZURE_BLOB_VIDEO_ROOT },
+      roots: {
+        image: env.AZURE_BLOB_IMAGE_ROOT,
+        audio: env.AZURE_BLOB_AUDIO_ROOT,
+        video: env.AZURE_BLOB_VIDEO_ROOT,
+        upload: env.AZURE_BLOB_UPLOAD_ROOT,
+      },
       readHours: env.AZURE_BLOB_READ_SAS_HOURS,
     },
   };

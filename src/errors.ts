@@ -44,6 +44,8 @@ export type Failure =
   | { kind: 'video_interrupted'; videoId: string; reason: Failure }
   /** Media was generated and billed but could not be stored. */
   | { kind: 'media_lost'; what: string; reason: Failure }
+  /** A file that was sent to the gateway was not stored. */
+  | { kind: 'upload_refused'; problem: UploadProblem }
   /** The object store rejected a request or is unreachable. */
   | { kind: 'storage'; problem: string; retryable: boolean }
   /** The same, detected before anything was sent or billed. */
@@ -60,6 +62,21 @@ export type Failure =
   | { kind: 'key_reused' }
   /** The client disconnected or cancelled. */
   | { kind: 'cancelled' };
+
+/** Why an upload is refused, and what to do about it. */
+const UPLOAD_SENTENCES = {
+  unknown: 'This upload URL is not one of this gateway: check that it is complete, or get a new one with create_upload.',
+  expired: 'This upload URL has expired: get a new one with create_upload.',
+  used: 'This upload URL has been used: it takes one file. Get another with create_upload.',
+  empty: 'The body is empty: send the content of the file as the body of the PUT.',
+  encoded: 'The body must be sent as it is, without Content-Encoding.',
+  unsupported:
+    'Only images (PNG, JPEG, WebP, GIF) and audio (MP3, WAV, FLAC, Ogg, AAC, M4A, MP4, WebM) are taken, and the content is none of these: convert it first.',
+  too_large: 'The file is too large; create_upload says how many bytes are taken.',
+  too_slow: 'The file arrived too slowly.',
+  broken: 'The body ended before the file was complete.',
+} as const;
+export type UploadProblem = keyof typeof UPLOAD_SENTENCES;
 
 /** Carries a failure to the one error boundary (`mcp/compile-tool.ts`). */
 export class GatewayError extends Error {
@@ -161,6 +178,8 @@ function describe(failure: Failure): string {
       return `${describeFailure(failure.reason)} The video job is not lost: to continue, call generate_video with video_id "${failure.videoId}"; that is not billed again.`;
     case 'media_lost':
       return `${failure.what} generated and billed but could not be stored: ${describeFailure(failure.reason)}`;
+    case 'upload_refused':
+      return `${UPLOAD_SENTENCES[failure.problem]} Nothing was stored.`;
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Retrying later may help.' : 'Retrying will not help until the operator fixes this.'}`;
     case 'storage_unusable':

@@ -5,8 +5,10 @@ import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import { allows } from './azure/connection-string.ts';
 import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
-import { createDayIndex } from './jobs/day-index.ts';
+import { createDayIndex, type DayIndex } from './jobs/day-index.ts';
+import { createHistory } from './jobs/history.ts';
 import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
+import { madeOf } from './jobs/made.ts';
 import { createSealedStore, type SealedStore } from './jobs/sealed-store.ts';
 import { MAX_INPUT_IMAGES_BYTES } from './limits.ts';
 import type { Log } from './log.ts';
@@ -19,11 +21,13 @@ import { type InputRequest, readInput, readInputImage } from './media/input-file
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import type { ObjectStore } from './media/object-store.ts';
 import { renewLinks } from './media/renew-links.ts';
+import { createUploads, type ReceivedUpload, type Uploads } from './media/uploads.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
+import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
 import type { Tool, ToolServices } from './tools/tool.ts';
 
@@ -36,6 +40,8 @@ export type Gateway = Readonly<{
   openSseSession: OpenSseSession;
   /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
+  /** Stores the body of a request to an upload's URL. */
+  receiveFile: Uploads['receive'];
   placeOf: McpServerFactory['placeOf'];
   /** `undefined` where no state can be stored. */
   jobs: Jobs | undefined;
@@ -66,7 +72,9 @@ const INSTRUCTIONS =
 /** What all jobs and sessions of a process or an isolate share. */
 export type Parts = Readonly<{
   config: Config;
-  services: Omit<ToolServices, 'admission'>;
+  services: Omit<ToolServices, 'admission' | 'uploads' | 'history'>;
+  /** Derived from the secrets for state. */
+  keys: StateKeys;
   /** For media in flight, in every job and session. */
   memory: Memory;
   tools: readonly CompiledTool[];
@@ -103,13 +111,16 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     clock: runtime,
   };
   const mask = createMask(config.secrets);
+  const keys = createStateKeys(config.jobs.secrets);
+  const compileOptions = { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000, storePrompts: config.jobs.storePrompts };
   return {
     config,
     services,
+    keys,
     memory: createMemory(runtime.mediaMemoryBytes),
-    tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000 })),
+    tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, compileOptions)),
     mask,
-    sealed: createState(config, store),
+    sealed: createState(config, store, keys),
     features: findFeatures(services.upstreams, media),
   };
 }
@@ -119,17 +130,21 @@ export function createParts(config: Config, runtime: Runtime): Parts {
  * what waits for I/O cannot be shared. `onJobsChange` is told where the records of the running jobs are.
  */
 export function assemble(
-  { config, services: shared, memory, tools, mask, sealed }: Parts,
+  { config, services: shared, keys, memory, tools, mask, sealed }: Parts,
   runtime: Runtime,
   onJobsChange?: JobsOptions['onChange'],
 ): Gateway {
   const { log } = runtime;
-  const services = { ...shared, admission: createAdmission(memory, runtime.lingerMs, runtime) };
+  const admission = createAdmission(memory, runtime.lingerMs, runtime);
+  const uploads = createUploads({ media: shared.media, keys, admission, maxInputBytes: shared.maxInputBytes, runtime });
+  const index = sealed && createDayIndex(sealed, runtime);
+  const services = { ...shared, admission, uploads, history: index && createHistory(index, runtime) };
   const jobs =
     sealed &&
+    index &&
     createJobs({
       sealed,
-      index: createDayIndex(sealed, runtime),
+      index,
       runtime,
       retentionMs: config.jobs.retentionHours * HOUR_MS,
       maxJobs: config.jobs.maxJobs ?? runtime.maxJobs,
@@ -153,13 +168,40 @@ export function assemble(
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
-  return serveMcp(factory, config.server, runtime, jobs);
+  const mcp = serveMcp(factory, config.server, runtime, jobs);
+  return {
+    ...mcp,
+    callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
+    receiveFile: receiveAndNote(uploads, index, runtime),
+  };
+}
+
+/** Uploads are listed as what their principal has made. */
+function receiveAndNote({ receive }: Uploads, index: DayIndex | undefined, { now, log, waitUntil }: Runtime): Uploads['receive'] {
+  const note = ({ id, owner, startedMs, file }: ReceivedUpload) => {
+    const { url, contentType, bytes } = file;
+    log.info('upload', { principal: owner.name, upload: id, content_type: contentType, bytes });
+    const files = madeOf({ url, content_type: contentType, bytes });
+    return index?.append(owner.id, {
+      id: `upload-${id}`,
+      tool: 'create_upload',
+      state: 'completed',
+      started_ms: startedMs,
+      ended_ms: now(),
+      ...files,
+    });
+  };
+  return async (token, request) => {
+    const received = await receive(token, request);
+    waitUntil(Promise.resolve(note(received)));
+    return received;
+  };
 }
 
 /** `undefined` where records could not be read back. */
-function createState({ storage, jobs }: Config, store: ObjectStore | undefined): SealedStore | undefined {
+function createState({ storage }: Config, store: ObjectStore | undefined, keys: StateKeys): SealedStore | undefined {
   if (!storage.configured || !store || !allows(storage.azure.account, STATE_PERMISSIONS)) return undefined;
-  return createSealedStore(store, { secrets: jobs.secrets, pathPrefix: storage.media.pathPrefix });
+  return createSealedStore(store, { keys, pathPrefix: storage.media.pathPrefix });
 }
 
 function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {
@@ -196,7 +238,7 @@ function serveMcp(
   server: Config['server'],
   runtime: Runtime,
   jobs?: Jobs,
-): Gateway {
+): Omit<Gateway, 'receiveFile'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {

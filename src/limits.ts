@@ -66,6 +66,12 @@ export const MAX_VIDEO_IMAGE_BYTES = 20 * MIB;
 export const MAX_INPUT_IMAGE_BYTES = 20 * MIB;
 /** Audio that a caller passes by URL: OpenAI's limit. On Workers, a quarter of the memory for media (12 MiB). */
 export const MAX_INPUT_AUDIO_BYTES = 25 * MIB;
+/** A file that a client uploads: the largest that any tool takes. On Workers, 12 MiB as above. */
+export const MAX_UPLOAD_BYTES = 25 * MIB;
+/** From the tool call that returns the upload's URL to the start of the upload, and then to its end. */
+export const UPLOAD_TIMEOUT_MS = 15 * MINUTE_MS;
+/** The token in an upload's URL. */
+export const MAX_UPLOAD_TOKEN_CHARACTERS = KIB;
 export const INPUT_AUDIO_TIMEOUT_MS = 2 * MINUTE_MS;
 /** A transcript as JSON. */
 export const MAX_TRANSCRIPT_BODY_BYTES = 4 * MIB;
@@ -85,5 +91,5 @@ export const STORAGE_RETRY_MS = 5 * MINUTE_MS;
 
 /** A record of jobs: the largest chat response, and some more. */
 export const MAX_STATE_BYTES = 24 * MIB;
-/** Jobs listed per principal and day. */
-export const MAX_INDEX_ENTRIES = 20_000;
+/** Pages of the index of one principal and day, of 500 calls each. */
+export const MAX_INDEX_PAGES = 40;

@@ -7,6 +7,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, loadConfig } from './config.ts';
 import { ABOUT, createGateway, logStart, VERSION } from './gateway.ts';
+import { UPLOADS_PATH } from './http/uploads.ts';
 import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
 import { createLog } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
@@ -146,6 +147,11 @@ function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
   return open;
 }
 
+/** Whether this is the body of an upload, which has limits of its own. */
+function isUpload({ req }: ServerResponse): boolean {
+  return req.method === 'PUT' && (req.url ?? '').startsWith(UPLOADS_PATH);
+}
+
 /**
  * Node's headers timeout includes time in which the event loop is blocked: in a burst, it would reset connections whose
  * request has arrived but has not been read. The poll phase before `setImmediate` reads it. Only connections without a
@@ -161,7 +167,9 @@ function closeFailedConnections(server: Server, openResponses: ReadonlySet<Serve
 
   server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
     const socket = stream as Socket;
-    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT' || socket.bytesRead > 0) return reject(error, socket);
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return reject(error, socket);
+    if ([...openResponses].some((response) => response.socket === socket && isUpload(response))) return;
+    if (socket.bytesRead > 0) return reject(error, socket);
     setImmediate(() => {
       if (socket.bytesRead === 0) reject(error, socket);
     });

@@ -12,6 +12,7 @@ export type HttpErrorCode =
   | 'draining'
   | 'busy'
   | 'method_not_allowed'
+  | 'upload_failed'
   | 'payload_too_large'
   | 'request_timeout'
   | 'unsupported_media_type'

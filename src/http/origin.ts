@@ -28,7 +28,7 @@ export function origin(allowedOrigins: readonly string[] | undefined): Middlewar
     if (requestOrigin === undefined) return next();
     if (!isAllowed(requestOrigin)) return httpError(c, 403, 'forbidden_origin', 'This origin is not allowed (MCP_ALLOWED_ORIGINS).');
     if (c.req.method === 'OPTIONS' && c.req.header('access-control-request-method')) {
-      c.header('Access-Control-Allow-Methods', 'GET, POST, DELETE, OPTIONS');
+      c.header('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE, OPTIONS');
       c.header('Access-Control-Allow-Headers', ALLOWED_HEADERS);
       c.header('Access-Control-Max-Age', String(PREFLIGHT_MAX_AGE_SECONDS));
       setOrigin(c.header, requestOrigin);

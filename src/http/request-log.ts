@@ -20,6 +20,11 @@ function setHeader(c: Context<HttpEnv>, name: string, value: string): void {
   }
 }
 
+/** The path as the log and responses show it: not the token of an upload, which is a secret. */
+export function loggedPath(path: string): string {
+  return path.replace(/^\/uploads\/.*/s, '/uploads/…').slice(0, MAX_PATH_CHARACTERS);
+}
+
 /** Assigns each request an id, returned as `X-Request-Id`, and logs the response once its body has been sent. */
 export function requestLog({ randomUUID, now, log }: RequestLogOptions): MiddlewareHandler<HttpEnv> {
   return async function requestLog(c, next) {
@@ -29,7 +34,7 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     await next();
     setHeader(c, 'x-request-id', requestId);
     const method = c.req.method.slice(0, MAX_NAME_CHARACTERS);
-    const path = c.req.path.slice(0, MAX_PATH_CHARACTERS);
+    const path = loggedPath(c.req.path);
     const { status } = c.res;
     const principal = c.get('principal')?.name;
     const finish = () =>

@@ -30,6 +30,8 @@ export type NewJob = JobCall &
     digest: () => Promise<string>;
     /** The idempotency key. */
     key: string | undefined;
+    /** For the list of what was made. */
+    prompt: string | undefined;
   }>;
 
 /** `collected`: the answer belongs to an earlier call. */

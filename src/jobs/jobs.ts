@@ -6,6 +6,7 @@ import { createJobStore, type Found, type JobSubject } from './job-store.ts';
 import { createJoin, type JoinOptions } from './join.ts';
 import { busy, createLiveJobs, type LiveJobsOptions } from './live-jobs.ts';
 import type { Work } from './local-job.ts';
+import { madeOf } from './made.ts';
 import { createNoteDelivery } from './note-delivery.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createProbe } from './probe.ts';
@@ -36,6 +37,8 @@ export type Jobs = Readonly<{
   placeOf: (job: { jobId: string } | JobSubject) => Promise<string | undefined>;
   /** A client has cancelled the call with this JSON-RPC id. */
   cancelled: (principal: Principal, rpcId: string | number) => Promise<void>;
+  /** Lists what a call has made that was no job. */
+  note: (principal: Principal, tool: string, startedMs: number, output: Record<string, unknown>) => void;
   /** The jobs of this process that run, or whose record is not written. */
   inFlight: () => number;
   /** Marks what still runs as interrupted, before the process ends. */
@@ -106,12 +109,12 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   /** Records and starts a job; `undefined` if another call was faster. */
   async function begin(
     found: Found,
-    call: WaitingCall,
+    call: NewJob & WaitingCall,
     work: Work,
     collected: boolean,
     onNotBegun: () => void,
   ): Promise<JobAnswer | undefined> {
-    const entry = live.newEntry(found.place, call.rpcId);
+    const entry = live.newEntry(found.place, call);
     let written: Found | 'changed' = 'changed';
     try {
       live.assertCapacity();
@@ -171,6 +174,13 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     await Promise.all(live.all().map((job) => job.interrupt()));
   }
 
+  function note(principal: Principal, tool: string, startedMs: number, output: Record<string, unknown>): void {
+    const made = madeOf(output);
+    if (!made.files) return;
+    const entry = { id: `call-${runtime.randomUUID()}`, tool, state: 'completed', started_ms: startedMs, ended_ms: runtime.now(), ...made };
+    runtime.waitUntil(options.index.append(principal.id, entry));
+  }
+
   const run: Jobs['run'] = (call, work) => waiters.during(call, (waiting) => answerNew(waiting, work));
 
   return {
@@ -183,8 +193,9 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     keptMs: Math.max(COLLECT_MS, retentionMs),
     placeOf,
     cancelled,
+    note,
     // A job whose client waits is counted as its call.
-    inFlight: () => live.all().filter(({ waiters }) => waiters.size === 0).length,
+    inFlight: () => live.all().filter(({ waiters }) => waiters.size === 0).length + options.index.inFlight(),
     interruptAll,
     sweep: live.sweep,
   };

@@ -2,9 +2,10 @@ import { describeFailure, type FreeRetry, GatewayError, mayBeBilled } from '../e
 import type { Log } from '../log.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import type { DayIndex } from './day-index.ts';
-import type { JobCall } from './job-call.ts';
+import type { JobCall, NewJob } from './job-call.ts';
 import type { Found, JobStore } from './job-store.ts';
 import { type LocalJob, newLease, startLocalJob, type Work } from './local-job.ts';
+import { madeOf } from './made.ts';
 import type { Polls } from './polls.ts';
 import { COLLECT_MS, type JobEntry } from './record.ts';
 import { createSweep } from './sweep.ts';
@@ -28,7 +29,7 @@ export type LiveJobsOptions = Readonly<{
 
 /** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
 export type LiveJobs = Readonly<{
-  newEntry: (place: string, rpcId: string | number) => JobEntry;
+  newEntry: (place: string, call: Pick<NewJob, 'rpcId' | 'prompt'>) => JobEntry;
   /** Starts the work of a job whose record exists. */
   start: (found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']) => LocalJob;
   /** Takes what a job of this record could not finish after all was paid for. */
@@ -81,14 +82,15 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     });
     live.set(entry.id, job);
     onChange(placesInUse());
-    runtime.waitUntil(job.ended);
-    void job.ended.then(() => {
+    const noted = job.ended.then(() => {
       const retry = retryOf(job);
       if (retry) holdRetry(job.place, retry);
-      const { state, started_ms, ended_ms = runtime.now() } = job.entry();
+      const { state, started_ms, ended_ms = runtime.now(), output = {}, prompt } = job.entry();
       log.info('job', { ...logFields(), job_id: entry.id, principal, tool, state, duration_ms: ended_ms - started_ms });
-      return index.append(principal, { id: entry.id, tool, state, started_ms, ended_ms });
+      const made = { ...madeOf(output), ...(prompt !== undefined && { prompt }) };
+      return index.append(principal, { id: entry.id, tool, state, started_ms, ended_ms, ...made });
     });
+    runtime.waitUntil(noted);
     return job;
   }
 
@@ -109,9 +111,10 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     if (running.length >= maxJobs) throw busy();
   }
 
-  function newEntry(place: string, rpcId: string | number): JobEntry {
+  function newEntry(place: string, { rpcId, prompt }: Pick<NewJob, 'rpcId' | 'prompt'>): JobEntry {
     const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
-    return { id, state: 'running', started_ms: runtime.now(), lease_ms: newLease(runtime), waiting: rpcId, delivered: false };
+    const entry = { started_ms: runtime.now(), lease_ms: newLease(runtime), waiting: rpcId, delivered: false };
+    return { id, state: 'running', ...entry, ...(prompt !== undefined && { prompt }) };
   }
 
   function holdRetry(place: string, retry: FreeRetry): void {

@@ -18,6 +18,8 @@ const jobEntry = z.object({
   delivered: z.boolean(),
   /** What the upstream calls the work, for a tool that can continue it. */
   checkpoint: z.string().optional(),
+  /** What was asked for, if the operator wants that to be kept. */
+  prompt: z.string().optional(),
   output: z.record(z.string(), z.unknown()).optional(),
   failure: z.object({ kind: z.string(), sentence: z.string(), billed: z.boolean() }).optional(),
 });

@@ -1,6 +1,6 @@
 import { MAX_STATE_BYTES } from '../limits.ts';
 import type { ObjectStore } from '../media/object-store.ts';
-import { createStateKey } from './state-key.ts';
+import type { StateKeys } from '../state-key.ts';
 
 /** Records in the object store that tell nobody anything: under unguessable names, encrypted, each bound to its name. */
 export type SealedStore = Readonly<{
@@ -21,35 +21,22 @@ export type SealedStore = Readonly<{
 type Sealed = Readonly<{ value: unknown; version: string }>;
 
 export type SealedStoreOptions = Readonly<{
-  /** The current one first; records of the others can be read and replaced. */
-  secrets: readonly string[];
+  /** Records of previous secrets can be read and replaced. */
+  keys: StateKeys;
   pathPrefix: string | undefined;
 }>;
 
 const CONTENT_TYPE = 'application/octet-stream';
 
-export function createSealedStore(store: ObjectStore, { secrets, pathPrefix }: SealedStoreOptions): SealedStore {
-  const keys = secrets.map(createStateKey);
+export function createSealedStore(store: ObjectStore, { keys, pathPrefix }: SealedStoreOptions): SealedStore {
   const nameOf = (place: string) => [...(pathPrefix ? [pathPrefix] : []), 'state', place].join('/');
-  const seal = (place: string, value: object) => {
-    const [current] = keys;
-    if (!current) throw new Error('There is no secret for state.');
-    return current.seal(place, JSON.stringify(value));
-  };
-
-  async function open(place: string, sealed: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
-    for (const key of keys) {
-      const text = await key.open(place, sealed);
-      if (text !== undefined) return text;
-    }
-    return undefined;
-  }
+  const seal = (place: string, value: object) => keys.seal(place, JSON.stringify(value));
 
   return {
-    placesOf: (...parts) => Promise.all(keys.map((key) => key.placeOf(parts))),
+    placesOf: (...parts) => keys.placesOf(parts),
     async read(place) {
       const found = await store.read(nameOf(place), MAX_STATE_BYTES);
-      const text = found && (await open(place, found.body));
+      const text = found && (await keys.open(place, found.body));
       return text === undefined ? undefined : { value: JSON.parse(text), version: found?.etag ?? '' };
     },
     async create(place, value) {

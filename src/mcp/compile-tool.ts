@@ -5,6 +5,7 @@ import { describeFailure, type Failure, GatewayError, mapRetry } from '../errors
 import type { JobAnswer, JobCall } from '../jobs/job-call.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Work } from '../jobs/local-job.ts';
+import { promptOf } from '../jobs/made.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
@@ -62,12 +63,14 @@ export type CompileOptions = Readonly<{
   mask: Mask;
   /** How long a paid call waits for its result unless it says so itself. */
   defaultWaitMs: number;
+  /** Whether the list of what was made has the prompts. */
+  storePrompts?: boolean;
 }>;
 
 /** Builds the `tools/list` definition and wraps the handler in validation and the error boundary. */
 export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   tool: Tool<Input, Output>,
-  { mask, defaultWaitMs }: CompileOptions,
+  { mask, defaultWaitMs, storePrompts = false }: CompileOptions,
 ): CompiledTool {
   const { name, title, annotations, aliases = {}, job } = tool;
   const definition = { name, title, annotations, ...describe(tool) };
@@ -89,13 +92,21 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const { jobs } = caller;
     if (key !== undefined && !jobs) throw stateless('idempotency_key');
     if (!jobs || job.upstreamJob?.isContinued(input)) {
+      const startedMs = context.clock.now();
       const working = work(input, { ...context, waitMs });
       // Not for what ends with its client: on workerd, a stream with such work does not notice that its client has left.
       if (!jobs && job.runs === 'always') caller.waitUntil(working.catch(() => {}));
-      return present(await working);
+      const output = await working;
+      jobs?.note(caller.principal, name, startedMs, output);
+      return present(output);
     }
     await tool.check?.(input, context);
-    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key };
+    const call = {
+      ...toJobCall(waitMs, context, caller),
+      digest: () => digestOf(input),
+      key,
+      prompt: storePrompts ? promptOf(input) : undefined,
+    };
     const isRecorded = job.runs === 'always' || key !== undefined || caller.presentTask !== undefined;
     const doWork = workOf(input, context, isRecorded);
     return presentAnswer(await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork)), caller);
@@ -277,9 +288,12 @@ function toJsonSchema(schema: z.ZodObject): ToolDefinition['inputSchema'] {
   return jsonSchema as ToolDefinition['inputSchema'];
 }
 
+/** How a text may be written: the descriptions say it as far as it matters, and the handler's errors say the rest. */
+const TEXT_BOUNDS = ['minLength', 'maxLength', 'pattern'];
+
 /**
- * Makes a schema flat, and drops keywords that carry no information: some clients and model providers reject unions,
- * and models pay for the definitions in every conversation.
+ * Makes a schema flat, and drops keywords that tell a model little: some clients and model providers reject unions, and
+ * models pay for the definitions in every conversation.
  */
 function flatten({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { [PUBLISHED]: published, description } = jsonSchema;
@@ -291,7 +305,7 @@ function flatten({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): 
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (isEmpty(jsonSchema.properties)) delete jsonSchema.properties;
   if (isEmpty(jsonSchema.additionalProperties)) jsonSchema.additionalProperties = true;
-  delete jsonSchema.propertyNames;
+  for (const keyword of [...TEXT_BOUNDS, 'propertyNames']) delete jsonSchema[keyword];
 }
 
 function isEmpty(value: unknown): boolean {

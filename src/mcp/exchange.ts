@@ -3,7 +3,12 @@ import type { Principal } from '../auth/principal.ts';
 import type { Delivery } from './delivery.ts';
 
 /** The HTTP request context that reaches the handlers alongside the message. */
-export type Exchange = Readonly<{ requestId: string; principal: Principal }>;
+export type Exchange = Readonly<{
+  requestId: string;
+  principal: Principal;
+  /** The base URL under which the client reaches the gateway; `undefined` if that is not known. */
+  publicUrl?: string | undefined;
+}>;
 
 /**
  * Wraps the exchange, and the delivery of its response, in the SDK's `AuthInfo`, without the token: the SDK offers no

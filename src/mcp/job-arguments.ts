@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { JobAnswer } from '../jobs/job-call.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
+import { publishedAs } from '../tools/tool.ts';
 import { cut } from './invalid-arguments.ts';
 import type { PlainSchema } from './normalize-arguments.ts';
 
@@ -12,17 +13,23 @@ const MAX_KEY_CHARACTERS = 200;
 
 /** The arguments that every paid tool has besides its own. */
 export const jobArguments = z.object({
-  wait_seconds: z.number().min(0).max(600).optional().describe('Seconds to wait for the result, 0 to 600.'),
+  wait_seconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .meta(publishedAs({ type: 'number' }))
+    .optional()
+    .describe('Seconds to wait for the result, 0 to 600.'),
   job_id: z.string().min(1).max(100).optional().describe('Pass alone to keep waiting. Free.'),
   idempotency_key: z.string().min(1).max(MAX_KEY_CHARACTERS).optional().describe('Reuse it when you retry this call: billed once.'),
 });
 
 /** One sentence for the description of every paid tool. */
-export const JOB_DESCRIPTION = ' If its status is in_progress after wait_seconds, call again with only the job_id, for free.';
+export const JOB_DESCRIPTION = ' If its status is in_progress, call again with only the job_id, for free.';
 
 /** What is published of the fields that every paid tool's result may have; `progress`, `collected` and `started_at` are left out. */
 export const jobFields = {
-  status: z.enum(['completed', 'in_progress']),
+  status: z.string(),
   job_id: z.string(),
   next_step: z.string(),
 };

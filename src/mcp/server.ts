@@ -85,7 +85,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     call: (context: ToolContext, caller: Caller) => Promise<ToolOutcome>,
   ): Promise<CallToolResult> {
     const exchange = exchangeOf(serverContext);
-    const { requestId, principal } = exchange;
+    const { requestId, principal, publicUrl } = exchange;
     const { signal } = serverContext.mcpReq;
     const { clock } = options.services;
     const startMs = clock.now();
@@ -97,7 +97,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const { collected: measures, measure } = createMeasures();
     const media = measureUploads(options.services.media, { clock, measure });
     const logFields = () => ({ request_id: requestId, ...measures });
-    const own = { log, measure, logFields, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const own = { log, measure, logFields, signal, requestId, principal, publicUrl, wantsProgress: progress.isWanted, progress: report };
     const context: ToolContext = {
       ...options.services,
       media,

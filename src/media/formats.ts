@@ -37,10 +37,17 @@ const AUDIO: readonly Signature[] = [
   },
 ];
 
+const IMAGE_BRANDS = ['avi', 'he', 'mif', 'msf', 'jp'];
+
 /** What can be transcribed besides: containers that also hold video. */
 const CONTAINERS: readonly Signature[] = [
-  // ISO/IEC 14496-12, 4.3; also QuickTime and M4A.
-  { name: 'mp4', contentType: 'audio/mp4', extension: 'm4a', matches: (head) => has(head, 4, 'ftyp') },
+  // ISO/IEC 14496-12, 4.3; also QuickTime and M4A. HEIC and AVIF are images in the same container.
+  {
+    name: 'mp4',
+    contentType: 'audio/mp4',
+    extension: 'm4a',
+    matches: (head) => isMp4(head) && !IMAGE_BRANDS.some((brand) => has(head, 8, brand)),
+  },
   // An EBML header (RFC 8794, section 4).
   { name: 'webm', contentType: 'audio/webm', extension: 'webm', matches: (head) => has(head, 0, '\x1a\x45\xdf\xa3') },
 ];
@@ -72,6 +79,11 @@ export function recogniseAudio(head: Uint8Array): MediaFormat | undefined {
 /** The format of a file with sound, by its first bytes. */
 export function recogniseSound(head: Uint8Array): MediaFormat | undefined {
   return find([...AUDIO, ...CONTAINERS], head);
+}
+
+/** The format of an image, by its first bytes. */
+export function recogniseImage(head: Uint8Array): MediaFormat | undefined {
+  return find(IMAGES, head);
 }
 
 /** Whether this is the start of an MP4 file (ISO/IEC 14496-12, 4.3: the file type box comes first). */

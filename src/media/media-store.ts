@@ -6,7 +6,7 @@ import type { MediaFormat } from './formats.ts';
 import type { ObjectStore } from './object-store.ts';
 import { createReadCheck } from './read-check.ts';
 
-type MediaKind = 'image' | 'audio' | 'video';
+type MediaKind = 'image' | 'audio' | 'video' | 'upload';
 
 /** How media is named and read. */
 export type MediaSettings = Readonly<{
@@ -31,6 +31,8 @@ export type SavedMedia = Readonly<{
   expiresAt?: string;
   /** Set when the URL cannot be read; says what to correct. */
   warning?: string;
+  /** Set when an object of that name existed, and was left unchanged. */
+  existed?: true;
 }>;
 
 export type MediaStore = Readonly<{
@@ -50,6 +52,8 @@ export type MediaStore = Readonly<{
   saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
   /** The media stored under that name, or `undefined`. */
   find(name: string): Promise<SavedMedia | undefined>;
+  /** A link to the media of that name, whether it is stored yet or not. */
+  link(name: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'>>;
   /** A link to the same media that is valid from now on; `undefined` for a URL of something else. */
   renew(url: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'> | undefined>;
 }>;
@@ -86,6 +90,11 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     return found && toSaved(name, found.contentType, found.bytes);
   }
 
+  async function findExisting(name: string): Promise<SavedMedia | undefined> {
+    const found = await find(name);
+    return found && { ...found, existed: true };
+  }
+
   return {
     missing: [],
     publicHost: store.linkHost,
@@ -94,13 +103,14 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     jobName,
     async save(name, bytes, { contentType }, repeatable) {
       const { outcome } = await store.create(name, bytes, { contentType, repeatable });
-      return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes.byteLength);
+      return (outcome === 'exists' ? await findExisting(name) : undefined) ?? toSaved(name, contentType, bytes.byteLength);
     },
     async saveStream(name, { body, repeatable }, { contentType }) {
       const { outcome, bytes } = await store.create(name, body, { contentType, repeatable });
-      return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
+      return (outcome === 'exists' ? await findExisting(name) : undefined) ?? toSaved(name, contentType, bytes);
     },
     find,
+    link,
     async renew(url) {
       const name = store.nameOf(url);
       return name === undefined ? undefined : link(name);
@@ -136,6 +146,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
     save: reject,
     saveStream: reject,
     find: reject,
+    link: reject,
     renew: reject,
   };
 }

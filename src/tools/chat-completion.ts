@@ -30,7 +30,7 @@ export const chatCompletion = defineTool({
   description:
     'Ask another language model. Use it for a second opinion from a different model, to look at images you cannot see, for JSON that follows a schema, or to hand many small tasks to a cheaper model; not for what you can answer yourself. It knows nothing of your conversation: put all it needs into prompt (or messages). Example: {"prompt": "Review this SQL migration for data loss: …", "reasoning_effort": "high"}. Billed by the token, usually far less than an image.',
   activity: 'generating text',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: chatInput,
   aliases: { max_tokens: 'max_completion_tokens' },
   output: chatOutput,

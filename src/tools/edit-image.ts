@@ -25,7 +25,7 @@ export const editImage = defineTool({
   description:
     'Change existing images, or combine several; the results are stored, and their URLs returned. Use it to retouch, restyle, extend, add or remove things; not for a new picture, which generate_image makes. Example: {"prompt": "Make it night; keep the lighthouse as it is.", "images": ["https://…/lighthouse.png"]}. Takes seconds to minutes. Each image is billed like a generated one, and the input as well.',
   activity: 'editing image',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: editInput,
   aliases: { image: 'images', image_url: 'images', image_urls: 'images', mask_url: 'mask' },
   output: imageOutput,

@@ -24,7 +24,7 @@ export const generateImage = defineTool({
   description:
     'Generate images from a text prompt; they are stored, and their URLs returned. Use it for pictures and illustrations; not for charts and diagrams, which code draws exactly; to change an existing image, use edit_image. Example: {"prompt": "A lighthouse in a storm, oil painting", "size": "1536x1024", "quality": "low"}. Takes seconds to minutes. Each image is billed: more than a chat or speech call, far less than a video.',
   activity: 'generating image',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: imageInput,
   aliases: { references: 'reference_images', reference_image: 'reference_images', reference_image_urls: 'reference_images' },
   output: imageOutput,

@@ -9,7 +9,7 @@ import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile, UPLOAD_BYTES } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, publishedAs, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
 /** The longest a job polls; its id stays valid. */
@@ -74,14 +74,17 @@ const videoInput = z
   });
 type VideoInput = z.output<typeof videoInput>;
 
+/** Published without its fields, which are those of the video. */
+const extraFile = storedFile.meta(publishedAs({ type: 'object' }));
+
 const videoOutput = z.object({
   status: z.enum(['completed', 'in_progress']),
   video_id: z.string(),
   progress: z.number().optional(),
   next_step: z.string().optional(),
   video: storedFile.optional(),
-  thumbnail: storedFile.optional(),
-  spritesheet: storedFile.optional(),
+  thumbnail: extraFile.optional(),
+  spritesheet: extraFile.optional(),
   seconds: z.string().optional(),
   size: z.string().optional(),
   model: z.string().optional(),
@@ -94,7 +97,7 @@ export const generateVideo = defineTool({
   description:
     'Generate a short video from a prompt; it is stored, and its URL returned. Use it only when motion is wanted; for a still picture call generate_image. Example: {"prompt": "Waves around a lighthouse, slow aerial shot", "seconds": 4}. Takes minutes and is by far the most expensive tool: billed by the second, one video costs as much as many images. Never repeat the prompt to get a video already started.',
   activity: 'generating video',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: videoInput,
   output: videoOutput,
   job: {

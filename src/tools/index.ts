@@ -1,7 +1,9 @@
 import { chatCompletion } from './chat-completion.ts';
+import { createUpload } from './create-upload.ts';
 import { editImage } from './edit-image.ts';
 import { generateImage } from './generate-image.ts';
 import { generateVideo } from './generate-video.ts';
+import { listMedia } from './list-media.ts';
 import { listSupportedModels } from './list-supported-models.ts';
 import { synthesizeSpeech } from './synthesize-speech.ts';
 import { transcribeAudio } from './transcribe-audio.ts';
@@ -14,5 +16,7 @@ export const tools = [
   synthesizeSpeech,
   transcribeAudio,
   generateVideo,
+  createUpload,
+  listMedia,
   listSupportedModels,
 ] as const;

@@ -42,7 +42,7 @@ export const listSupportedModels = defineTool({
   description:
     'Show which models serve chat, images, audio and video here: the default, and the choices for model with hints and retirement dates; if a tool is not available, why. Use it before choosing a model, or after a "not configured" error; not before every call, as each tool has a default. Example: {"verify": true}. Free.',
   activity: 'querying the upstreams',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: { readOnlyHint: true, idempotentHint: true },
   input: z.strictObject({
     verify: z.boolean().optional().describe('Also ask the upstream whether each model exists and when it will be shut down.'),
   }),

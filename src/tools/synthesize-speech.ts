@@ -58,7 +58,7 @@ export const synthesizeSpeech = defineTool({
   description:
     'Turn text into speech; the audio file is stored, and its URL returned. Use it for narration and voice messages; not for music or sound effects, nor to transcribe. Example: {"input": "Welcome aboard.", "voice": "marin", "instructions": "Calm and friendly."}. Billed by length: more than chat about the same text, usually less than an image.',
   activity: 'synthesizing speech',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: speechInput,
   output: storedFile.extend({
     format: z.string(),

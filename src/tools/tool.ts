@@ -1,8 +1,10 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
+import type { History } from '../jobs/history.ts';
 import type { InputImage, InputRequest } from '../media/input-file.ts';
 import type { MediaStore } from '../media/media-store.ts';
+import type { Uploads } from '../media/uploads.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 import type { Clock } from '../ports.ts';
@@ -40,6 +42,9 @@ export type ToolServices = Readonly<{
   models: ModelCatalog;
   media: MediaStore;
   admission: Admission;
+  uploads: Pick<Uploads, 'issue'>;
+  /** What was made before; `undefined` where no state can be stored. */
+  history: History | undefined;
   /** Reads an image from a URL returned by an upstream. */
   downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
   /** Reads an image from a URL passed by a caller. */
@@ -65,6 +70,10 @@ export type ToolContext = ToolServices &
     /** Remembers what the upstream calls the work, so that it can be continued after a crash. */
     checkpoint: (id: string) => void;
     requestId: string;
+    /** Who calls. */
+    principal: Readonly<{ id: string; name: string }>;
+    /** The base URL under which the client reaches the gateway; `undefined` if that is not known. */
+    publicUrl: string | undefined;
     /** Logs an event with the id of this call. */
     log: (event: string, fields: Record<string, unknown>) => void;
     /** Adds to what the log says about this call. */
@@ -102,6 +111,7 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   description: string;
   /** Shown as progress while a client waits: "generating image". */
   activity: string;
+  /** Those that differ from the defaults (specification 2025-11-25, schema, ToolAnnotations). */
   annotations: ToolAnnotations;
   input: Input;
   /** Names that models confuse with those of arguments, and the arguments they mean. */

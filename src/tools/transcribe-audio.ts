@@ -24,7 +24,7 @@ export const transcribeAudio = defineTool({
   description:
     'Turn speech in an audio file into text; a long text is also stored as a file. Use it for recordings, voice messages and the sound of videos; not to translate, nor for text you have. Example: {"audio": "https://…/meeting.mp3", "keywords": ["Azurite"]}. Billed by the minute, less than a cent.',
   activity: 'transcribing audio',
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  annotations: { destructiveHint: false },
   input: z.strictObject({
     audio: z
       .string()

@@ -5,6 +5,7 @@ import { createApp, createMisconfiguredApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { home } from '../../src/home/home.ts';
 import type { HttpEnv } from '../../src/http/errors.ts';
+import { createPublicUrlOf } from '../../src/http/public-url.ts';
 import { tools } from '../../src/tools/index.ts';
 import { CLIENT_KEY, createTestApp, testEnvironment, testRuntime } from '../support.ts';
 
@@ -122,7 +123,7 @@ describe('the description', () => {
   };
   const app = new Hono<HttpEnv>().get(
     '/',
-    home(about, () => ({ status: 'ready' })),
+    home(about, createPublicUrlOf(), () => ({ status: 'ready' })),
   );
 
   test('is escaped, and has a link to the documentation if there is one', async () => {

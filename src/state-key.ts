@@ -14,6 +14,33 @@ const PLACE_BYTES = 16;
 /** Names the purpose of each derived key (RFC 5869 section 3.2). */
 const INFO = { names: 'openai-mcp-gateway state names', content: 'openai-mcp-gateway state content' };
 
+/** The same for several secrets: the first is the current one, and what the others have sealed can still be opened. */
+export type StateKeys = Readonly<{
+  /** One place for each secret. */
+  placesOf: (parts: readonly string[]) => Promise<string[]>;
+  seal: StateKey['seal'];
+  open: StateKey['open'];
+}>;
+
+export function createStateKeys(secrets: readonly string[]): StateKeys {
+  const keys = secrets.map(createStateKey);
+  return {
+    placesOf: (parts) => Promise.all(keys.map((key) => key.placeOf(parts))),
+    async seal(place, text) {
+      const [current] = keys;
+      if (!current) throw new Error('There is no secret for state.');
+      return current.seal(place, text);
+    },
+    async open(place, sealed) {
+      for (const key of keys) {
+        const text = await key.open(place, sealed);
+        if (text !== undefined) return text;
+      }
+      return undefined;
+    },
+  };
+}
+
 /** Derives the keys by HKDF-SHA-256 (RFC 5869) when they are first needed. */
 export function createStateKey(secret: string): StateKey {
   let derived: Keys | undefined;

@@ -1,6 +1,6 @@
 import { createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createStateKey } from '../../src/jobs/state-key.ts';
+import { createStateKey } from '../src/state-key.ts';
 
 /** Node's own implementations of HKDF, HMAC and AES-GCM are the oracle. */
 test('names and content are those of HKDF-SHA-256, HMAC-SHA-256 and AES-256-GCM', async () => {

@@ -1,0 +1,70 @@
+import type { Clock } from '../ports.ts';
+import type { DayIndex, IndexEntry, IndexFile } from './day-index.ts';
+
+/** A stored file, and the call that made it. */
+export type MadeMedia = Readonly<{ entry: IndexEntry; file: IndexFile; number: number }>;
+
+export type HistoryQuery = Readonly<{
+  /** Calls that began in this time; milliseconds since the epoch, both inclusive. At most `MAX_HISTORY_DAYS` are searched. */
+  fromMs: number;
+  toMs: number;
+  matches?: (media: MadeMedia) => boolean;
+  limit: number;
+}>;
+
+/** The media of a principal, as the jobs' index has it. */
+export type History = Readonly<{
+  /** Newest first. `nextMs`: where to go on, if there may be more. */
+  list: (principalId: string, query: HistoryQuery) => Promise<{ media: readonly MadeMedia[]; nextMs?: number }>;
+  find: (principalId: string, id: MediaId) => Promise<MadeMedia | undefined>;
+}>;
+
+/** Identifies a file: the day of its call in UTC (`yyyy-mm-dd`), the id of the call, and its number there, from 0. */
+export type MediaId = Readonly<{ day: string; call: string; number: number }>;
+
+const DAY_MS = 86_400_000;
+export const MAX_HISTORY_DAYS = 31;
+
+export function createHistory(index: Pick<DayIndex, 'read'>, { now }: Pick<Clock, 'now'>): History {
+  async function list(principalId: string, { fromMs, toMs, matches = () => true, limit }: HistoryQuery) {
+    const media: MadeMedia[] = [];
+    const seen = new Set<string>();
+    const lastMs = Math.min(toMs, now());
+    const firstMs = Math.max(fromMs, startOfDay(lastMs) - (MAX_HISTORY_DAYS - 1) * DAY_MS);
+    for (let dayMs = startOfDay(lastMs); dayMs + DAY_MS > firstMs; dayMs -= DAY_MS) {
+      const entries = await index.read(principalId, dayMs);
+      const inRange = entries.filter(({ started_ms }) => started_ms >= firstMs && started_ms <= lastMs);
+      for (const entry of inRange.toSorted((a, b) => b.started_ms - a.started_ms)) {
+        // Calls of the same millisecond stay together, so that a later page can begin before them.
+        const previousMs = media.at(-1)?.entry.started_ms;
+        if (media.length >= limit && entry.started_ms !== previousMs) return { media, nextMs: entry.started_ms };
+        // A video that two calls have waited for is listed once.
+        const fresh = mediaOf(entry).filter((made) => matches(made) && !seen.has(made.file.url));
+        for (const { file } of fresh) seen.add(file.url);
+        media.push(...fresh);
+      }
+    }
+    return firstMs > fromMs ? { media, nextMs: firstMs - 1 } : { media };
+  }
+
+  return {
+    list,
+    async find(principalId, { day, call, number }) {
+      const dayMs = Date.parse(day);
+      const entries = Number.isNaN(dayMs) ? [] : await index.read(principalId, dayMs);
+      return entries.filter(({ id }) => id === call).flatMap(mediaOf)[number];
+    },
+  };
+}
+
+export function idOf({ entry, number }: MadeMedia): MediaId {
+  return { day: new Date(entry.started_ms).toISOString().slice(0, 10), call: entry.id, number };
+}
+
+function mediaOf(entry: IndexEntry): MadeMedia[] {
+  return (entry.files ?? []).map((file, number) => ({ entry, file, number }));
+}
+
+function startOfDay(ms: number): number {
+  return Math.floor(ms / DAY_MS) * DAY_MS;
+}
