@@ -79,8 +79,8 @@ export type Parts = Readonly<{
   memory: Memory;
   tools: readonly CompiledTool[];
   mask: Mask;
-  /** The records of jobs; `undefined` when storage is not configured. */
-  sealed: SealedStore | undefined;
+  /** The records of jobs, and of what they have made; `undefined` when storage is not configured. */
+  sealed: Readonly<{ jobs: SealedStore; index: SealedStore }> | undefined;
   features: readonly Feature[];
 }>;
 
@@ -137,13 +137,13 @@ export function assemble(
   const { log } = runtime;
   const admission = createAdmission(memory, runtime.lingerMs, runtime);
   const uploads = createUploads({ media: shared.media, keys, admission, maxInputBytes: shared.maxInputBytes, runtime });
-  const index = sealed && createDayIndex(sealed, runtime);
+  const index = sealed && createDayIndex(sealed.index, runtime);
   const services = { ...shared, admission, uploads, history: index && createHistory(index, runtime) };
   const jobs =
     sealed &&
     index &&
     createJobs({
-      sealed,
+      sealed: sealed.jobs,
       index,
       runtime,
       retentionMs: config.jobs.retentionHours * HOUR_MS,
@@ -199,9 +199,11 @@ function receiveAndNote({ receive }: Uploads, index: DayIndex | undefined, { now
 }
 
 /** `undefined` where records could not be read back. */
-function createState({ storage }: Config, store: ObjectStore | undefined, keys: StateKeys): SealedStore | undefined {
+function createState({ storage }: Config, store: ObjectStore | undefined, keys: StateKeys): Parts['sealed'] {
   if (!storage.configured || !store || !allows(storage.azure.account, STATE_PERMISSIONS)) return undefined;
-  return createSealedStore(store, { keys, pathPrefix: storage.media.pathPrefix });
+  const { pathPrefix } = storage.media;
+  const createIn = (folder: 'state' | 'history') => createSealedStore(store, { keys, pathPrefix, folder });
+  return { jobs: createIn('state'), index: createIn('history') };
 }
 
 function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {

@@ -24,12 +24,14 @@ export type SealedStoreOptions = Readonly<{
   /** Records of previous secrets can be read and replaced. */
   keys: StateKeys;
   pathPrefix: string | undefined;
+  /** Records of different lifetimes are in different folders. */
+  folder: 'state' | 'history';
 }>;
 
 const CONTENT_TYPE = 'application/octet-stream';
 
-export function createSealedStore(store: ObjectStore, { keys, pathPrefix }: SealedStoreOptions): SealedStore {
-  const nameOf = (place: string) => [...(pathPrefix ? [pathPrefix] : []), 'state', place].join('/');
+export function createSealedStore(store: ObjectStore, { keys, pathPrefix, folder }: SealedStoreOptions): SealedStore {
+  const nameOf = (place: string) => [...(pathPrefix ? [pathPrefix] : []), folder, place].join('/');
   const seal = (place: string, value: object) => keys.seal(place, JSON.stringify(value));
 
   return {

@@ -22,6 +22,8 @@ const TEXTS: Record<string, RegExp> = {
   chat_completion: /The stand-in was asked: Hello/,
   list_supported_models: /gpt-image/,
   transcribe_audio: /The stand-in heard/,
+  create_upload: /curl --fail-with-body -T FILE/,
+  list_media: /image|Nothing was found/,
 };
 const FILE_URL = /http:[^\s"]+\.(webp|opus|mp4|png)/g;
 const ajv = new Ajv({ strict: false });

@@ -68,6 +68,22 @@ export const calls: Record<string, ToolCall> = {
     check: async ({ structuredContent }) =>
       expect((await parseBuffer(await read(structuredContent.video.url))).format).toMatchObject({ hasVideo: true }),
   },
+  create_upload: {
+    args: {},
+    check: async ({ structuredContent }) => {
+      const body = await sharp({ create: { width: 64, height: 32, channels: 3, background: 'teal' } })
+        .jpeg()
+        .toBuffer();
+      expect((await fetch(structuredContent.upload_url, { method: 'PUT', body: new Uint8Array(body) })).status).toBe(201);
+      expect(await sharp(await read(structuredContent.url)).metadata()).toMatchObject({ format: 'jpeg', width: 64, height: 32 });
+    },
+  },
+  list_media: {
+    args: { kind: 'image', limit: 1 },
+    check: async ({ structuredContent: { media } }) => {
+      for (const { url, bytes } of media) expect((await read(url)).byteLength).toBe(bytes);
+    },
+  },
   list_supported_models: {
     args: { verify: true },
     check: ({ structuredContent }) =>

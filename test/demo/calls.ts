@@ -31,7 +31,10 @@ const CALLS: readonly (Call | ((earlier: readonly string[]) => Call))[] = [
   ([lighthouse = '']) => ({ name: 'edit_image', arguments: { prompt: 'The same as a negative', images: [lighthouse] } }),
   { name: 'synthesize_speech', arguments: { input: 'This is the stand-in.', voice: 'marin', response_format: 'mp3' } },
   (earlier) => ({ name: 'transcribe_audio', arguments: { audio: earlier.at(-1) ?? '' } }),
+  { name: 'create_upload', arguments: {} },
+  (earlier) => ({ name: 'edit_image', arguments: { prompt: 'The upload as a negative', images: [earlier.at(-1) ?? ''] } }),
   { name: 'generate_video', arguments: { prompt: 'A paper boat at sunset', seconds: 4, size: '1280x720' } },
+  { name: 'list_media', arguments: { kind: 'image', limit: 3 } },
 ];
 
 /** Calls the tools one after the other and prints each call and its result. */
@@ -45,6 +48,8 @@ export async function* callTools(gatewayUrl: string, key: string, say: (text?: s
     const startMs = performance.now();
     const result = await client.callTool({ ...call }, { onprogress: ({ message }) => say(`     … ${message}`) });
     const urls = urlsIn(result.structuredContent);
+    const { upload_url } = (result.structuredContent ?? {}) as { upload_url?: string };
+    if (upload_url) await upload(upload_url, earlier[0] ?? '');
     earlier.push(...urls);
     const readable = await Promise.all(urls.map(isReadable));
     const isOk = !result.isError && readable.every(Boolean);
@@ -54,6 +59,12 @@ export async function* callTools(gatewayUrl: string, key: string, say: (text?: s
     yield { call, isOk, text, urls };
   }
   await client.close();
+}
+
+/** Sends a file to the gateway, as a client's user would from the disk. */
+async function upload(uploadUrl: string, sourceUrl: string): Promise<void> {
+  const file = await (await fetch(sourceUrl)).arrayBuffer();
+  await fetch(uploadUrl, { method: 'PUT', body: file });
 }
 
 /** The values of every `url` in a result, at any depth. */

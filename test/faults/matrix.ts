@@ -10,6 +10,8 @@ export const CALLS = {
   synthesize_speech: { input: 'Good morning.' },
   transcribe_audio: { audio: INPUT.audio },
   generate_video: { prompt: 'A lighthouse', wait_seconds: 10 },
+  create_upload: {},
+  list_media: {},
   list_supported_models: { verify: true },
 } as const;
 type ToolName = keyof typeof CALLS;
@@ -56,7 +58,7 @@ const INSTEAD = OF_STORAGE.filter((fault) => !BODY_ONLY.includes(fault));
 const REPEATED: readonly FaultName[] = ['429', '429, wait 2 s', '503'];
 
 /** A PUT that stores media; the check of storage before a paid call has a `timeout`. */
-export const STORING = /^PUT (?!\S*([?&]timeout=|\/state\/))/;
+export const STORING = /^PUT (?!\S*([?&]timeout=|\/(state|history)\/))/;
 const VIDEO_ID = /video_[0-9a-f]{32}/;
 const NOT_STORED_YET = { blobs: 0 };
 /** Well beyond a hiccup, and well below the five minutes that the gateway goes on. */
@@ -67,7 +69,7 @@ export const TARGETS: readonly Target[] = [
     name: 'The upstream, from the start',
     server: 'upstream',
     matches: /./,
-    tools: EVERY_TOOL,
+    tools: EVERY_TOOL.filter((tool) => tool !== 'create_upload' && tool !== 'list_media'),
     faults: ALL,
     expect(tool, fault) {
       if (tool === 'list_supported_models') return { ...NOT_STORED_YET, kinds: ['ok'], paidPosts: 0, says: /verify_problem/ };
@@ -106,7 +108,8 @@ export const TARGETS: readonly Target[] = [
     tools: EVERY_TOOL.filter((tool) => tool !== 'transcribe_audio'),
     faults: INSTEAD,
     expect(tool) {
-      if (MEDIA_TOOLS.includes(tool)) return { ...NOT_STORED_YET, kinds: ['storage_unusable'], paidPosts: 0 };
+      if (tool === 'list_media') return { ...NOT_STORED_YET, kinds: ['storage'], paidPosts: 0 };
+      if (MEDIA_TOOLS.includes(tool) || tool === 'create_upload') return { ...NOT_STORED_YET, kinds: ['storage_unusable'], paidPosts: 0 };
       return { ...NOT_STORED_YET, kinds: ['ok'], paidPosts: tool === 'chat_completion' ? 1 : 0 };
     },
   },

@@ -183,7 +183,7 @@ test('a job whose process is killed is marked as interrupted after its lease, an
 async function stateOf(jobId: string, env: Environment): Promise<string | undefined> {
   const loaded = loadConfig(env);
   const sealed = loaded.ok ? createParts(loaded.config, testRuntime({}, 1)).sealed : undefined;
-  const found = await sealed?.read(jobId.split('-')[1] ?? '');
+  const found = await sealed?.jobs.read(jobId.split('-')[1] ?? '');
   return (found?.value as { jobs: { state: string }[] } | undefined)?.jobs[0]?.state;
 }
 

@@ -98,7 +98,7 @@ function createPlatform({ env, objectRuntime, fetchObject, storages = new Map() 
     ring: (name: string) => objectOf(name).alarm(),
     /** What the record says. */
     jobAt: async (place: string) => {
-      const found = await parts.sealed?.read(place);
+      const found = await parts.sealed?.jobs.read(place);
       return (found?.value as { jobs: { state: string; checkpoint?: string }[] } | undefined)?.jobs[0];
     },
   };

@@ -25,7 +25,7 @@ const compiled = tools.map((tool) => {
   return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0 });
 });
 /** All that is read of it before the handler. */
-const context = { requestId: 'r' } as unknown as ToolContext;
+const context = { requestId: 'r', clock: Date } as unknown as ToolContext;
 const caller = { principal: { id: 'p', name: 'p' }, rpcId: 1, delivered: async () => true, waitUntil: () => {}, jobs: undefined };
 const definitions = compiled.map(({ definition }) => definition);
 
@@ -62,6 +62,8 @@ describe('published schemas are flat', () => {
       synthesize_speech: [],
       transcribe_audio: [],
       generate_video: [],
+      create_upload: [],
+      list_media: [],
       list_supported_models: [],
     });
   });
@@ -139,7 +141,7 @@ describe('descriptions say when to call a tool and when not, show a call, and sa
     const { description = '', annotations } = tool.definition;
     expect(description).toMatch(/Use it .*; not|Use it only/);
     expect(description).toMatch(/\bbilled\b|Billed|Free\./);
-    expect(annotations?.readOnlyHint).toBe(!/billed/i.test(description));
+    expect(annotations?.readOnlyHint ?? false).toBe(!/billed/i.test(description));
     const [, example = ''] = /Example: (\{.*?\})\. /.exec(description) ?? [];
     expect((await tool.call(JSON.parse(example), context, caller)).outcome).toBe('cancelled');
   });

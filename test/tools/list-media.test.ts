@@ -90,7 +90,7 @@ describe('finds', () => {
     const secret = newSecret();
     const app = createTestApp(testEnvironment({ STATE_SECRET: secret }), testRuntime({}, 1));
     const dayMs = 86_400_000;
-    const index = createDayIndex(setUpSealed([secret]).sealed, testRuntime());
+    const index = createDayIndex(setUpSealed([secret], 'history').sealed, testRuntime());
     const daysAgo = [0, 1, 3, 30, 40];
     const timeOf = (days: number) => Date.now() - 3_600_000 - days * dayMs;
     for (const days of daysAgo) {
