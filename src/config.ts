@@ -36,6 +36,8 @@ export type Config = Readonly<{
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
     resourceLinks: boolean;
+    /** Whether results show their pictures unless the call says otherwise. */
+    inlinePreview: boolean;
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
@@ -89,6 +91,7 @@ export const environmentSchema = z.object({
   MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
   MCP_ALLOWED_DOWNLOAD_HOSTS: hostList().optional(),
   MCP_RESOURCE_LINKS: flag().optional(),
+  MCP_INLINE_PREVIEW: flag().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -233,6 +236,7 @@ function toConfig(env: Environment): Config {
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
+      inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
     },
     openai: {
       apiKey: env.OPENAI_API_KEY,

@@ -99,15 +99,17 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     readInput: (request: InputRequest, signal: AbortSignal) => readInput(request, signal, inputs),
     readInputImage: (request: InputRequest, signal: AbortSignal) => readInputImage(request, signal, inputs),
     maxInputBytes: Math.min(MAX_INPUT_IMAGES_BYTES, runtime.mediaMemoryBytes / 4),
+    shrinkImage: runtime.shrinkImage,
     logInfo: runtime.log.info,
     clock: runtime,
   };
   const mask = createMask(config.secrets);
+  const compile = { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000, inlinePreview: config.server.inlinePreview };
   return {
     config,
     services,
     memory: createMemory(runtime.mediaMemoryBytes),
-    tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000 })),
+    tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, compile)),
     mask,
     sealed: createState(config, store),
     features: findFeatures(services.upstreams, media),

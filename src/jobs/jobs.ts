@@ -106,12 +106,12 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   /** Records and starts a job; `undefined` if another call was faster. */
   async function begin(
     found: Found,
-    call: WaitingCall,
+    call: NewJob & WaitingCall,
     work: Work,
     collected: boolean,
     onNotBegun: () => void,
   ): Promise<JobAnswer | undefined> {
-    const entry = live.newEntry(found.place, call.rpcId);
+    const entry = live.newEntry(found.place, call);
     let written: Found | 'changed' = 'changed';
     try {
       live.assertCapacity();

@@ -2,7 +2,7 @@ import { describeFailure, type FreeRetry, GatewayError, mayBeBilled } from '../e
 import type { Log } from '../log.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import type { DayIndex } from './day-index.ts';
-import type { JobCall } from './job-call.ts';
+import type { JobCall, NewJob } from './job-call.ts';
 import type { Found, JobStore } from './job-store.ts';
 import { type LocalJob, newLease, startLocalJob, type Work } from './local-job.ts';
 import type { Polls } from './polls.ts';
@@ -28,7 +28,7 @@ export type LiveJobsOptions = Readonly<{
 
 /** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
 export type LiveJobs = Readonly<{
-  newEntry: (place: string, rpcId: string | number) => JobEntry;
+  newEntry: (place: string, call: Pick<NewJob, 'rpcId' | 'inlinePreview'>) => JobEntry;
   /** Starts the work of a job whose record exists. */
   start: (found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']) => LocalJob;
   /** Takes what a job of this record could not finish after all was paid for. */
@@ -109,9 +109,9 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     if (running.length >= maxJobs) throw busy();
   }
 
-  function newEntry(place: string, rpcId: string | number): JobEntry {
+  function newEntry(place: string, { rpcId: waiting, inlinePreview: inline_preview }: Pick<NewJob, 'rpcId' | 'inlinePreview'>): JobEntry {
     const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
-    return { id, state: 'running', started_ms: runtime.now(), lease_ms: newLease(runtime), waiting: rpcId, delivered: false };
+    return { id, state: 'running', started_ms: runtime.now(), lease_ms: newLease(runtime), waiting, inline_preview, delivered: false };
   }
 
   function holdRetry(place: string, retry: FreeRetry): void {

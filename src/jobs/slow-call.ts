@@ -57,7 +57,7 @@ export function createSlowCall({
       try {
         live.assertCapacity();
         const found = await store.find(await subjectOf(call));
-        const entry = { ...live.newEntry(found.place, call.rpcId), started_ms: startedMs };
+        const entry = { ...live.newEntry(found.place, call), started_ms: startedMs };
         const written = await store.write(found, entry);
         return written === 'changed' ? undefined : { found: written, entry };
       } catch {

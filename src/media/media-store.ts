@@ -50,6 +50,8 @@ export type MediaStore = Readonly<{
   saveStream(name: string, source: MediaSource, format: MediaFormat): Promise<SavedMedia>;
   /** The media stored under that name, or `undefined`. */
   find(name: string): Promise<SavedMedia | undefined>;
+  /** The media at a URL of this store; `undefined` if it is not there. Throws when it is larger than `maxBytes`. */
+  read(url: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** A link to the same media that is valid from now on; `undefined` for a URL of something else. */
   renew(url: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'> | undefined>;
 }>;
@@ -101,6 +103,10 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
       return (outcome === 'exists' ? await find(name) : undefined) ?? toSaved(name, contentType, bytes);
     },
     find,
+    async read(url, maxBytes) {
+      const name = store.nameOf(url);
+      return name === undefined ? undefined : (await store.read(name, maxBytes))?.body;
+    },
     async renew(url) {
       const name = store.nameOf(url);
       return name === undefined ? undefined : link(name);
@@ -136,6 +142,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
     save: reject,
     saveStream: reject,
     find: reject,
+    read: reject,
     renew: reject,
   };
 }
