@@ -5,8 +5,10 @@
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+# `--build-arg OMIT=optional` leaves out sharp: 20 MB, for previews of images.
+ARG OMIT=
 # Type definitions, source maps and Markdown are more than half of the size and unused at run time; licenses stay.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+RUN npm ci --omit=dev ${OMIT:+--omit=$OMIT} --ignore-scripts --no-audit --no-fund \
   && find node_modules -type f ! -iname 'licen[cs]e*' \
     \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete
 

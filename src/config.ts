@@ -38,6 +38,8 @@ export type Config = Readonly<{
     /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
     publicUrl: string | undefined;
     resourceLinks: boolean;
+    /** Whether results show their pictures unless the call says otherwise. */
+    inlinePreview: boolean;
   }>;
   openai: OpenAISettings;
   storage: StorageSettings;
@@ -95,6 +97,7 @@ export const environmentSchema = z.object({
   MCP_PUBLIC_URL: httpUrl().optional(),
   MCP_RESOURCE_LINKS: flag().optional(),
   MCP_STORE_PROMPTS: flag().optional(),
+  MCP_INLINE_PREVIEW: flag().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -241,6 +244,7 @@ function toConfig(env: Environment): Config {
       logLevel: env.LOG_LEVEL,
       publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
+      inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
     },
     openai: {
       apiKey: env.OPENAI_API_KEY,

@@ -107,12 +107,18 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     readInput: (request: InputRequest, signal: AbortSignal) => readInput(request, signal, inputs),
     readInputImage: (request: InputRequest, signal: AbortSignal) => readInputImage(request, signal, inputs),
     maxInputBytes: Math.min(MAX_INPUT_IMAGES_BYTES, runtime.mediaMemoryBytes / 4),
+    shrinkImage: runtime.shrinkImage,
     logInfo: runtime.log.info,
     clock: runtime,
   };
   const mask = createMask(config.secrets);
   const keys = createStateKeys(config.jobs.secrets);
-  const compileOptions = { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000, storePrompts: config.jobs.storePrompts };
+  const compileOptions = {
+    mask,
+    defaultWaitMs: config.jobs.defaultWaitSeconds * 1000,
+    storePrompts: config.jobs.storePrompts,
+    inlinePreview: config.server.inlinePreview,
+  };
   return {
     config,
     services,

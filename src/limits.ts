@@ -83,6 +83,14 @@ export const MAX_MASK_BYTES = 4 * MIB;
 export const INPUT_IMAGE_TIMEOUT_MS = 30 * SECOND_MS;
 /** An image that an upstream returns by URL. */
 export const IMAGE_DOWNLOAD_TIMEOUT_MS = MINUTE_MS;
+/** The preview of a picture in a result. */
+export const MAX_PREVIEW_BYTES = 29 * KIB;
+/** Its width, and its height. */
+export const MAX_PREVIEW_SIDE_PIXELS = 512;
+/** A picture that is decoded for one, such as one of 7680x4320. */
+export const MAX_PREVIEWED_PIXELS = 36_000_000;
+/** All the previews of a result. */
+export const PREVIEWS_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** One request to the object store. */
 export const STORAGE_ATTEMPT_TIMEOUT_MS = MINUTE_MS;

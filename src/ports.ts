@@ -16,6 +16,18 @@ export type Clock = Readonly<{
 /** An option of fetch for a small answer that is read at once: where that is faster, it then comes without streams. */
 export type SmallAnswer = Readonly<{ isSmallAnswer?: boolean }>;
 
+/** A small copy of an image; `problem`: why there is none, in words for a client. */
+export type ShrunkImage = Readonly<{ bytes: Uint8Array; contentType: string } | { problem: string }>;
+
+/**
+ * Makes a copy of an image that is upright and fits into a square of so many pixels, in a format that models read;
+ * `quality` is from 1 to 100. The image is decoded outside the memory of this process. Throws when it cannot be.
+ */
+export type ShrinkImage = (
+  image: Uint8Array<ArrayBuffer>,
+  options: Readonly<{ sidePixels: number; quality: number }>,
+) => Promise<ShrunkImage>;
+
 /** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &
   Readonly<{
@@ -47,6 +59,7 @@ export type Runtime = Clock &
     maxJobs: number;
     /** The memory budget for media in flight. */
     mediaMemoryBytes: number;
+    shrinkImage: ShrinkImage;
     /** How long work may continue after its client disconnects. */
     lingerMs: number;
     /** Keeps a request's work running after its client disconnects. */

@@ -3,8 +3,11 @@ import { type AlarmStorage, createJobAlarm } from './jobs/job-alarm.ts';
 import type { JobsOptions } from './jobs/jobs.ts';
 import { serveForwardedCalls } from './mcp/durable-calls.ts';
 import { type SessionNamespace, serveDurableSession } from './mcp/sse-durable-sessions.ts';
+import type { ImagesBinding } from './runtime/workers-images.ts';
 
-export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace; JOBS: SessionNamespace }>;
+export type WorkerEnv = Readonly<
+  Record<string, unknown> & { SSE_SESSIONS: SessionNamespace; JOBS: SessionNamespace; IMAGES?: ImagesBinding | undefined }
+>;
 type Handler = (request: Request) => Response | Promise<Response>;
 
 /** The subset of a Durable Object's state used here. */

@@ -29,6 +29,7 @@ test('one key is enough, and everything else has its documented default', () => 
     allowedHosts: undefined,
     logLevel: 'info',
     resourceLinks: false,
+    inlinePreview: false,
   });
   expect(config.openai.baseUrl).toBe('https://api.openai.com/v1');
   expect(config.openai.azure).toBeUndefined();

@@ -134,8 +134,8 @@ test('every documented log event is one of the code', () => {
 });
 
 test('the documented dependencies are exactly those of package.json, whose versions are exact', () => {
-  const { dependencies, devDependencies } = packageJson;
-  const versions: Record<string, string> = { ...dependencies, ...devDependencies };
+  const { dependencies, optionalDependencies, devDependencies } = packageJson;
+  const versions: Record<string, string> = { ...dependencies, ...optionalDependencies, ...devDependencies };
   const rows = table('docs/architecture.md', '## Dependencies');
   expect(rows.map(([name = '']) => name.slice(1, -1))).toEqual(Object.keys(versions));
   for (const [name, why] of rows) expect(why, name).toMatch(/\w/);

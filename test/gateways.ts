@@ -91,6 +91,8 @@ export type WorkerdOptions = {
   persistTo?: string;
   /** A binding of wrangler.toml that is missing. */
   without?: string;
+  /** With the binding of Cloudflare Images, which wrangler.toml leaves to the operator. */
+  withImages?: boolean;
   onLog?: (line: string) => void;
   /** Of a Worker that is not the gateway, and has no bindings. */
   config?: string;
@@ -100,7 +102,7 @@ export type WorkerdOptions = {
 export async function startWorkerdGateway(
   env: Record<string, string>,
   entry = 'src/worker.ts',
-  { persistTo, without, onLog, config }: WorkerdOptions = {},
+  { persistTo, without, withImages, onLog, config }: WorkerdOptions = {},
 ): Promise<RunningGateway> {
   const outdir = await buildOnce(entry, config === undefined ? [] : ['--config', `${root}${config}`]);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
@@ -119,6 +121,7 @@ export async function startWorkerdGateway(
           .filter(({ name }: { name: string }) => !config && name !== without)
           .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
       ),
+      ...(withImages && { images: { binding: 'IMAGES' } }),
       ...(persistTo && { resourcePersistencePath: persistTo }),
       ...(onLog && { handleStructuredLogs: ({ message }: { message: string }) => onLog(message) }),
       bindings: { LOG_LEVEL: 'error', ...env },

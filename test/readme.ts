@@ -24,7 +24,11 @@ function toolTables(): string {
 }
 
 function table(tool: Tool): string {
-  const { name, description, inputSchema } = compileTool(tool, { mask: (value) => value, defaultWaitMs: 0 }).definition;
+  const { name, description, inputSchema } = compileTool(tool, {
+    mask: (value) => value,
+    defaultWaitMs: 0,
+    inlinePreview: false,
+  }).definition;
   const required = new Set((inputSchema.required as string[] | undefined) ?? []);
   const rows = Object.entries(inputSchema.properties ?? {}).map(([argument, value]) => {
     const schema = value as Schema;

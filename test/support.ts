@@ -141,7 +141,7 @@ export type RpcAnswer = { result?: Record<string, unknown>; error?: { code: numb
 
 export type ToolResult = {
   isError?: boolean;
-  content: { type: string; text: string; uri?: string; mimeType?: string; size?: number }[];
+  content: { type: string; text: string; uri?: string; mimeType?: string; size?: number; data?: string; annotations?: object }[];
   // biome-ignore lint/suspicious/noExplicitAny: tests look at results of every tool.
   structuredContent: any;
 };

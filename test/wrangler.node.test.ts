@@ -34,6 +34,7 @@ test('the examples in it are valid once they are uncommented', () => {
   const production = parse(uncommented, 'production');
   expect(production.name).toBe('openai-mcp-gateway-production');
   expect(production.durable_objects).toEqual(parse(text).durable_objects);
+  for (const env of [undefined, 'production']) expect(parse(uncommented, env).images).toMatchObject({ binding: 'IMAGES' });
   for (const name of Object.keys(parse(uncommented).vars)) expect(Object.keys(environmentSchema.shape)).toContain(name);
 });
 

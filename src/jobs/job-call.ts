@@ -32,10 +32,18 @@ export type NewJob = JobCall &
     key: string | undefined;
     /** For the list of what was made. */
     prompt: string | undefined;
+    /** Whether the result is to show its pictures, unless a call that collects it says otherwise. */
+    inlinePreview: boolean | undefined;
   }>;
 
 /** `collected`: the answer belongs to an earlier call. */
-export type JobAnswer = Readonly<{ jobId: string; startedMs: number; collected: boolean; warning?: string | undefined }> &
+export type JobAnswer = Readonly<{
+  jobId: string;
+  startedMs: number;
+  collected: boolean;
+  inlinePreview?: boolean | undefined;
+  warning?: string | undefined;
+}> &
   (
     | Readonly<{ status: 'completed'; output: Record<string, unknown> }>
     | Readonly<{ status: 'in_progress'; checkpoint: string | undefined; percent: number | undefined }>

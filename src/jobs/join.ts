@@ -71,11 +71,11 @@ export function createJoin({ store, live, waitHere, noteDelivery, runtime, renew
     call.waiter.stayUntil(settled);
     live.settling(entry.id, settled);
     runtime.waitUntil(settled.catch(() => {}));
-    const { id, started_ms: startedMs, state, output, failure } = entry;
+    const { id, started_ms: startedMs, state, output, failure, inline_preview: inlinePreview } = entry;
     if (state === 'interrupted') throw new GatewayError({ kind: 'job_interrupted', jobId: id, startedMs });
     if (failure) throw new GatewayError({ kind: 'job_failed', jobId: id, startedMs, outcome: failure.kind, sentence: failure.sentence });
     if (!output) throw new GatewayError({ kind: 'job_result_gone', jobId: id, startedMs });
-    return { status: 'completed', output: await renewLinks(output), jobId: id, startedMs, collected: true };
+    return { status: 'completed', output: await renewLinks(output), jobId: id, startedMs, collected: true, inlinePreview };
   }
 
   /** Waits for a job of another process by reading its record. */

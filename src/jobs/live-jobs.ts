@@ -27,9 +27,12 @@ export type LiveJobsOptions = Readonly<{
   onChange?: ((places: readonly string[]) => void) | undefined;
 }>;
 
+/** What the record keeps of a call. */
+type EnteredCall = Pick<NewJob, 'rpcId' | 'prompt' | 'inlinePreview'>;
+
 /** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
 export type LiveJobs = Readonly<{
-  newEntry: (place: string, call: Pick<NewJob, 'rpcId' | 'prompt'>) => JobEntry;
+  newEntry: (place: string, call: EnteredCall) => JobEntry;
   /** Starts the work of a job whose record exists. */
   start: (found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']) => LocalJob;
   /** Takes what a job of this record could not finish after all was paid for. */
@@ -111,9 +114,9 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     if (running.length >= maxJobs) throw busy();
   }
 
-  function newEntry(place: string, { rpcId, prompt }: Pick<NewJob, 'rpcId' | 'prompt'>): JobEntry {
+  function newEntry(place: string, { rpcId: waiting, prompt, inlinePreview: inline_preview }: EnteredCall): JobEntry {
     const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
-    const entry = { started_ms: runtime.now(), lease_ms: newLease(runtime), waiting: rpcId, delivered: false };
+    const entry = { started_ms: runtime.now(), lease_ms: newLease(runtime), waiting, inline_preview, delivered: false };
     return { id, state: 'running', ...entry, ...(prompt !== undefined && { prompt }) };
   }
 

@@ -12,6 +12,8 @@ const jobEntry = z.object({
   lease_ms: z.number(),
   /** The JSON-RPC id of the call whose client waits for the job, unless there is none. */
   waiting: z.union([z.string(), z.number()]).optional(),
+  /** What the call has asked for, for those that collect its result without saying so. */
+  inline_preview: z.boolean().optional(),
   /** Whether a client has asked to stop the job. */
   cancel_requested: z.boolean().optional(),
   /** Whether a client has received the outcome. */

@@ -47,8 +47,8 @@ export function createWaitHere({ live, noteDelivery, runtime }: WaitOptions): Wa
     waiter.stayUntil(settled);
     runtime.waitUntil(settled);
     if ('error' in outcome) throw outcome.error;
-    const { id: jobId, started_ms: startedMs } = job.entry();
-    return { status: 'completed', output: outcome.output, jobId, startedMs, collected };
+    const { id: jobId, started_ms: startedMs, inline_preview: inlinePreview } = job.entry();
+    return { status: 'completed', output: outcome.output, jobId, startedMs, collected, inlinePreview };
   }
 
   return waitFor;

@@ -6,6 +6,7 @@ import type { JobAnswer, JobCall } from '../jobs/job-call.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Work } from '../jobs/local-job.ts';
 import { promptOf } from '../jobs/made.ts';
+import { previewBlocks } from '../tools/previews.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
@@ -18,6 +19,7 @@ import {
   inProgress,
   JOB_DESCRIPTION,
   jobArguments,
+  jobArgumentsOf,
   jobFields,
   splitArguments,
   withJobArguments,
@@ -65,28 +67,31 @@ export type CompileOptions = Readonly<{
   defaultWaitMs: number;
   /** Whether the list of what was made has the prompts. */
   storePrompts?: boolean;
+  /** Whether results show their pictures unless the call says otherwise. */
+  inlinePreview: boolean;
 }>;
 
 /** Builds the `tools/list` definition and wraps the handler in validation and the error boundary. */
 export function compileTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   tool: Tool<Input, Output>,
-  { mask, defaultWaitMs, storePrompts = false }: CompileOptions,
+  { mask, defaultWaitMs, storePrompts = false, inlinePreview: showsPictures }: CompileOptions,
 ): CompiledTool {
   const { name, title, annotations, aliases = {}, job } = tool;
-  const definition = { name, title, annotations, ...describe(tool) };
+  const ownSchema = jobArgumentsOf(tool);
+  const definition = { name, title, annotations, ...describe(tool, ownSchema) };
   const declared = { schema: definition.inputSchema as PlainSchema, aliases };
 
   async function run(args: unknown, context: ToolContext, caller: Caller): Promise<CallToolResult> {
     const oversize = findOversize(args);
     if (oversize) throw new GatewayError({ kind: 'invalid_input', problems: [oversize] });
     const normal = normalizeArguments(args ?? {}, declared);
-    if (!job) return present(await work(parse(tool.input, normal), context));
-    const { own, rest } = splitArguments(normal);
-    const { wait_seconds, job_id, idempotency_key: key } = parse(jobArguments, own);
+    if (!job) return present(await work(parse(tool.input, normal), context), context);
+    const { own, rest } = splitArguments(normal, ownSchema);
+    const { wait_seconds, job_id, idempotency_key: key, inline_preview: inlinePreview } = parse(jobArguments, own);
     const waitMs = wait_seconds === undefined ? defaultWaitMs : wait_seconds * 1000;
     if (job_id !== undefined) {
       assertAlone(rest);
-      return presentAnswer(await resume(job_id, waitMs, context, caller), caller);
+      return presentAnswer(await resume(job_id, waitMs, context, caller), context, caller, inlinePreview);
     }
     const input = parse(tool.input, rest);
     const { jobs } = caller;
@@ -98,18 +103,15 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
       if (!jobs && job.runs === 'always') caller.waitUntil(working.catch(() => {}));
       const output = await working;
       jobs?.note(caller.principal, name, startedMs, output);
-      return present(output);
+      return present(output, context, inlinePreview);
     }
     await tool.check?.(input, context);
-    const call = {
-      ...toJobCall(waitMs, context, caller),
-      digest: () => digestOf(input),
-      key,
-      prompt: storePrompts ? promptOf(input) : undefined,
-    };
+    const prompt = storePrompts ? promptOf(input) : undefined;
+    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key, prompt, inlinePreview };
     const isRecorded = job.runs === 'always' || key !== undefined || caller.presentTask !== undefined;
     const doWork = workOf(input, context, isRecorded);
-    return presentAnswer(await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork)), caller);
+    const answer = await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork));
+    return presentAnswer(answer, context, caller, inlinePreview);
   }
 
   /** Validates, and describes what is wrong with the name of each argument. */
@@ -152,24 +154,30 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     return complete(await handled);
   }
 
-  function present(output: z.output<Output>): CallToolResult {
-    return { content: tool.present(output), structuredContent: output };
+  async function present(output: z.output<Output>, context: ToolContext, isShown = showsPictures): Promise<CallToolResult> {
+    const previews = isShown && tool.pictures ? await previewBlocks(tool.pictures(output), context) : [];
+    return { content: [...tool.present(output), ...previews], structuredContent: output };
   }
 
-  function presentAnswer(answer: JobAnswer, { presentTask }: Caller): CallToolResult {
+  async function presentAnswer(
+    answer: JobAnswer,
+    context: ToolContext,
+    { presentTask }: Caller,
+    isShown = answer.inlinePreview,
+  ): Promise<CallToolResult> {
     if (answer.status === 'in_progress') {
       if (presentTask) return presentTask(answer);
       const output = mask(inProgress(name, answer, job?.upstreamJob?.name));
       return { content: [{ type: 'text', text: output.next_step }, ...collectedBlocks(answer)], structuredContent: output };
     }
     const output = { ...answer.output, ...collectedFields(answer), ...(answer.warning && { warning: withWarning(answer) }) };
-    const { content } = present(answer.output as z.output<Output>);
+    const { content } = await present(answer.output as z.output<Output>, context, isShown);
     return { content: [...content, ...collectedBlocks(answer)], structuredContent: output };
   }
 
   async function jobOf(args: unknown, isTask = false): Promise<CalledJob | undefined> {
     if (!job || findOversize(args)) return undefined;
-    const { own, rest } = splitArguments(normalizeArguments(args ?? {}, declared));
+    const { own, rest } = splitArguments(normalizeArguments(args ?? {}, declared), ownSchema);
     const { wait_seconds, job_id: jobId, idempotency_key: key } = jobArguments.safeParse(own).data ?? {};
     if (jobId !== undefined) return { jobId };
     const input = tool.input.safeParse(rest);
@@ -185,8 +193,11 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     async collect(jobId, context, caller) {
       try {
         const answer = await resume(jobId, 0, context, caller);
-        const isRunning = answer.status === 'in_progress';
-        return { result: isRunning ? presentAnswer(answer, caller) : present(answer.output as z.output<Output>), outcome: 'ok' };
+        const result =
+          answer.status === 'in_progress'
+            ? presentAnswer(answer, context, caller)
+            : present(answer.output as z.output<Output>, context, answer.inlinePreview);
+        return { result: await result, outcome: 'ok' };
       } catch (error) {
         return recordedOutcome(error, context.requestId) ?? toOutcome(error, context.requestId, mask);
       }
@@ -216,13 +227,13 @@ async function digestOf(input: object): Promise<string> {
 }
 
 /** What `tools/list` says of the arguments and the result. */
-function describe(tool: Tool): Pick<ToolDefinition, 'description' | 'inputSchema' | 'outputSchema'> {
+function describe(tool: Tool, ownSchema: z.ZodObject): Pick<ToolDefinition, 'description' | 'inputSchema' | 'outputSchema'> {
   const { description, input, output, job } = tool;
   const inputSchema = toJsonSchema(input);
   if (!job) return { description, inputSchema, outputSchema: toOutputSchema(output) };
   return {
     description: description + JOB_DESCRIPTION,
-    inputSchema: withJobArguments(inputSchema as PlainSchema, toJsonSchema(jobArguments) as PlainSchema) as ToolDefinition['inputSchema'],
+    inputSchema: withJobArguments(inputSchema as PlainSchema, toJsonSchema(ownSchema) as PlainSchema) as ToolDefinition['inputSchema'],
     outputSchema: toOutputSchema(output.extend(jobFields).partial()),
   };
 }

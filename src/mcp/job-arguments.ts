@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { JobAnswer } from '../jobs/job-call.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROBLEMS } from '../limits.ts';
-import { publishedAs } from '../tools/tool.ts';
+import { publishedAs, type Tool } from '../tools/tool.ts';
 import { cut } from './invalid-arguments.ts';
 import type { PlainSchema } from './normalize-arguments.ts';
 
@@ -11,7 +11,7 @@ import type { PlainSchema } from './normalize-arguments.ts';
 const CALL_AGAIN_SECONDS = 20;
 const MAX_KEY_CHARACTERS = 200;
 
-/** The arguments that every paid tool has besides its own. */
+/** The arguments that paid tools have besides their own: they say how to get the result, not what to make. */
 export const jobArguments = z.object({
   wait_seconds: z
     .number()
@@ -22,7 +22,13 @@ export const jobArguments = z.object({
     .describe('Seconds to wait for the result, 0 to 600.'),
   job_id: z.string().min(1).max(100).optional().describe('Pass alone to keep waiting. Free.'),
   idempotency_key: z.string().min(1).max(MAX_KEY_CHARACTERS).optional().describe('Reuse it when you retry this call: billed once.'),
+  inline_preview: z.boolean().optional().describe('Also show you each image, small, to judge it.'),
 });
+
+/** Those of one tool. */
+export function jobArgumentsOf({ pictures }: Tool): z.ZodObject {
+  return pictures ? jobArguments : jobArguments.omit({ inline_preview: true });
+}
 
 /** One sentence for the description of every paid tool. */
 export const JOB_DESCRIPTION = ' If its status is in_progress, call again with only the job_id, for free.';
@@ -35,9 +41,9 @@ export const jobFields = {
 };
 
 /** Separates the arguments of the job from those of the tool. */
-export function splitArguments(args: unknown): { own: Record<string, unknown>; rest: unknown } {
+export function splitArguments(args: unknown, { shape }: z.ZodObject): { own: Record<string, unknown>; rest: unknown } {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) return { own: {}, rest: args };
-  const isOwn = ([name]: [string, unknown]) => Object.hasOwn(jobArguments.shape, name);
+  const isOwn = ([name]: [string, unknown]) => Object.hasOwn(shape, name);
   const entries = Object.entries(args);
   return { own: Object.fromEntries(entries.filter(isOwn)), rest: Object.fromEntries(entries.filter((entry) => !isOwn(entry))) };
 }

@@ -54,6 +54,8 @@ export type MediaStore = Readonly<{
   find(name: string): Promise<SavedMedia | undefined>;
   /** A link to the media of that name, whether it is stored yet or not. */
   link(name: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'>>;
+  /** The media at a URL of this store; `undefined` if it is not there. Throws when it is larger than `maxBytes`. */
+  read(url: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** A link to the same media that is valid from now on; `undefined` for a URL of something else. */
   renew(url: string): Promise<Pick<SavedMedia, 'url' | 'expiresAt'> | undefined>;
 }>;
@@ -111,6 +113,10 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     },
     find,
     link,
+    async read(url, maxBytes) {
+      const name = store.nameOf(url);
+      return name === undefined ? undefined : (await store.read(name, maxBytes))?.body;
+    },
     async renew(url) {
       const name = store.nameOf(url);
       return name === undefined ? undefined : link(name);
@@ -147,6 +153,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
     saveStream: reject,
     find: reject,
     link: reject,
+    read: reject,
     renew: reject,
   };
 }

@@ -4,6 +4,7 @@ import type { Agent } from 'undici';
 import type { Log } from '../log.ts';
 import { isPublicAddress } from '../media/input-file.ts';
 import type { Runtime, SmallAnswer } from '../ports.ts';
+import { createShrinkImage } from './node-images.ts';
 import { fetchSmall } from './node-small-fetch.ts';
 import { createSharedRuntime } from './shared.ts';
 
@@ -26,6 +27,7 @@ export function createNodeRuntime(log: Log): Runtime {
     outlivesClients: true,
     maxJobs: 500,
     mediaMemoryBytes: 256 * MIB,
+    shrinkImage: createShrinkImage(),
     lingerMs: Number.POSITIVE_INFINITY,
     // A Node process keeps working after a client disconnects.
     waitUntil: () => {},

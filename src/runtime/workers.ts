@@ -2,11 +2,12 @@ import { waitUntil } from 'cloudflare:workers';
 import type { Log } from '../log.ts';
 import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
+import { createShrinkImage, type ImagesBinding } from './workers-images.ts';
 
 /** Out of the 128 MB of an isolate. */
 const MEDIA_MEMORY_BYTES = 48 * 1024 * 1024;
 
-export function createWorkersRuntime(log: Log): Runtime {
+export function createWorkersRuntime(log: Log, images?: ImagesBinding): Runtime {
   return {
     ...createSharedRuntime(log),
     heartbeatMs: 500,
@@ -21,6 +22,7 @@ export function createWorkersRuntime(log: Log): Runtime {
     outlivesClients: false,
     maxJobs: 50,
     mediaMemoryBytes: MEDIA_MEMORY_BYTES,
+    shrinkImage: createShrinkImage(images),
   };
 }
 

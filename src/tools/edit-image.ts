@@ -37,4 +37,5 @@ export const editImage = defineTool({
   },
 
   present: presentImages,
+  pictures: ({ images }) => images,
 });

@@ -36,4 +36,5 @@ export const generateImage = defineTool({
   },
 
   present: presentImages,
+  pictures: ({ images }) => images,
 });

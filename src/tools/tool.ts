@@ -7,8 +7,9 @@ import type { MediaStore } from '../media/media-store.ts';
 import type { Uploads } from '../media/uploads.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, ShrinkImage } from '../ports.ts';
 import type { Measure } from './measures.ts';
+import type { Picture } from './previews.ts';
 
 const MODEL_RULE = 'must be a name of at most 200 visible ASCII characters without spaces';
 
@@ -53,6 +54,7 @@ export type ToolServices = Readonly<{
   readInput: (request: InputRequest, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
   /** What all the files that a call passes may take together. */
   maxInputBytes: number;
+  shrinkImage: ShrinkImage;
   /** Logs an event. */
   logInfo: (event: string, fields: Record<string, unknown>) => void;
   clock: Clock;
@@ -125,6 +127,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
   /** The content blocks, for clients that do not read structuredContent. */
   present(output: z.output<Output>): ContentBlock[];
+  /** The pictures in a result, for a tool that makes some: its callers may ask for a preview of each. */
+  pictures?(output: z.output<Output>): readonly Picture[];
 }>;
 
 /** The identity function; infers the handler's types from the schemas. */

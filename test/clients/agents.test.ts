@@ -14,7 +14,9 @@ import { LONG } from './connect.ts';
 import { connectAgentsServer, toStrictTools } from './installed/frameworks.ts';
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts';
 
-const published = tools.map((tool) => compileTool(tool as unknown as Tool, { mask: (value) => value, defaultWaitMs: 0 }).definition);
+const published = tools.map(
+  (tool) => compileTool(tool as unknown as Tool, { mask: (value) => value, defaultWaitMs: 0, inlinePreview: false }).definition,
+);
 const examples = ['ai-sdk.mjs', 'langchain.mjs', 'openai-agents.mjs'];
 const installed = new URL('installed/node_modules/.cache/', import.meta.url);
 /** What the model reads of tools that make no file. */

@@ -33,7 +33,7 @@ const tools: readonly Tool[] = [greet, slowCompute, failingJob, protocolErrorJob
 export const TASK_TOOLS = tools.map(({ name }) => name);
 
 export function compileTaskTools(mask: Mask): CompiledTool[] {
-  return tools.map((tool) => compileTool(tool, { mask, defaultWaitMs: 45_000 }));
+  return tools.map((tool) => compileTool(tool, { mask, defaultWaitMs: 45_000, inlinePreview: false }));
 }
 
 function define<Input extends z.ZodObject>(

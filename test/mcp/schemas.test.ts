@@ -22,7 +22,7 @@ const compiled = tools.map((tool) => {
     check: async () => {},
     handler: () => Promise.reject(new GatewayError({ kind: 'cancelled' })),
   };
-  return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0 });
+  return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0, inlinePreview: false });
 });
 /** All that is read of it before the handler. */
 const context = { requestId: 'r', clock: Date } as unknown as ToolContext;

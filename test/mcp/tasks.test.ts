@@ -3,6 +3,7 @@ import { createTaskSessionFromClient } from '@modelcontextprotocol/ext-tasks/cli
 import { GetTaskResultV2Schema } from '@modelcontextprotocol/ext-tasks/core/v2';
 import { describe, expect, test } from 'vitest';
 import type { Principal } from '../../src/auth/principal.ts';
+import type { ShrinkImage } from '../../src/ports.ts';
 import {
   CLIENT_KEY,
   createTestApp,
@@ -127,6 +128,15 @@ describe('a client of the extension', () => {
     const direct = await other.call(tool, { ...args, wait_seconds: 600 });
     expect(Object.keys(result.structuredContent).toSorted()).toEqual(Object.keys(direct.structuredContent).toSorted());
     expect(result.content.map(({ type }) => type)).toEqual(direct.content.map(({ type }) => type));
+  });
+
+  test('gets the previews for which its call has asked', async () => {
+    const shrinkImage: ShrinkImage = async () => ({ bytes: new Uint8Array(1), contentType: 'image/webp' });
+    const app = createTaskApp(testEnvironment(), testRuntime({ outlivesClients: true, shrinkImage }));
+    const { taskId } = await app.start('generate_image', { ...IMAGE, inline_preview: true });
+    expect((await app.end(taskId)).result.content.map(({ type }) => type)).toEqual(['text', 'image']);
+    const { taskId: other } = await app.start('generate_image', IMAGE);
+    expect((await app.end(other)).result.content.map(({ type }) => type)).toEqual(['text']);
   });
 
   test('gets a task that says how long it is kept and when to ask', async () => {
