@@ -229,7 +229,8 @@ async function digestOf(input: object): Promise<string> {
 /** What `tools/list` says of the arguments and the result. */
 function describe(tool: Tool, ownSchema: z.ZodObject): Pick<ToolDefinition, 'description' | 'inputSchema' | 'outputSchema'> {
   const { description, input, output, job } = tool;
-  const inputSchema = toJsonSchema(input);
+  // Some model providers reject a schema without properties.
+  const inputSchema = { properties: {}, ...toJsonSchema(input) };
   if (!job) return { description, inputSchema, outputSchema: toOutputSchema(output) };
   return {
     description: description + JOB_DESCRIPTION,

@@ -46,7 +46,7 @@ export const listMedia = defineTool({
     .strictObject({
       from: time.describe(`First day (UTC) or time; at most ${MAX_HISTORY_DAYS} days back.`),
       to: time.describe('Last day or time. Default: now.'),
-      kind: z.enum(KINDS).optional(),
+      kind: z.enum(KINDS).optional().describe('Default: all.'),
       tool: z.string().max(64).optional().describe('The tool that made it.'),
       limit: z.int().min(1).max(100).optional().describe(`Up to 100. Default: ${DEFAULT_LIMIT}.`),
     })

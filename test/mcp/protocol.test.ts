@@ -130,12 +130,11 @@ describe('tool definitions', () => {
     const definition = (await listed).find((tool) => tool.name === name) as Definition;
     expect(definition.title).toMatch(/\w/);
     expect(definition.description.length).toBeGreaterThan(40);
-    expect(definition.annotations).toEqual({
-      readOnlyHint: expect.any(Boolean),
-      destructiveHint: expect.any(Boolean),
-      idempotentHint: expect.any(Boolean),
-      openWorldHint: expect.any(Boolean),
-    });
+    // The others have the defaults of the specification.
+    const hints = { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true, ...definition.annotations };
+    expect(Object.values(hints)).toEqual([true, true, true, true].map(() => expect.any(Boolean)));
+    expect(Object.keys(hints)).toHaveLength(4);
+    expect(hints.readOnlyHint || !hints.destructiveHint).toBe(true);
     expect(definition.inputSchema).toMatchObject({ type: 'object', additionalProperties: false });
     expect(definition.outputSchema).toMatchObject({ type: 'object' });
     for (const [argument, schema] of Object.entries(definition.inputSchema.properties)) {
