@@ -53,6 +53,11 @@ button {
   cursor: pointer;
 }
 button:hover { border-color: var(--link); color: var(--link); }
+form { display: grid; gap: .75rem; justify-items: start; }
+form h2, form p { margin-bottom: 0; }
+form > div { width: 100%; }
+form > div[hidden], form[hidden] { display: none; }
+input { max-width: 100%; margin-left: .5rem; padding: .3rem .6rem; font: inherit; font-size: .875rem; }
 .tools, .problems { margin: 0; padding: 0; list-style: none; }
 .tools li { padding: .75rem 0; border-top: 1px solid var(--line); }
 .tools h3 { display: inline; margin-right: .5rem; }
@@ -70,12 +75,12 @@ footer { margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid var(--line
 `;
 
 /**
- * Reveals the copy buttons, which need JavaScript. Where the clipboard is unavailable (plain HTTP from another machine),
+ * Reveals the copy buttons and the form, which need JavaScript. Where the clipboard is unavailable (plain HTTP from another machine),
  * a button selects its snippet for manual copying.
  */
 export const SCRIPT = `
 const announcement = document.querySelector('[role=status]');
-for (const button of document.querySelectorAll('button')) {
+for (const button of document.querySelectorAll('.snippet button')) {
   const label = button.firstChild;
   let reset;
   const announce = (text) => {
@@ -95,4 +100,37 @@ for (const button of document.querySelectorAll('button')) {
     }
   });
 }
+const form = document.querySelector('form');
+form.hidden = false;
+const readError = async (response) => {
+  const { error, result } = await response.json().catch(() => ({}));
+  return error?.message ?? result?.content[0].text ?? 'The server answered ' + response.status + '.';
+};
+const upload = async (key, file) => {
+  const headers = { authorization: 'Bearer ' + key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const params = { name: 'create_upload', arguments: {} };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const called = await fetch('mcp', { method: 'POST', headers, body });
+  const { structuredContent: ticket } = (await called.clone().json().catch(() => ({}))).result ?? {};
+  if (!ticket) throw new Error(await readError(called));
+  if (file.size > ticket.max_bytes) throw new Error('The file is larger than ' + ticket.max_bytes + ' bytes.');
+  const stored = await fetch('uploads/' + ticket.upload_url.split('/').pop(), { method: 'PUT', body: file });
+  if (!stored.ok) throw new Error(await readError(stored));
+  return ticket.url;
+};
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const [outcome, shown, button] = ['.outcome', 'div', ':scope > button'].map((selector) => form.querySelector(selector));
+  shown.hidden = true;
+  button.disabled = true;
+  outcome.textContent = 'Uploading…';
+  try {
+    form.querySelector('code').textContent = await upload(form.key.value.trim(), form.file.files[0]);
+    shown.hidden = false;
+    outcome.textContent = 'Stored.';
+  } catch (error) {
+    outcome.textContent = error.message;
+  }
+  button.disabled = false;
+});
 `;

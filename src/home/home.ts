@@ -29,7 +29,7 @@ export function home(about: About, publicUrlOf: PublicUrlOf, statusOf: () => Hom
   };
 }
 
-/** Allows only the page's own style and script, by hash, and its empty icon (CSP Level 3). */
+/** Allows only the page's own style and script, by hash, its empty icon, and requests to the gateway (CSP Level 3). */
 async function contentSecurityPolicy(): Promise<string> {
   const [style, script] = await Promise.all([hashSource(STYLE), hashSource(SCRIPT)]);
   return [
@@ -37,6 +37,7 @@ async function contentSecurityPolicy(): Promise<string> {
     `style-src ${style}`,
     `script-src ${script}`,
     'img-src data:',
+    "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

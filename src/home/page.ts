@@ -20,6 +20,17 @@ export type HomeStatus = Readonly<
 
 type Html = ReturnType<typeof html>;
 
+/** Calls `create_upload` with the user's key, and sends the file. The script reveals it, and does the work. */
+const UPLOAD_FORM = html`<form hidden>
+<h2>Hand over a file</h2>
+<p>Stores an image or audio file from this computer, and gives its URL, which an agent can pass to a tool. The key is not kept.</p>
+<label>MCP_SERVER_API_KEY <input name="key" type="password" autocomplete="off" required></label>
+<label>File <input name="file" type="file" accept="image/*,audio/*,video/mp4,video/webm" required></label>
+<button>Upload</button>
+<p class="outcome" role="alert"></p>
+<div hidden>${copyable('', 'The URL of the file', 'the URL of the file')}</div>
+</form>`;
+
 const STATUS_WORDS = { ready: 'Ready', draining: 'Shutting down', not_configured: 'Not configured' } as const;
 
 const KEY_NOTE = "Every request needs this gateway's bearer token. Replace <MCP_SERVER_API_KEY> below with it.";
@@ -44,6 +55,7 @@ ${status.status === 'not_configured' ? problemsOf(status.problems) : ''}
 ${copyable(`${origin}/mcp`, KEY_NOTE, 'the URL of the MCP endpoint')}
 <h2>Connect a client</h2>
 ${clientSnippets(origin).map(clientOf)}
+${UPLOAD_FORM}
 ${tools}
 </main>
 ${footer}

@@ -68,6 +68,25 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
     await close();
   });
 
+  test('hands over a file with the key, and says what is wrong', async () => {
+    const { page, close } = await open();
+    const png = { name: 'a.png', mimeType: 'image/png', buffer: await page.screenshot() };
+    const upload = async (key: string, file: typeof png) => {
+      await page.getByLabel('MCP_SERVER_API_KEY').fill(key);
+      await page.getByLabel('File', { exact: true }).setInputFiles(file);
+      await page.getByRole('button', { name: 'Upload', exact: true }).click();
+    };
+    await upload('wrong', png);
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('The key in the Authorization header is wrong.');
+    await upload(CLIENT_KEY, { ...png, buffer: Buffer.from('<svg/>') });
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Only images (PNG');
+    await upload(CLIENT_KEY, png);
+    await expect.poll(() => page.getByRole('alert').textContent()).toBe('Stored.');
+    const url = (await page.locator('form code').textContent()) ?? '';
+    expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(png.buffer)).toBe(true);
+    await close();
+  });
+
   test('runs no script but its own', async () => {
     const { page, complaints, close } = await open();
     await page.evaluate(() => {

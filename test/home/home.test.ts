@@ -78,7 +78,7 @@ describe('headers', () => {
       return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
     };
     expect(response.headers.get('content-security-policy')).toBe(
-      `default-src 'none'; style-src ${await hash('style')}; script-src ${await hash('script')}; img-src data:; ` +
+      `default-src 'none'; style-src ${await hash('style')}; script-src ${await hash('script')}; img-src data:; connect-src 'self'; ` +
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
     expect(page).not.toMatch(/ style=| on[a-z]+=/);
