@@ -45,7 +45,7 @@ export type Failure =
   /** Media was generated and billed but could not be stored. */
   | { kind: 'media_lost'; what: string; reason: Failure }
   /** A file that was sent to the gateway was not stored. */
-  | { kind: 'upload_refused'; problem: UploadProblem }
+  | { kind: 'upload_refused'; problem: UploadProblem; maxBytes: number }
   /** The object store rejected a request or is unreachable. */
   | { kind: 'storage'; problem: string; retryable: boolean }
   /** The same, detected before anything was sent or billed. */
@@ -72,7 +72,7 @@ const UPLOAD_SENTENCES = {
   encoded: 'The body must be sent as it is, without Content-Encoding.',
   unsupported:
     'Only images (PNG, JPEG, WebP, GIF) and audio (MP3, WAV, FLAC, Ogg, AAC, M4A, MP4, WebM) are taken, and the content is none of these: convert it first.',
-  too_large: 'The file is too large; create_upload says how many bytes are taken.',
+  too_large: 'The file is too large.',
   too_slow: 'The file arrived too slowly.',
   broken: 'The body ended before the file was complete.',
 } as const;
@@ -179,7 +179,7 @@ function describe(failure: Failure): string {
     case 'media_lost':
       return `${failure.what} generated and billed but could not be stored: ${describeFailure(failure.reason)}`;
     case 'upload_refused':
-      return `${UPLOAD_SENTENCES[failure.problem]} Nothing was stored.`;
+      return `${UPLOAD_SENTENCES[failure.problem]}${failure.problem === 'too_large' ? ` At most ${failure.maxBytes} bytes are taken.` : ''} Nothing was stored.`;
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Retrying later may help.' : 'Retrying will not help until the operator fixes this.'}`;
     case 'storage_unusable':

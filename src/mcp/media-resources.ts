@@ -1,5 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, type Resource } from '@modelcontextprotocol/server';
-import { type History, idOf, type MadeMedia, MAX_HISTORY_DAYS } from '../jobs/history.ts';
+import { type History, idOf, MAX_HISTORY_DAYS, type MadeMedia } from '../jobs/history.ts';
 import { toMadeFile } from '../tools/list-media.ts';
 import type { ToolServices } from '../tools/tool.ts';
 

@@ -53,6 +53,8 @@ export function createUploads({ media, keys, admission, maxInputBytes, runtime }
   const maxBytes = Math.min(MAX_UPLOAD_BYTES, maxInputBytes);
   let inFlight = 0;
 
+  const refused = (problem: UploadProblem, cause?: unknown) => new GatewayError({ kind: 'upload_refused', problem, maxBytes }, { cause });
+
   /** Without an extension, as the format is not known yet. */
   const nameOf = ({ id, issued_ms }: TicketContent) => media.jobName('upload', issued_ms, id);
 
@@ -93,6 +95,11 @@ export function createUploads({ media, keys, admission, maxInputBytes, runtime }
     return file;
   }
 
+  function toError(problem: string, cause?: unknown): GatewayError {
+    if (problem.includes('larger than')) return refused('too_large', cause);
+    return refused(problem.includes('took longer') || problem.includes('stalled') ? 'too_slow' : 'broken', cause);
+  }
+
   function bodyOptions(): BodyOptions {
     return { clock: runtime, maxBytes, timeoutMs: UPLOAD_TIMEOUT_MS, minBytesPerMinute: MIN_BODY_BYTES_PER_MINUTE, toError };
   }
@@ -126,14 +133,4 @@ function bytesOf(token: string): Uint8Array<ArrayBuffer> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function toError(problem: string, cause?: unknown): GatewayError {
-  const isTooLarge = problem.includes('larger than');
-  const isSlow = problem.includes('took longer') || problem.includes('stalled');
-  return refused(isTooLarge ? 'too_large' : isSlow ? 'too_slow' : 'broken', cause);
-}
-
-function refused(problem: UploadProblem, cause?: unknown): GatewayError {
-  return new GatewayError({ kind: 'upload_refused', problem }, { cause });
 }
