@@ -6,6 +6,7 @@ import type { JobAnswer, JobCall } from '../jobs/job-call.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Work } from '../jobs/local-job.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
+import { MEDIA_APP_META } from './apps.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
 import { issueMessage } from './issue-message.ts';
@@ -69,8 +70,8 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
   tool: Tool<Input, Output>,
   { mask, defaultWaitMs }: CompileOptions,
 ): CompiledTool {
-  const { name, title, annotations, aliases = {}, job } = tool;
-  const definition = { name, title, annotations, ...describe(tool) };
+  const { name, title, annotations, aliases = {}, job, app } = tool;
+  const definition = { name, title, annotations, ...describe(tool), ...(app && { _meta: MEDIA_APP_META }) };
   const declared = { schema: definition.inputSchema as PlainSchema, aliases };
 
   async function run(args: unknown, context: ToolContext, caller: Caller): Promise<CallToolResult> {

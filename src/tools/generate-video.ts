@@ -97,6 +97,7 @@ export const generateVideo = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: videoInput,
   output: videoOutput,
+  app: true,
   job: {
     runs: 'always',
     upstreamJob: {
