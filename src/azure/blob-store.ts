@@ -64,7 +64,7 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
       const [path = ''] = url.split('?', 1);
       return path.startsWith(`${publicBaseUrl}/`) ? path.slice(publicBaseUrl.length + 1) : undefined;
     },
-    linkHost: new URL(publicBaseUrl).host,
+    linkOrigin: new URL(publicBaseUrl).origin,
     linkRemedy: REMEDY,
     async assertUsable(missingName) {
       const probe = () => requests.attempt(missingName, USABLE_PROBE);

@@ -8,6 +8,7 @@ import type { Work } from '../jobs/local-job.ts';
 import { promptOf } from '../jobs/made.ts';
 import { previewBlocks } from '../tools/previews.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
+import { MEDIA_APP_META } from './apps.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
 import { issueMessage } from './issue-message.ts';
@@ -76,9 +77,9 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
   tool: Tool<Input, Output>,
   { mask, defaultWaitMs, storePrompts = false, inlinePreview: showsPictures }: CompileOptions,
 ): CompiledTool {
-  const { name, title, annotations, aliases = {}, job } = tool;
+  const { name, title, annotations, aliases = {}, job, app } = tool;
   const ownSchema = jobArgumentsOf(tool);
-  const definition = { name, title, annotations, ...describe(tool, ownSchema) };
+  const definition = { name, title, annotations, ...describe(tool, ownSchema), ...(app && { _meta: MEDIA_APP_META }) };
   const declared = { schema: definition.inputSchema as PlainSchema, aliases };
 
   async function run(args: unknown, context: ToolContext, caller: Caller): Promise<CallToolResult> {

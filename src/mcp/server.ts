@@ -11,12 +11,15 @@ import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { createMeasures, type Measures, measureUploads } from '../tools/measures.ts';
 import type { ToolContext, ToolServices } from '../tools/tool.ts';
+import { APPS_EXTENSION, createMediaApp } from './apps.ts';
 import type { Caller, CompiledTool, Mask, ToolOutcome } from './compile-tool.ts';
 import { deliveryOf } from './delivery.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
+import { createMediaResources } from './media-resources.ts';
 import { startProgress } from './progress.ts';
-import { createPresentTask, declaresTasks, handleTasks, messageDeclaresTasks, TASKS_CAPABILITY } from './tasks.ts';
+import { handleResources } from './resources.ts';
+import { createPresentTask, declaresTasks, handleTasks, messageDeclaresTasks, TASKS_EXTENSION } from './tasks.ts';
 
 /** The name and version that clients see in `serverInfo`. */
 type ServerInfo = Readonly<{ name: string; title: string; version: string }>;
@@ -50,6 +53,9 @@ export type McpServerFactory = Readonly<{
   placeOf: (message: object, principal: Principal) => Promise<string | undefined>;
 }>;
 
+/** How long what does not change before the next release may be cached. */
+const CACHE_HINT = { ttlMs: 300_000, cacheScope: 'private' } as const;
+
 function withoutLinks(result: CallToolResult): CallToolResult {
   return { ...result, content: result.content.filter(({ type }) => type !== 'resource_link') };
 }
@@ -66,7 +72,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     },
   };
   const serverOptions: ServerOptions = {
-    capabilities: { tools: {}, ...(tasks && TASKS_CAPABILITY) },
+    capabilities: { tools: {}, resources: {}, extensions: { ...APPS_EXTENSION, ...(tasks && TASKS_EXTENSION) } },
     instructions: options.instructions,
     // Shared: the default builds a schema compiler per server. The SDK uses it only for elicitation, which no tool needs.
     jsonSchemaValidator: {
@@ -74,8 +80,14 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
         throw new Error('This server does not use elicitation.');
       },
     },
-    cacheHints: { 'tools/list': { ttlMs: 300_000, cacheScope: 'private' } },
+    cacheHints: {
+      'tools/list': CACHE_HINT,
+      'resources/templates/list': CACHE_HINT,
+    },
   };
+  const app = createMediaApp(options.services.media.publicOrigin);
+  const { history } = options.services;
+  const media = history && createMediaResources(history, options.services);
   let callsInFlight = 0;
 
   /** Runs `call` with what it needs, and logs its outcome. */
@@ -129,6 +141,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       callsInFlight++;
       return callTool(tool, context, (...call) => tool.call(params.arguments, ...call)).finally(() => callsInFlight--);
     });
+    handleResources(server, { app, media });
     if (tasks) handleTasks(server, tasks);
     return server;
   }

@@ -17,10 +17,10 @@ import { exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
 
 /** The extension of SEP-2663: a paid call is answered with a task, whose id is that of the job, and the client polls. */
-const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
+const TASKS = 'io.modelcontextprotocol/tasks';
 
-/** What a server that has the extension adds to its capabilities, and requires of a client. */
-export const TASKS_CAPABILITY = { extensions: { [TASKS_EXTENSION]: {} } };
+/** What a server that has it adds to its extensions, and requires of a client. */
+export const TASKS_EXTENSION = { [TASKS]: {} };
 
 type InProgress = Extract<JobAnswer, { status: 'in_progress' }>;
 
@@ -55,7 +55,7 @@ export function messageDeclaresTasks(message: object): boolean {
 
 function hasExtension(capabilities: unknown): boolean {
   const { extensions } = (capabilities ?? {}) as { extensions?: Record<string, unknown> | null };
-  return extensions?.[TASKS_EXTENSION] !== undefined;
+  return extensions?.[TASKS] !== undefined;
 }
 
 /** Presents jobs as tasks to the client of one call. While that client polls, its job is not given to another call. */
@@ -84,7 +84,7 @@ export function handleTasks(server: Server, options: TasksOptions): void {
 
   /** Throws what the specification demands for clients without the extension and for tasks that are not theirs. */
   async function find(taskId: string, context: ServerContext): Promise<JobStatus> {
-    if (!declaresTasks(context)) throw new MissingRequiredClientCapabilityError({ requiredCapabilities: TASKS_CAPABILITY });
+    if (!declaresTasks(context)) throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: TASKS_EXTENSION } });
     return (await jobs.find(exchangeOf(context).principal, taskId)) ?? unknown(taskId);
   }
 

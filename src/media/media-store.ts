@@ -38,7 +38,9 @@ export type SavedMedia = Readonly<{
 export type MediaStore = Readonly<{
   /** The unset variables; empty when storage is configured. */
   missing: readonly string[];
-  /** The host of media URLs; `undefined` when storage is not configured. */
+  /** The origin of media URLs; `undefined` when storage is not configured. */
+  publicOrigin: string | undefined;
+  /** The host in it. */
   publicHost: string | undefined;
   /** Throws when media certainly cannot be stored (`not_configured`, `storage_unusable`). Call before any billed request. */
   assertReady(): Promise<void>;
@@ -99,7 +101,8 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
 
   return {
     missing: [],
-    publicHost: store.linkHost,
+    publicOrigin: store.linkOrigin,
+    publicHost: new URL(store.linkOrigin).host,
     assertReady,
     newName: (kind, { extension }) => jobName(kind, now(), `${randomUUID()}.${extension}`),
     jobName,
@@ -145,6 +148,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
   const reject = async () => fail();
   return {
     missing,
+    publicOrigin: undefined,
     publicHost: undefined,
     assertReady: reject,
     newName: fail,

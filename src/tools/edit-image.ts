@@ -29,6 +29,7 @@ export const editImage = defineTool({
   input: editInput,
   aliases: { image: 'images', image_url: 'images', image_urls: 'images', mask_url: 'mask' },
   output: imageOutput,
+  app: true,
   job: { runs: 'always' },
   check: checkImages,
 

@@ -28,6 +28,7 @@ export const generateImage = defineTool({
   input: imageInput,
   aliases: { references: 'reference_images', reference_image: 'reference_images', reference_image_urls: 'reference_images' },
   output: imageOutput,
+  app: true,
   job: { runs: 'always' },
   check: checkImages,
 

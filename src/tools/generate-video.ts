@@ -100,6 +100,7 @@ export const generateVideo = defineTool({
   annotations: { destructiveHint: false },
   input: videoInput,
   output: videoOutput,
+  app: true,
   job: {
     runs: 'always',
     upstreamJob: {

@@ -52,6 +52,7 @@ export const listMedia = defineTool({
     })
     .refine(({ from, to }) => !from || !to || Date.parse(from) <= endOf(to), { path: ['from'], message: 'must not be after to' }),
   aliases: { day: 'from', date: 'from', since: 'from', until: 'to', type: 'kind' },
+  app: true,
   output: z.object({ media: z.array(madeFile), next_to: z.string().optional() }),
 
   async handler({ from, to, kind, tool, limit = DEFAULT_LIMIT }, context) {

@@ -69,6 +69,7 @@ export const synthesizeSpeech = defineTool({
     channels: z.int().optional(),
     sample_format: z.string().optional(),
   }),
+  app: true,
   job: { runs: 'always' },
 
   async check({ instructions, model }, { upstreams, media }) {

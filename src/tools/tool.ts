@@ -119,6 +119,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   /** Names that models confuse with those of arguments, and the arguments they mean. */
   aliases?: Readonly<Record<string, string>>;
   output: Output;
+  /** Whether the result is media, which hosts with MCP Apps show in the chat. */
+  app?: true;
   /** For tools whose calls are billed. */
   job?: JobOptions<z.output<Input>> | undefined;
   /** Throws what makes the call impossible, before anything is recorded or sent. */

@@ -1,36 +1,19 @@
-import { existsSync } from 'node:fs';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { contrastsOfTexts, HANGS_AFTER_MS, isChromiumMissing, launchChromium } from '../chromium.ts';
 import { type RunningGateway, startNodeGateway } from '../gateways.ts';
 import { CLIENT_KEY, testEnvironment } from '../support.ts';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const isMissing = !existsSync(executablePath);
-if (isMissing)
-  console.warn(`Skipped: the home page in a browser, as there is no ${executablePath}. Install Chromium, or set CHROMIUM_PATH.`);
-
 /** A name that resolves here but is not a secure context, so that the page has no clipboard. */
 const INSECURE_HOST = 'gateway.test';
-/** Without a sandbox, as in containers; and nothing that the browser itself would ask of the network. */
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
-];
-/** Ends what hangs; nothing takes as long on any machine. */
-const HANGS_AFTER_MS = 120_000;
 const CLIENTS = ['VS Code', 'Claude Code', 'Claude Desktop', 'Cursor', 'Other clients', 'Older clients', 'curl'];
 
-describe.skipIf(isMissing)('the home page in a browser', () => {
+describe.skipIf(isChromiumMissing)('the home page in a browser', () => {
   let gateway: RunningGateway;
   let browser: Browser;
   beforeAll(async () => {
     gateway = await startNodeGateway(testEnvironment({ MCP_ALLOWED_HOSTS: `127.0.0.1,${INSECURE_HOST}` }));
-    browser = await chromium.launch({ executablePath, args: ARGS, timeout: HANGS_AFTER_MS });
+    browser = await launchChromium(`--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`);
   });
   afterAll(async () => {
     await browser?.close();
@@ -202,28 +185,3 @@ describe.skipIf(isMissing)('the home page in a browser', () => {
     await close();
   });
 });
-
-/** Each element that has text of its own, with the contrast between its colour and the background behind it. */
-function contrastsOfTexts(page: Page): Promise<{ text: string; contrast: number }[]> {
-  return page.evaluate(() => {
-    const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
-    const luminance = (color: string) => {
-      const [r = 0, g = 0, b = 0] = channels(color).map((value) => {
-        const share = value / 255;
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const backgroundOf = (element: Element): string => {
-      const { backgroundColor } = getComputedStyle(element);
-      return channels(backgroundColor)[3] === 0 && element.parentElement ? backgroundOf(element.parentElement) : backgroundColor;
-    };
-    const hasText = (element: Element) =>
-      [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.nodeValue?.trim());
-    return [...document.querySelectorAll('body *:not(script)')].filter(hasText).map((element) => {
-      const [one, other] = [luminance(getComputedStyle(element).color), luminance(backgroundOf(element))];
-      const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-      return { text: element.textContent?.slice(0, 40) ?? '', contrast };
-    });
-  });
-}

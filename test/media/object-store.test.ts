@@ -50,7 +50,7 @@ describe.each(Object.entries(STORES))('%s', (_, create) => {
     expect(read).toMatchObject({ bytes: 7, contentType: 'application/json', etag: expect.stringMatching(/./) });
     expect(await store.head(name)).toEqual({ bytes: 7, contentType: 'application/json', etag: read?.etag });
     const url = await store.link(name, undefined);
-    expect(new URL(url).host).toBe(store.linkHost);
+    expect(new URL(url).origin).toBe(store.linkOrigin);
     expect(await (await fetch(url)).json()).toEqual({ a: 1 });
   });
 

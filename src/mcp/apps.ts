@@ -1,0 +1,26 @@
+import type { Resource, TextResourceContents } from '@modelcontextprotocol/server';
+import { MEDIA_PAGE } from './apps/media-page.ts';
+
+/** The page that a host shows with the results of media tools. */
+const MEDIA_URI = 'ui://gateway/media.html';
+const MIME_TYPE = 'text/html;profile=mcp-app';
+
+/** What a server with MCP Apps (specification 2026-01-26) adds to its extensions. */
+export const APPS_EXTENSION = { 'io.modelcontextprotocol/ui': { mimeTypes: [MIME_TYPE] } };
+
+/** What a tool adds to its definition whose results the page shows. */
+export const MEDIA_APP_META = { ui: { resourceUri: MEDIA_URI } };
+
+/** An MCP App, as it is listed and as it is read. */
+export type App = Readonly<{ resource: Resource; contents: TextResourceContents }>;
+
+/** The page may load media from `publicOrigin`, and nothing else. */
+export function createMediaApp(publicOrigin: string | undefined): App {
+  const ui = {
+    ...(publicOrigin && { csp: { resourceDomains: [publicOrigin] } }),
+    permissions: { clipboardWrite: {} },
+    prefersBorder: true,
+  };
+  const common = { uri: MEDIA_URI, mimeType: MIME_TYPE, _meta: { ui } };
+  return { resource: { ...common, name: 'media', title: 'Media' }, contents: { ...common, text: MEDIA_PAGE } };
+}
