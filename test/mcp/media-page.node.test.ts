@@ -1,10 +1,11 @@
 import type { Client } from '@modelcontextprotocol/client';
-import type { McpUiHostCapabilities, McpUiHostContext, McpUiResourceMeta } from '@modelcontextprotocol/ext-apps/app-bridge';
+import type { McpUiHostCapabilities, McpUiResourceMeta } from '@modelcontextprotocol/ext-apps/app-bridge';
 import type { Browser, Frame } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { contrastsOfTexts, HANGS_AFTER_MS, isChromiumMissing, launchChromium } from '../chromium.ts';
 import { CLOCK_SPEED, createSleepClock, createTestApp, eventually, type ToolResult, testEnvironment, testRuntime } from '../support.ts';
 import { type ServedApp, serveApp } from './app-host.ts';
+import type { HostOptions } from './app-host-page.ts';
 import { connectClient } from './sdk-client.ts';
 
 const CAPABILITIES: McpUiHostCapabilities = { openLinks: {}, serverTools: {}, updateModelContext: { text: {} } };
@@ -16,7 +17,7 @@ const HOSTILE = '<img src=x onerror="window.isHacked = true"><script>window.isHa
 
 type Options = Readonly<{
   capabilities?: McpUiHostCapabilities;
-  context?: McpUiHostContext;
+  context?: HostOptions['context'];
   colorScheme?: 'light' | 'dark';
   width?: number;
 }>;
@@ -46,11 +47,14 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
     await browserContext.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: served.hostUrl });
     const page = await browserContext.newPage();
     await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 60_000);
     const errors: string[] = [];
     const requests: string[] = [];
+    const blocked: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('request', (request) => requests.push(request.url()));
-    await page.exposeFunction('callTool', (params: Parameters<Client['callTool']>[0]) => client.callTool(params));
+    page.on('requestfailed', (request) => request.failure()?.errorText === 'csp' && blocked.push(request.url()));
+    await page.exposeFunction('callTool', (params: { name: string }) => client.callTool(params));
     await page.goto(served.hostUrl);
     await page.evaluate((options) => window.startHost(options), { appUrl: served.appUrl, capabilities, context });
     return {
@@ -58,9 +62,9 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
       view: page.frames()[1] as Frame,
       errors,
       requests,
-      input: (args: Record<string, unknown>) => page.evaluate((given) => window.appHost.bridge.sendToolInput({ arguments: given }), args),
-      result: (result: object) =>
-        page.evaluate((given) => window.appHost.bridge.sendToolResult(given as { content: [] }), { content: [], ...result }),
+      blocked,
+      input: (args: Record<string, unknown>) => page.evaluate((given) => window.appHost.input(given), args),
+      result: (result: object) => page.evaluate((given) => window.appHost.result(given), result),
       asked: (method: string) =>
         page.evaluate((wanted) => window.appHost.asked.filter((one) => one.method === wanted).map(({ params }) => params), method),
       close: () => browserContext.close(),
@@ -230,7 +234,7 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
     await host.view.getByText('This video cannot be shown here.').waitFor();
     await host.view.getByText('This image cannot be shown here.').nth(1).waitFor();
     expect(await host.view.locator('img, video').count()).toBe(0);
-    expect(host.requests).not.toContain(images[1]?.url);
+    expect(host.blocked).toEqual([images[1]?.url]);
     await host.view.getByRole('link', { name: 'Open it in the browser.' }).nth(1).click();
     expect(await host.asked('ui/open-link')).toEqual([{ url: images[1]?.url }]);
     await host.close();
@@ -261,14 +265,13 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
 
   test('only the host is heard', async () => {
     const host = await open();
-    await host.view.evaluate(() =>
-      window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: { reason: 'foreign' } }, '*'),
-    );
     await host.input({ prompt: 'A lighthouse' });
     await host.view.getByText('Working…').waitFor();
-    await host.view.evaluate(() => window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: {} }, '*'));
-    // Messages arrive in order, so the next one comes after.
-    await host.view.evaluate(() => new Promise((resolve) => window.addEventListener('message', resolve, { once: true })));
+    await host.view.evaluate(() => {
+      const heard = new Promise((resolve) => window.addEventListener('message', resolve, { once: true }));
+      window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: { reason: 'foreign' } }, '*');
+      return heard.then(() => {});
+    });
     expect(await status(host).textContent()).toBe('Working…');
     await host.close();
   });
