@@ -13,7 +13,7 @@ type Exception = Readonly<{
  */
 export const exceptions: readonly Exception[] = [
   {
-    reason: 'no prompts: the gateway has tools alone',
+    reason: 'no prompts: the gateway has none',
     fails: [
       'prompts-list',
       'prompts-get-simple',
@@ -24,18 +24,8 @@ export const exceptions: readonly Exception[] = [
     ],
   },
   {
-    reason: 'no resources: the gateway has tools alone',
-    fails: [
-      'resources-list',
-      'resources-read-text',
-      'resources-read-binary',
-      'resources-templates-read',
-      'resources-subscribe',
-      'resources-unsubscribe',
-      'sep-2164-resource-not-found',
-      'caching:sep-2549-resources-list-caching-hints',
-      'caching:sep-2549-resources-templates-list-caching-hints',
-    ],
+    reason: "no resources of the suite's, no templates and no subscriptions: the gateway has its own alone",
+    fails: ['resources-read-text', 'resources-read-binary', 'resources-templates-read', 'resources-subscribe', 'resources-unsubscribe'],
   },
   { reason: 'no completion: there are no prompts and resource templates to complete', fails: ['completion-complete'] },
   {

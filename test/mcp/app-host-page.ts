@@ -1,20 +1,19 @@
-import {
-  AppBridge,
-  type McpUiHostCapabilities,
-  type McpUiHostContext,
-  PostMessageTransport,
-} from '@modelcontextprotocol/ext-apps/app-bridge';
+import { AppBridge, type McpUiHostCapabilities, type McpUiTheme, PostMessageTransport } from '@modelcontextprotocol/ext-apps/app-bridge';
 
 /** What a test does with the host, and sees of it. */
-export type AppHost = Readonly<{
+type AppHost = Readonly<{
   bridge: AppBridge;
+  /** What the tool is asked. */
+  input: (args: Record<string, unknown>) => Promise<void>;
+  /** What the tool has returned; without content, an empty list of it. */
+  result: (result: object) => Promise<void>;
   /** What the app has asked the host to do, in order. */
   asked: { method: string; params: unknown }[];
   /** The last height that the app has reported. */
   height: () => number;
 }>;
 
-export type HostOptions = Readonly<{ appUrl: string; capabilities: McpUiHostCapabilities; context: McpUiHostContext }>;
+export type HostOptions = Readonly<{ appUrl: string; capabilities: McpUiHostCapabilities; context: { theme?: McpUiTheme } }>;
 
 declare global {
   interface Window {
@@ -32,10 +31,16 @@ window.startHost = async ({ appUrl, capabilities, context }) => {
   const bridge = new AppBridge(null, { name: 'test-host', version: '1' }, capabilities, { hostContext: context });
   const asked: AppHost['asked'] = [];
   let height = 0;
-  window.appHost = { bridge, asked, height: () => height };
+  window.appHost = {
+    bridge,
+    asked,
+    height: () => height,
+    input: (args) => bridge.sendToolInput({ arguments: args }),
+    result: (result) => bridge.sendToolResult({ content: [], ...result }),
+  };
   bridge.onopenlink = async (params) => {
     asked.push({ method: 'ui/open-link', params });
-    return capabilities.openLinks ? {} : { isError: true };
+    return {};
   };
   bridge.onupdatemodelcontext = async (params) => {
     asked.push({ method: 'ui/update-model-context', params });

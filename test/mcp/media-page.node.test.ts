@@ -1,10 +1,11 @@
 import type { Client } from '@modelcontextprotocol/client';
-import type { McpUiHostCapabilities, McpUiHostContext, McpUiResourceMeta } from '@modelcontextprotocol/ext-apps/app-bridge';
+import type { McpUiHostCapabilities, McpUiResourceMeta } from '@modelcontextprotocol/ext-apps/app-bridge';
 import type { Browser, Frame } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { contrastsOfTexts, HANGS_AFTER_MS, isChromiumMissing, launchChromium } from '../chromium.ts';
 import { CLOCK_SPEED, createSleepClock, createTestApp, eventually, type ToolResult, testEnvironment, testRuntime } from '../support.ts';
 import { type ServedApp, serveApp } from './app-host.ts';
+import type { HostOptions } from './app-host-page.ts';
 import { connectClient } from './sdk-client.ts';
 
 const CAPABILITIES: McpUiHostCapabilities = { openLinks: {}, serverTools: {}, updateModelContext: { text: {} } };
@@ -16,7 +17,7 @@ const HOSTILE = '<img src=x onerror="window.isHacked = true"><script>window.isHa
 
 type Options = Readonly<{
   capabilities?: McpUiHostCapabilities;
-  context?: McpUiHostContext;
+  context?: HostOptions['context'];
   colorScheme?: 'light' | 'dark';
   width?: number;
 }>;
@@ -46,27 +47,24 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
     await browserContext.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: served.hostUrl });
     const page = await browserContext.newPage();
     await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 60_000);
     const errors: string[] = [];
     const requests: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
     const blocked: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
     page.on('request', (request) => requests.push(request.url()));
-    page.on('requestfailed', (request) => {
-      if (request.failure()?.errorText === 'csp') blocked.push(request.url());
-    });
-    await page.exposeFunction('callTool', (params: { name: string }): Promise<unknown> => client.callTool(params));
+    page.on('requestfailed', (request) => request.failure()?.errorText === 'csp' && blocked.push(request.url()));
+    await page.exposeFunction('callTool', (params: { name: string }) => client.callTool(params));
     await page.goto(served.hostUrl);
-    const options: unknown = { appUrl: served.appUrl, capabilities, context };
-    await page.evaluate((given) => window.startHost(given as never), options);
+    await page.evaluate((options) => window.startHost(options), { appUrl: served.appUrl, capabilities, context });
     return {
       page,
       view: page.frames()[1] as Frame,
       errors,
       requests,
       blocked,
-      input: (args: Record<string, unknown>) => page.evaluate((given) => window.appHost.bridge.sendToolInput({ arguments: given }), args),
-      result: (result: object) =>
-        page.evaluate((given) => window.appHost.bridge.sendToolResult(given as { content: [] }), { content: [], ...result }),
+      input: (args: Record<string, unknown>) => page.evaluate((given) => window.appHost.input(given), args),
+      result: (result: object) => page.evaluate((given) => window.appHost.result(given), result),
       asked: (method: string) =>
         page.evaluate((wanted) => window.appHost.asked.filter((one) => one.method === wanted).map(({ params }) => params), method),
       close: () => browserContext.close(),
@@ -174,7 +172,9 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
       const host = await open();
       const jobId = await startHeldJob(host);
       await host.view.getByRole('progressbar', { name: 'Still running. The result will appear here.' }).waitFor();
-      await host.page.clock.fastForward(PAUSE_MS);
+      await host.page.clock.fastForward(PAUSE_MS - 1);
+      expect(await host.asked('tools/call')).toEqual([]);
+      await host.page.clock.fastForward(1);
       await eventually(async () => (await host.asked('tools/call')).length === 1);
       expect(await host.asked('tools/call')).toEqual([{ name: 'generate_image', arguments: { job_id: jobId, wait_seconds: 20 } }]);
       await gateway.release();
@@ -265,16 +265,12 @@ describe.skipIf(isChromiumMissing)('the media app in a host', () => {
 
   test('only the host is heard', async () => {
     const host = await open();
-    await host.view.evaluate(() =>
-      window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: { reason: 'foreign' } }, '*'),
-    );
     await host.input({ prompt: 'A lighthouse' });
     await host.view.getByText('Working…').waitFor();
-    await host.view.evaluate(async () => {
-      // Listeners are called in order, so the page has seen it.
-      const seen = new Promise((resolve) => window.addEventListener('message', resolve, { once: true }));
-      window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: {} }, '*');
-      await seen;
+    await host.view.evaluate(() => {
+      const heard = new Promise((resolve) => window.addEventListener('message', resolve, { once: true }));
+      window.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/tool-cancelled', params: { reason: 'foreign' } }, '*');
+      return heard.then(() => {});
     });
     expect(await status(host).textContent()).toBe('Working…');
     await host.close();

@@ -18,7 +18,7 @@ progress { width: 100%; }
 div { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(14rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: 0; }
 img, video { width: auto; max-width: 100%; height: auto; max-height: 28rem; border-radius: 8px; }
-audio { width: 100%; }
+audio, video { width: 100%; }
 figcaption { margin: .25rem 0 .5rem; }
 small { display: block; color: light-dark(#565f6b, #a4adb8); }
 small::first-letter { text-transform: uppercase; }
