@@ -18,6 +18,7 @@ import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http
 import { type InputRequest, readInput, readInputImage } from './media/input-file.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import type { ObjectStore } from './media/object-store.ts';
+import { createPieceStore } from './media/piece-store.ts';
 import { renewLinks } from './media/renew-links.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
@@ -85,6 +86,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
   const { store, media } = createStorage(config.storage, runtime);
+  const sealed = createState(config, store);
   const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
@@ -94,6 +96,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     models: createModelCatalog(runtime, runtime.waitUntil),
     media,
+    pieces: store && sealed && createPieceStore(store, sealed.namesOf),
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInput: (request: InputRequest, signal: AbortSignal) => readInput(request, signal, inputs),
@@ -109,7 +112,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     memory: createMemory(runtime.mediaMemoryBytes),
     tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, { mask, defaultWaitMs: config.jobs.defaultWaitSeconds * 1000 })),
     mask,
-    sealed: createState(config, store),
+    sealed,
     features: findFeatures(services.upstreams, media),
   };
 }

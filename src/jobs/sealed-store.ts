@@ -9,6 +9,8 @@ export type SealedStore = Readonly<{
    * first place; the others are those of previous secrets.
    */
   placesOf(...parts: readonly string[]): Promise<readonly string[]>;
+  /** The same for what is not a record, as names of objects. */
+  namesOf(...parts: readonly string[]): Promise<readonly string[]>;
   /** `undefined` if there is none, or one that cannot be read: of another secret, tampered with, or moved. */
   read(place: string): Promise<Sealed | undefined>;
   create(place: string, value: object): Promise<Pick<Sealed, 'version'> | 'exists'>;
@@ -45,8 +47,11 @@ export function createSealedStore(store: ObjectStore, { secrets, pathPrefix }: S
     return undefined;
   }
 
+  const placesOf = (...parts: readonly string[]) => Promise.all(keys.map((key) => key.placeOf(parts)));
+
   return {
-    placesOf: (...parts) => Promise.all(keys.map((key) => key.placeOf(parts))),
+    placesOf,
+    namesOf: async (...parts) => (await placesOf(...parts)).map(nameOf),
     async read(place) {
       const found = await store.read(nameOf(place), MAX_STATE_BYTES);
       const text = found && (await open(place, found.body));

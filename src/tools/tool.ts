@@ -1,8 +1,10 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { InputImage, InputRequest } from '../media/input-file.ts';
 import type { MediaStore } from '../media/media-store.ts';
+import type { PieceStore } from '../media/piece-store.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 import type { Clock } from '../ports.ts';
@@ -39,6 +41,8 @@ export type ToolServices = Readonly<{
   upstreams: Upstreams;
   models: ModelCatalog;
   media: MediaStore;
+  /** Keeps what is paid for until it is complete; `undefined` where no state can be stored. */
+  pieces: PieceStore | undefined;
   admission: Admission;
   /** Reads an image from a URL returned by an upstream. */
   downloadImage: (url: string, upstream: Upstream) => Promise<Uint8Array<ArrayBuffer>>;
@@ -56,6 +60,7 @@ export type ToolServices = Readonly<{
 /** The services, and the state of one call. */
 export type ToolContext = ToolServices &
   Readonly<{
+    principal: Principal;
     /** Aborted when nobody waits any longer for what was not sent yet. */
     signal: AbortSignal;
     /** Whether what has been sent is finished even when the client leaves, as somebody may collect it. */
