@@ -42,6 +42,8 @@ export type Failure =
   | { kind: 'video_unknown'; service: string; videoId: string; status: number }
   /** A failure after the video job had started; the job itself continues. */
   | { kind: 'video_interrupted'; videoId: string; reason: Failure }
+  /** A failure after pieces of long speech have been made, which are kept; `part` is the one that failed, if one did. */
+  | { kind: 'speech_interrupted'; part?: number | undefined; made: number; of: number; reason: Failure }
   /** Media was generated and billed but could not be stored. */
   | { kind: 'media_lost'; what: string; reason: Failure }
   /** A file that was sent to the gateway was not stored. */
@@ -130,6 +132,8 @@ export function mayBeBilled(failure: Failure): boolean {
     case 'upstream_timeout':
     case 'upstream_answer':
       return failure.paid;
+    case 'speech_interrupted':
+      return mayBeBilled(failure.reason);
     case 'media_lost':
     case 'video_failed':
     case 'video_interrupted':
@@ -176,6 +180,8 @@ function describe(failure: Failure): string {
       return `${failure.service} returned ${failure.status}: video ${failure.videoId} is unknown or has expired, and no recent copy is stored. Check the id; if every id is unknown, the server has no Videos API and the operator must set OPENAI_VIDEO_BASE_URL.`;
     case 'video_interrupted':
       return `${describeFailure(failure.reason)} The video job is not lost: to continue, call generate_video with video_id "${failure.videoId}"; that is not billed again.`;
+    case 'speech_interrupted':
+      return describeInterruptedSpeech(failure);
     case 'media_lost':
       return `${failure.what} generated and billed but could not be stored: ${describeFailure(failure.reason)}`;
     case 'upload_refused':
@@ -224,6 +230,13 @@ function describeUnexpectedBody({ service, problem, paid, variables }: Extract<F
   // Azure's endpoint has no version in its path.
   const hint = variables.baseUrl.endsWith('_BASE_URL') ? `${variables.baseUrl}, which usually ends in /v1` : variables.baseUrl;
   return `${happened} If this persists, the operator must check ${hint}.`;
+}
+
+function describeInterruptedSpeech({ part, made, of, reason }: Extract<Failure, { kind: 'speech_interrupted' }>): string {
+  const happened = `${part === undefined ? '' : `Part ${part} of ${of} failed. `}${describeFailure(reason)}`;
+  const key = mayBeBilled(reason) ? ' (and a new idempotency_key, if it has one)' : '';
+  const price = made === of ? 'is not billed' : 'is billed only for the rest';
+  return `${happened} ${made} of ${of} parts of the speech are made and kept: a call with the same arguments${key} ${price}.`;
 }
 
 function describeUnreachable({ service, sent, paid, variables }: Extract<Failure, { kind: 'upstream_unreachable' }>): string {

@@ -20,6 +20,7 @@ import { createStreamableHttp, type StreamableHttp } from './mcp/streamable-http
 import { type InputRequest, readInput, readInputImage } from './media/input-file.ts';
 import { createMediaStore, createMissingMediaStore, type MediaStore } from './media/media-store.ts';
 import type { ObjectStore } from './media/object-store.ts';
+import { createPieceStore } from './media/piece-store.ts';
 import { renewLinks } from './media/renew-links.ts';
 import { createUploads, type ReceivedUpload, type Uploads } from './media/uploads.ts';
 import { downloadImage } from './media/upstream-image.ts';
@@ -93,6 +94,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
   const { store, media } = createStorage(config.storage, runtime);
+  const keys = createStateKeys(config.jobs.secrets);
+  const sealed = createState(config, store, keys);
   const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
@@ -102,6 +105,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     models: createModelCatalog(runtime, runtime.waitUntil),
     media,
+    pieces: store && sealed && createPieceStore(store, sealed.jobs.namesOf),
     downloadImage: (url: string, upstream: Upstream) =>
       downloadImage(url, { runtime, allowedHosts: [upstream.endpointHost, ...config.downloadHosts] }),
     readInput: (request: InputRequest, signal: AbortSignal) => readInput(request, signal, inputs),
@@ -112,7 +116,6 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     clock: runtime,
   };
   const mask = createMask(config.secrets);
-  const keys = createStateKeys(config.jobs.secrets);
   const compileOptions = {
     mask,
     defaultWaitMs: config.jobs.defaultWaitSeconds * 1000,
@@ -126,7 +129,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     memory: createMemory(runtime.mediaMemoryBytes),
     tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, compileOptions)),
     mask,
-    sealed: createState(config, store, keys),
+    sealed,
     features: findFeatures(services.upstreams, media),
   };
 }

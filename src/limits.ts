@@ -53,12 +53,16 @@ export const MAX_VIDEO_JOB_BYTES = MIB;
 export const MAX_IMAGE_BYTES = 32 * MIB;
 /** An image response, excluding the images. */
 export const MAX_IMAGE_TEXT_BYTES = MIB;
-/** The longest possible speech, 4,096 characters at a quarter of the speed as WAV, is about 60 MB. */
+/** What is to be said: nearly two hours. */
+export const MAX_SPEECH_CHARACTERS = 100_000;
+/** The speech of one request: 4,096 characters at a quarter of the speed as WAV are about 60 MB. */
 export const MAX_AUDIO_BYTES = 256 * MIB;
-/** Speech of a chat model, which is held in memory: eleven minutes as WAV. */
+/** Speech that is held in memory, of a chat model or a piece of longer speech: eleven minutes as WAV. */
 export const MAX_SPOKEN_BYTES = 32 * MIB;
 /** The JSON around it. */
 export const MAX_SPOKEN_TEXT_BYTES = MIB;
+/** Speech that is joined: 100,000 characters at a quarter of the speed as WAV are 1.3 GB. */
+export const MAX_JOINED_SPEECH_BYTES = 2 * KIB * MIB;
 export const MAX_VIDEO_BYTES = 8 * KIB * MIB;
 /** A thumbnail or a spritesheet. */
 export const MAX_VIDEO_IMAGE_BYTES = 20 * MIB;

@@ -9,6 +9,8 @@ export type SealedStore = Readonly<{
    * first place; the others are those of previous secrets.
    */
   placesOf(...parts: readonly string[]): Promise<readonly string[]>;
+  /** The same for what is not a record, as names of objects. */
+  namesOf(...parts: readonly string[]): Promise<readonly string[]>;
   /** `undefined` if there is none, or one that cannot be read: of another secret, tampered with, or moved. */
   read(place: string): Promise<Sealed | undefined>;
   create(place: string, value: object): Promise<Pick<Sealed, 'version'> | 'exists'>;
@@ -36,6 +38,7 @@ export function createSealedStore(store: ObjectStore, { keys, pathPrefix, folder
 
   return {
     placesOf: (...parts) => keys.placesOf(parts),
+    namesOf: async (...parts) => (await keys.placesOf(parts)).map(nameOf),
     async read(place) {
       const found = await store.read(nameOf(place), MAX_STATE_BYTES);
       const text = found && (await keys.open(place, found.body));

@@ -109,7 +109,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const { collected: measures, measure } = createMeasures();
     const media = measureUploads(options.services.media, { clock, measure });
     const logFields = () => ({ request_id: requestId, ...measures });
-    const own = { log, measure, logFields, signal, requestId, principal, publicUrl, wantsProgress: progress.isWanted, progress: report };
+    const own = { principal, publicUrl, log, measure, logFields, signal, requestId, wantsProgress: progress.isWanted, progress: report };
     const context: ToolContext = {
       ...options.services,
       media,

@@ -76,6 +76,11 @@ export function recogniseAudio(head: Uint8Array): MediaFormat | undefined {
   return find(AUDIO, head);
 }
 
+/** The format of audio with this name. */
+export function audioFormat(name: string): MediaFormat {
+  return AUDIO.map(toFormat).find((format) => format.name === name) ?? PCM;
+}
+
 /** The format of a file with sound, by its first bytes. */
 export function recogniseSound(head: Uint8Array): MediaFormat | undefined {
   return find([...AUDIO, ...CONTAINERS], head);
@@ -110,11 +115,15 @@ function isSpace(byte: number): boolean {
 
 function find(signatures: readonly Signature[], head: Uint8Array): MediaFormat | undefined {
   const found = signatures.find(({ matches }) => matches(head));
-  return found && { name: found.name, contentType: found.contentType, extension: found.extension };
+  return found && toFormat(found);
+}
+
+function toFormat({ name, contentType, extension }: Signature): MediaFormat {
+  return { name, contentType, extension };
 }
 
 /** Whether the bytes at `offset` match the character codes of `text`. */
-function has(bytes: Uint8Array, offset: number, text: string): boolean {
+export function has(bytes: Uint8Array, offset: number, text: string): boolean {
   return [...text].every((character, index) => bytes[offset + index] === character.charCodeAt(0));
 }
 

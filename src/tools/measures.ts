@@ -16,6 +16,8 @@ export type Measures = Readonly<
     seconds: number;
     /** Of speech. */
     characters: number;
+    /** Of long speech, made by this call. */
+    pieces: number;
     /** Stored by this call. */
     bytes: number;
     blobs: readonly string[];

@@ -36,8 +36,13 @@ export function resourceLinks(files: readonly StoredFile[]): ContentBlock[] {
  */
 export async function storeBilled(name: string, what: string, { log }: ToolContext, save: () => Promise<SavedMedia>) {
   log('storing', { blob: name });
+  return toFile(await orLost(what, save));
+}
+
+/** Stores what is billed; throws `media_lost` when that is impossible. */
+export async function orLost<Saved>(what: string, save: () => Promise<Saved>): Promise<Saved> {
   try {
-    return toFile(await save());
+    return await save();
   } catch (error) {
     if (!(error instanceof GatewayError) || error.failure.kind !== 'storage') throw error;
     throw new GatewayError({ kind: 'media_lost', what, reason: error.failure }, { cause: error });

@@ -1,9 +1,11 @@
 import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { History } from '../jobs/history.ts';
 import type { InputImage, InputRequest } from '../media/input-file.ts';
 import type { MediaStore } from '../media/media-store.ts';
+import type { PieceStore } from '../media/piece-store.ts';
 import type { Uploads } from '../media/uploads.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
@@ -42,6 +44,8 @@ export type ToolServices = Readonly<{
   upstreams: Upstreams;
   models: ModelCatalog;
   media: MediaStore;
+  /** Keeps what is paid for until it is complete; `undefined` where no state can be stored. */
+  pieces: PieceStore | undefined;
   admission: Admission;
   uploads: Pick<Uploads, 'issue'>;
   /** What was made before; `undefined` where no state can be stored. */
@@ -63,6 +67,7 @@ export type ToolServices = Readonly<{
 /** The services, and the state of one call. */
 export type ToolContext = ToolServices &
   Readonly<{
+    principal: Principal;
     /** Aborted when nobody waits any longer for what was not sent yet. */
     signal: AbortSignal;
     /** Whether what has been sent is finished even when the client leaves, as somebody may collect it. */
@@ -72,8 +77,6 @@ export type ToolContext = ToolServices &
     /** Remembers what the upstream calls the work, so that it can be continued after a crash. */
     checkpoint: (id: string) => void;
     requestId: string;
-    /** Who calls. */
-    principal: Readonly<{ id: string; name: string }>;
     /** The base URL under which the client reaches the gateway; `undefined` if that is not known. */
     publicUrl: string | undefined;
     /** Logs an event with the id of this call. */

@@ -17,6 +17,8 @@ export function createMemoryStore(): SealedStore {
       const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(parts)));
       return [new Uint8Array(digest).toHex().slice(0, 32)];
     },
+    // There is nothing but records.
+    namesOf: async () => [],
     read: async (place) => records.get(place),
     create: async (place, value) => (records.has(place) ? 'exists' : write(place, value)),
     replace: async (place, value, version) => (isCurrent(place, version) ? write(place, value) : 'changed'),

@@ -143,8 +143,7 @@ describe('nothing is spent on bad input', () => {
   test.each([
     [{}, /input: /],
     [{ input: '' }, /input: is required/],
-    [{ input: 'x'.repeat(4097) }, /input: .*4097.*1 to 4096/],
-    [{ input: '🎉'.repeat(4097) }, /input: .*4097/],
+    [{ input: ' ' }, /input: must not be blank/],
     [{ input: 'a', voice: 5 }, /voice: must be the name of a voice/],
     [{ input: 'a', voice: { name: 'x' } }, /voice/],
     [{ input: 'a', response_format: 'ogg' }, /response_format: must be one of mp3, opus/],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError, parseBody } from './errors.ts';
 import { assertModel, isAudioModel, isReasoningModel } from './models.ts';
-import { sampleOf, VOICES } from './speech.ts';
+import { sayIn, VOICES } from './speech.ts';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 const imagePart = z.strictObject({
@@ -80,7 +80,7 @@ export function completeChat(raw: unknown): Response {
 function speak(request: ChatBody): object {
   const text = textOf(request.messages.at(-1)?.content ?? '');
   const transcript = text.includes('[misread]') ? text.split(/\s+/).slice(0, -1).join(' ') : text;
-  const data = Buffer.from(sampleOf(request.audio?.format === 'pcm16' ? 'pcm' : (request.audio?.format ?? 'mp3'))).toString('base64');
+  const data = Buffer.from(sayIn(request.audio?.format === 'pcm16' ? 'pcm' : (request.audio?.format ?? 'mp3'), text)).toString('base64');
   const audio = { id: `audio_${crypto.randomUUID()}`, expires_at: nowSeconds() + 3600, data, transcript };
   const completion = toCompletion(request, { content: null, refusal: null, finishReason: 'stop' }) as { choices: { message: object }[] };
   return { ...completion, choices: completion.choices.map((choice) => ({ ...choice, message: { ...choice.message, audio } })) };
