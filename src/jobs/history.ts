@@ -4,7 +4,7 @@ import type { DayIndex, IndexEntry, IndexFile } from './day-index.ts';
 /** A stored file, and the call that made it. */
 export type MadeMedia = Readonly<{ entry: IndexEntry; file: IndexFile; number: number }>;
 
-export type HistoryQuery = Readonly<{
+type HistoryQuery = Readonly<{
   /** Calls that began in this time; milliseconds since the epoch, both inclusive. At most `MAX_HISTORY_DAYS` are searched. */
   fromMs: number;
   toMs: number;

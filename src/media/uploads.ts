@@ -11,7 +11,7 @@ import type { MediaStore, SavedMedia } from './media-store.ts';
 /** Whoever an upload belongs to. */
 type Owner = Readonly<{ id: string; name: string }>;
 
-export type UploadTicket = Readonly<{
+type UploadTicket = Readonly<{
   /** Whoever has it may upload one file until it expires. */
   token: string;
   /** Where the file will be. */
