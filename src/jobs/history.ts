@@ -5,7 +5,7 @@ import type { DayIndex, IndexEntry, IndexFile } from './day-index.ts';
 export type MadeMedia = Readonly<{ entry: IndexEntry; file: IndexFile; number: number }>;
 
 type HistoryQuery = Readonly<{
-  /** Calls that began in this time; milliseconds since the epoch, both inclusive. At most `MAX_HISTORY_DAYS` are searched. */
+  /** Calls that began in this time; milliseconds since the epoch, both inclusive. At most `HISTORY_DAYS_AT_ONCE` are searched. */
   fromMs: number;
   toMs: number;
   matches?: (media: MadeMedia) => boolean;
@@ -23,14 +23,17 @@ export type History = Readonly<{
 export type MediaId = Readonly<{ day: string; call: string; number: number }>;
 
 const DAY_MS = 86_400_000;
-export const MAX_HISTORY_DAYS = 31;
+/** How far back to look unless a query says so. */
+export const HISTORY_DAYS = 31;
+/** Each costs a request for each secret, of which a call on Workers may make 50 in all. */
+export const HISTORY_DAYS_AT_ONCE = 14;
 
 export function createHistory(index: Pick<DayIndex, 'read'>, { now }: Pick<Clock, 'now'>): History {
   async function list(principalId: string, { fromMs, toMs, matches = () => true, limit }: HistoryQuery) {
     const media: MadeMedia[] = [];
     const seen = new Set<string>();
     const lastMs = Math.min(toMs, now());
-    const firstMs = Math.max(fromMs, startOfDay(lastMs) - (MAX_HISTORY_DAYS - 1) * DAY_MS);
+    const firstMs = Math.max(fromMs, startOfDay(lastMs) - (HISTORY_DAYS_AT_ONCE - 1) * DAY_MS);
     for (let dayMs = startOfDay(lastMs); dayMs + DAY_MS > firstMs; dayMs -= DAY_MS) {
       const entries = await index.read(principalId, dayMs);
       const inRange = entries.filter(({ started_ms }) => started_ms >= firstMs && started_ms <= lastMs);

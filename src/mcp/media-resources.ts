@@ -1,5 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, type Resource } from '@modelcontextprotocol/server';
-import { type History, idOf, MAX_HISTORY_DAYS, type MadeMedia } from '../jobs/history.ts';
+import { HISTORY_DAYS, type History, idOf, type MadeMedia } from '../jobs/history.ts';
 import { toMadeFile } from '../tools/list-media.ts';
 import type { ToolServices } from '../tools/tool.ts';
 
@@ -14,7 +14,7 @@ export type MediaResources = Readonly<{
 const URI = /^gateway:\/\/media\/(\d{4}-\d\d-\d\d)\/([\w-]{1,100})\/(\d{1,3})$/;
 const MIME_TYPE = 'application/json';
 const PAGE_SIZE = 50;
-const DAYS_MS = MAX_HISTORY_DAYS * 86_400_000;
+const DAYS_MS = HISTORY_DAYS * 86_400_000;
 
 export function createMediaResources(history: History, { media, clock }: Pick<ToolServices, 'media' | 'clock'>): MediaResources {
   return {

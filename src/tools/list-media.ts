@@ -1,7 +1,7 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
-import { MAX_HISTORY_DAYS, type MadeMedia } from '../jobs/history.ts';
+import { HISTORY_DAYS, HISTORY_DAYS_AT_ONCE, type MadeMedia } from '../jobs/history.ts';
 import { resourceLinks } from './stored-file.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
@@ -44,7 +44,7 @@ export const listMedia = defineTool({
   annotations: { readOnlyHint: true, openWorldHint: false },
   input: z
     .strictObject({
-      from: time.describe(`First day (UTC) or time; at most ${MAX_HISTORY_DAYS} days back.`),
+      from: time.describe(`First day (UTC) or time. Default: ${HISTORY_DAYS} days ago; ${HISTORY_DAYS_AT_ONCE} are searched at once.`),
       to: time.describe('Last day or time. Default: now.'),
       kind: z.enum(KINDS).optional().describe('Default: all.'),
       tool: z.string().max(64).optional().describe('The tool that made it.'),
@@ -64,7 +64,7 @@ export const listMedia = defineTool({
         variables: ['AZURE_STORAGE_CONNECTION_STRING'],
       });
     const { media, nextMs } = await history.list(principal.id, {
-      fromMs: from === undefined ? clock.now() - MAX_HISTORY_DAYS * DAY_MS : Date.parse(from),
+      fromMs: from === undefined ? clock.now() - HISTORY_DAYS * DAY_MS : Date.parse(from),
       toMs: to === undefined ? clock.now() : endOf(to),
       matches: ({ entry, file }) => (!kind || file.content_type.startsWith(`${kind}/`)) && (!tool || entry.tool === tool),
       limit,

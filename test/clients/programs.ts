@@ -70,7 +70,10 @@ async function connectInspector(url: string, key: string, transport: 'http' | 's
   return {
     protocol: undefined,
     listTools: async () => (await run('--method', 'tools/list')).tools,
-    callTool: (name, args) => run('--method', 'tools/call', '--tool-name', name, '--tool-arg', ...Object.entries(args).map(toPair)),
+    callTool(name, args) {
+      const pairs = Object.entries(args).map(toPair);
+      return run('--method', 'tools/call', '--tool-name', name, ...(pairs.length > 0 ? ['--tool-arg', ...pairs] : []));
+    },
     close: async () => {},
   };
 }

@@ -490,7 +490,8 @@ test('the first frame is read from the storage and sent as a file', async () => 
   const [image] = structuredContent.images;
   const result = await generate({ prompt: 'a', input_reference_url: image.url, wait_seconds: 0 });
   expect(result.isError).toBeUndefined();
-  expect((await requests()).at(-1)?.body).toMatchObject({ input_reference: { type: 'image/jpeg', bytes: image.bytes } });
+  const created = (await requests()).find(({ method, path }) => method === 'POST' && path.endsWith('/videos'));
+  expect(created?.body).toMatchObject({ input_reference: { type: 'image/jpeg', bytes: image.bytes } });
 });
 
 test('progress: the id at once, then the percentage, with rising values', async () => {

@@ -101,13 +101,16 @@ describe('finds', () => {
     const found = async (args: object) => (await listed(app, args)).media.map(({ url }) => Number(/(\d+)\.png/.exec(url as string)?.[1]));
     const day = new Date(timeOf(3)).toISOString().slice(0, 10);
     expect(await found({ from: day, to: day })).toEqual([3]);
-    expect(await found({ to: day })).toEqual([3, 30]);
+    expect(await found({ to: day })).toEqual([3]);
     const first = await listed(app, { limit: 2 });
-    expect(await found({ limit: 2, to: first.next_to })).toEqual([3, 30]);
-    expect(await found({})).toEqual([0, 1, 3, 30]);
+    expect(await found({ limit: 2, to: first.next_to })).toEqual([3]);
     // Only so many days are searched at once.
-    const earlier = await listed(app, { from: '2000-01-01' });
-    expect(await found({ from: '2000-01-01', to: earlier.next_to })).toEqual([40]);
+    const pages: number[][] = [];
+    const from = new Date(timeOf(45)).toISOString();
+    for (let to: string | undefined = new Date().toISOString(); to !== undefined; to = (await listed(app, { from, to })).next_to)
+      pages.push(await found({ from, to }));
+    expect(pages.length).toBeLessThan(6);
+    expect(pages.flat()).toEqual([0, 1, 3, 30, 40]);
   });
 
   test.each([
