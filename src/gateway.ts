@@ -5,10 +5,9 @@ import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import { allows } from './azure/connection-string.ts';
 import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
-import { createDayIndex, type DayIndex } from './jobs/day-index.ts';
+import { createDayIndex } from './jobs/day-index.ts';
 import { createHistory } from './jobs/history.ts';
 import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
-import { madeOf } from './jobs/made.ts';
 import { createSealedStore, type SealedStore } from './jobs/sealed-store.ts';
 import { MAX_INPUT_IMAGES_BYTES } from './limits.ts';
 import type { Log } from './log.ts';
@@ -22,7 +21,7 @@ import { createMediaStore, createMissingMediaStore, type MediaStore } from './me
 import type { ObjectStore } from './media/object-store.ts';
 import { createPieceStore } from './media/piece-store.ts';
 import { renewLinks } from './media/renew-links.ts';
-import { createUploads, type ReceivedUpload, type Uploads } from './media/uploads.ts';
+import { createUploads, type Uploads } from './media/uploads.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
@@ -181,28 +180,18 @@ export function assemble(
   return {
     ...mcp,
     callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
-    receiveFile: receiveAndNote(uploads, index, runtime),
+    receiveFile: receiveAndNote(uploads, jobs, log),
   };
 }
 
 /** Uploads are listed as what their principal has made. */
-function receiveAndNote({ receive }: Uploads, index: DayIndex | undefined, { now, log, waitUntil }: Runtime): Uploads['receive'] {
-  const note = ({ id, owner, startedMs, file }: ReceivedUpload) => {
-    const { url, contentType, bytes } = file;
-    log.info('upload', { principal: owner.name, upload: id, content_type: contentType, bytes });
-    const files = madeOf({ url, content_type: contentType, bytes });
-    return index?.append(owner.id, {
-      id: `upload-${id}`,
-      tool: 'create_upload',
-      state: 'completed',
-      started_ms: startedMs,
-      ended_ms: now(),
-      ...files,
-    });
-  };
+function receiveAndNote({ receive }: Uploads, jobs: Jobs | undefined, log: Log): Uploads['receive'] {
   return async (token, request) => {
     const received = await receive(token, request);
-    waitUntil(Promise.resolve(note(received)));
+    const { id, owner, startedMs, file } = received;
+    const { url, contentType: content_type, bytes } = file;
+    log.info('upload', { principal: owner.name, upload: id, content_type, bytes });
+    jobs?.note(owner, 'create_upload', startedMs, { url, content_type, bytes });
     return received;
   };
 }

@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../limits.ts';
 import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
+import { UPLOADS_PATH } from './uploads.ts';
 
 export type RequestLogOptions = Readonly<{
   randomUUID: () => string;
@@ -22,7 +23,7 @@ function setHeader(c: Context<HttpEnv>, name: string, value: string): void {
 
 /** The path as the log and responses show it: not the token of an upload, which is a secret. */
 export function loggedPath(path: string): string {
-  return path.replace(/^\/uploads\/.*/s, '/uploads/…').slice(0, MAX_PATH_CHARACTERS);
+  return path.startsWith(UPLOADS_PATH) ? `${UPLOADS_PATH}…` : path.slice(0, MAX_PATH_CHARACTERS);
 }
 
 /** Assigns each request an id, returned as `X-Request-Id`, and logs the response once its body has been sent. */

@@ -5,9 +5,9 @@ import type { DayIndex, IndexEntry, IndexFile } from './day-index.ts';
 export type MadeMedia = Readonly<{ entry: IndexEntry; file: IndexFile; number: number }>;
 
 type HistoryQuery = Readonly<{
-  /** Calls that began in this time; milliseconds since the epoch, both inclusive. At most `HISTORY_DAYS_AT_ONCE` are searched. */
-  fromMs: number;
-  toMs: number;
+  /** Calls that began in this time; milliseconds since the epoch, both inclusive. By default, the last `HISTORY_DAYS`. At most `HISTORY_DAYS_AT_ONCE` are searched. */
+  fromMs?: number | undefined;
+  toMs?: number | undefined;
   matches?: (media: MadeMedia) => boolean;
   limit: number;
 }>;
@@ -29,7 +29,8 @@ export const HISTORY_DAYS = 31;
 export const HISTORY_DAYS_AT_ONCE = 14;
 
 export function createHistory(index: Pick<DayIndex, 'read'>, { now }: Pick<Clock, 'now'>): History {
-  async function list(principalId: string, { fromMs, toMs, matches = () => true, limit }: HistoryQuery) {
+  async function list(principalId: string, { toMs = now(), matches = () => true, limit, ...query }: HistoryQuery) {
+    const { fromMs = now() - HISTORY_DAYS * DAY_MS } = query;
     const media: MadeMedia[] = [];
     const seen = new Set<string>();
     const lastMs = Math.min(toMs, now());

@@ -1,5 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, type Resource } from '@modelcontextprotocol/server';
-import { HISTORY_DAYS, type History, idOf, type MadeMedia } from '../jobs/history.ts';
+import { type History, idOf, type MadeMedia } from '../jobs/history.ts';
 import { toMadeFile } from '../tools/list-media.ts';
 import type { ToolServices } from '../tools/tool.ts';
 
@@ -14,13 +14,12 @@ export type MediaResources = Readonly<{
 const URI = /^gateway:\/\/media\/(\d{4}-\d\d-\d\d)\/([\w-]{1,100})\/(\d{1,3})$/;
 const MIME_TYPE = 'application/json';
 const PAGE_SIZE = 50;
-const DAYS_MS = HISTORY_DAYS * 86_400_000;
 
-export function createMediaResources(history: History, { media, clock }: Pick<ToolServices, 'media' | 'clock'>): MediaResources {
+export function createMediaResources(history: History, { media }: Pick<ToolServices, 'media'>): MediaResources {
   return {
     async list(principalId, cursor) {
-      const toMs = cursor === undefined ? clock.now() : timeOf(cursor);
-      const { media: made, nextMs } = await history.list(principalId, { fromMs: clock.now() - DAYS_MS, toMs, limit: PAGE_SIZE });
+      const toMs = cursor === undefined ? undefined : timeOf(cursor);
+      const { media: made, nextMs } = await history.list(principalId, { toMs, limit: PAGE_SIZE });
       return { resources: made.map(toResource), ...(nextMs !== undefined && { nextCursor: String(nextMs) }) };
     },
     async read(principalId, uri) {

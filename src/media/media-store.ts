@@ -16,6 +16,9 @@ export type MediaSettings = Readonly<{
   readHours: number | undefined;
 }>;
 
+/** Memory held by a body that is stored as it arrives: one block. */
+export const UPLOAD_BYTES = 4 * 1024 * 1024;
+
 /** A body to store as it arrives. */
 type MediaSource = Readonly<{
   body: ByteReader;

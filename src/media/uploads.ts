@@ -6,7 +6,7 @@ import type { Runtime } from '../ports.ts';
 import type { StateKeys } from '../state-key.ts';
 import { type BodyOptions, declaredLength, openBody } from '../streams/body.ts';
 import { HEAD_BYTES, recogniseImage, recogniseSound } from './formats.ts';
-import type { MediaStore, SavedMedia } from './media-store.ts';
+import { type MediaStore, type SavedMedia, UPLOAD_BYTES } from './media-store.ts';
 
 /** Whoever an upload belongs to. */
 type Owner = Readonly<{ id: string; name: string }>;
@@ -20,7 +20,7 @@ type UploadTicket = Readonly<{
   maxBytes: number;
 }>;
 
-export type ReceivedUpload = Readonly<{ id: string; owner: Owner; startedMs: number; file: SavedMedia }>;
+type ReceivedUpload = Readonly<{ id: string; owner: Owner; startedMs: number; file: SavedMedia }>;
 
 /** Files that clients hand over, so that no model has to pass them on. */
 export type Uploads = Readonly<{
@@ -43,8 +43,6 @@ export type UploadsOptions = Readonly<{
 
 /** Binds the tokens to their purpose. */
 const PURPOSE = 'upload';
-/** Memory held by a streamed upload: one block. */
-const UPLOAD_BYTES = 4 * 1024 * 1024;
 
 const ticketContent = z.object({ owner: z.object({ id: z.string(), name: z.string() }), id: z.string(), issued_ms: z.number() });
 type TicketContent = z.output<typeof ticketContent>;

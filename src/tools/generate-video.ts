@@ -3,12 +3,13 @@ import * as z from 'zod';
 import { GatewayError, isTransient } from '../errors.ts';
 import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
 import type { InputImage } from '../media/input-file.ts';
+import { UPLOAD_BYTES } from '../media/media-store.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
-import { resourceLinks, storedFile, UPLOAD_BYTES } from './stored-file.ts';
+import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, publishedAs, type ToolContext } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 

@@ -56,7 +56,7 @@ export const listMedia = defineTool({
   output: z.object({ media: z.array(madeFile), next_to: z.string().optional() }),
 
   async handler({ from, to, kind, tool, limit = DEFAULT_LIMIT }, context) {
-    const { history, principal, clock } = context;
+    const { history, principal } = context;
     if (!history)
       throw new GatewayError({
         kind: 'not_configured',
@@ -64,8 +64,8 @@ export const listMedia = defineTool({
         variables: ['AZURE_STORAGE_CONNECTION_STRING'],
       });
     const { media, nextMs } = await history.list(principal.id, {
-      fromMs: from === undefined ? clock.now() - HISTORY_DAYS * DAY_MS : Date.parse(from),
-      toMs: to === undefined ? clock.now() : endOf(to),
+      fromMs: from === undefined ? undefined : Date.parse(from),
+      toMs: to === undefined ? undefined : endOf(to),
       matches: ({ entry, file }) => (!kind || file.content_type.startsWith(`${kind}/`)) && (!tool || entry.tool === tool),
       limit,
     });

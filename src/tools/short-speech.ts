@@ -1,13 +1,14 @@
 import type { GatewayError } from '../errors.ts';
 import { MAX_SPOKEN_BYTES } from '../limits.ts';
 import { HEAD_BYTES, isNamedAudio, looksLikeText, type MediaFormat, PCM, recogniseAudio } from '../media/formats.ts';
+import { UPLOAD_BYTES } from '../media/media-store.ts';
 import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import { createSpokenChat, speaksInChat } from '../openai/spoken-chat.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
 import { deviationOf } from './spoken-words.ts';
-import { storeBilled, type toFile, UPLOAD_BYTES } from './stored-file.ts';
+import { storeBilled, type toFile } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
 
 /** Speech that is stored. */

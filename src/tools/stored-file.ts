@@ -4,9 +4,6 @@ import { GatewayError } from '../errors.ts';
 import type { SavedMedia } from '../media/media-store.ts';
 import type { ToolContext } from './tool.ts';
 
-/** Memory held by a streamed upload: one block. */
-export const UPLOAD_BYTES = 4 * 1024 * 1024;
-
 /** A stored file in a tool's result. */
 export const storedFile = z.object({
   url: z.string(),
