@@ -132,11 +132,15 @@ describe('a client of the extension', () => {
 
   test('gets the previews for which its call has asked', async () => {
     const shrinkImage: ShrinkImage = async () => ({ bytes: new Uint8Array(1), contentType: 'image/webp' });
-    const app = createTaskApp(testEnvironment(), testRuntime({ outlivesClients: true, shrinkImage }));
-    const { taskId } = await app.start('generate_image', { ...IMAGE, inline_preview: true });
-    expect((await app.end(taskId)).result.content.map(({ type }) => type)).toEqual(['text', 'image']);
-    const { taskId: other } = await app.start('generate_image', IMAGE);
-    expect((await app.end(other)).result.content.map(({ type }) => type)).toEqual(['text']);
+    const typesOf = async (args: object) => {
+      const app = createTaskApp(testEnvironment(), testRuntime({ outlivesClients: true, shrinkImage }));
+      await app.fail({ at: '/images', hold: 'all' });
+      const { taskId } = await app.start('generate_image', args);
+      await app.release();
+      return (await app.end(taskId)).result.content.map(({ type }) => type);
+    };
+    expect(await typesOf({ ...IMAGE, inline_preview: true })).toEqual(['text', 'image']);
+    expect(await typesOf(IMAGE)).toEqual(['text']);
   });
 
   test('gets a task that says how long it is kept and when to ask', async () => {
