@@ -1,7 +1,7 @@
 import type { Principal, VerifyToken } from './principal.ts';
 
 /** Everyone who holds the shared key. */
-const SHARED_PRINCIPAL: Principal = { id: 'default', name: 'default' };
+const SHARED_PRINCIPAL: Principal = { id: 'default', name: 'default', limits: {} };
 
 /** Verifies a single shared key. */
 export function verifySingleKey(apiKey: string): VerifyToken {

@@ -1,10 +1,10 @@
 import type { Handler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Principal } from '../auth/principal.ts';
+import type { Owner } from '../auth/principal.ts';
 import { type Failure, GatewayError, type UploadProblem } from '../errors.ts';
 import { type HttpEnv, httpError } from './errors.ts';
 
-type Received = Readonly<{ owner: Principal; file: Readonly<{ url: string; contentType: string; bytes: number; expiresAt?: string }> }>;
+type Received = Readonly<{ owner: Owner; file: Readonly<{ url: string; contentType: string; bytes: number; expiresAt?: string }> }>;
 
 /** The path of uploads; the rest is a token, which is a secret. */
 export const UPLOADS_PATH = '/uploads/';
@@ -30,7 +30,7 @@ export function receiveUpload(receive: (token: string, request: Request) => Prom
     c.header('Cache-Control', 'no-store');
     try {
       const { owner, file } = await receive(c.req.param('token') ?? '', c.req.raw);
-      c.set('principal', owner);
+      c.set('principal', { ...owner, limits: {} });
       const { url, contentType, bytes, expiresAt } = file;
       return c.json({ url, content_type: contentType, bytes, ...(expiresAt && { expires_at: expiresAt }) }, 201, { Location: url });
     } catch (error) {

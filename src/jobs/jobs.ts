@@ -1,4 +1,4 @@
-import type { Principal } from '../auth/principal.ts';
+import type { Owner, Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors.ts';
 import { createCancellations } from './cancellations.ts';
 import { type JobAnswer, type JobCall, type NewJob, subjectOf } from './job-call.ts';
@@ -38,7 +38,7 @@ export type Jobs = Readonly<{
   /** A client has cancelled the call with this JSON-RPC id. */
   cancelled: (principal: Principal, rpcId: string | number) => Promise<void>;
   /** Lists what a call has made that was no job. */
-  note: (principal: Principal, tool: string, startedMs: number, output: Record<string, unknown>) => void;
+  note: (owner: Owner, tool: string, startedMs: number, output: Record<string, unknown>) => void;
   /** The jobs of this process that run, or whose record is not written. */
   inFlight: () => number;
   /** Marks what still runs as interrupted, before the process ends. */
@@ -174,11 +174,11 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     await Promise.all(live.all().map((job) => job.interrupt()));
   }
 
-  function note(principal: Principal, tool: string, startedMs: number, output: Record<string, unknown>): void {
+  function note(owner: Owner, tool: string, startedMs: number, output: Record<string, unknown>): void {
     const made = madeOf(output);
     if (!made.files) return;
     const entry = { id: `call-${runtime.randomUUID()}`, tool, state: 'completed', started_ms: startedMs, ended_ms: runtime.now(), ...made };
-    runtime.waitUntil(options.index.append(principal.id, entry));
+    runtime.waitUntil(options.index.append(owner.id, entry));
   }
 
   const run: Jobs['run'] = (call, work) => waiters.during(call, (waiting) => answerNew(waiting, work));

@@ -11,6 +11,8 @@ export type Measures = Readonly<
     upload_ms: number;
     input_tokens: number;
     output_tokens: number;
+    /** Billed by the upstream for this call, as far as that is known. */
+    cost_usd: number;
     images: number;
     /** Of video. */
     seconds: number;

@@ -10,6 +10,7 @@ import type { Uploads } from '../media/uploads.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 import type { Clock, ShrinkImage } from '../ports.ts';
+import type { Cost } from '../usage/cost.ts';
 import type { Measure } from './measures.ts';
 import type { Picture } from './previews.ts';
 
@@ -128,6 +129,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   job?: JobOptions<z.output<Input>> | undefined;
   /** Throws what makes the call impossible, before anything is recorded or sent. */
   check?(input: z.output<Input>, context: ToolContext): Promise<void>;
+  /** What a new call will cost at most, as far as that can be known before it is sent; for tools whose calls are billed. */
+  estimate?(input: z.output<Input>, context: ToolContext): Cost;
   /** Does the work, after the check. Throws a `GatewayError` for every failure it knows. */
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
   /** The content blocks, for clients that do not read structuredContent. */

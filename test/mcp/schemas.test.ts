@@ -26,7 +26,13 @@ const compiled = tools.map((tool) => {
 });
 /** All that is read of it before the handler. */
 const context = { requestId: 'r', clock: Date } as unknown as ToolContext;
-const caller = { principal: { id: 'p', name: 'p' }, rpcId: 1, delivered: async () => true, waitUntil: () => {}, jobs: undefined };
+const caller = {
+  principal: { id: 'p', name: 'p', limits: {} },
+  rpcId: 1,
+  delivered: async () => true,
+  waitUntil: () => {},
+  jobs: undefined,
+};
 const definitions = compiled.map(({ definition }) => definition);
 
 function* schemasOf(schema: Schema, path: string): Generator<[path: string, schema: Schema]> {

@@ -28,7 +28,7 @@ async function idOf(response: Response | undefined): Promise<string> {
 const message = (sessionId: string, owner: string) => ({
   sessionId,
   message: { jsonrpc: '2.0', method: 'notifications/initialized' },
-  exchange: { requestId: 'r', principal: { id: owner, name: owner } },
+  exchange: { requestId: 'r', principal: { id: owner, name: owner, limits: {} } },
 });
 
 test('sessions never exceed the limit, and closing one frees its slot', async () => {

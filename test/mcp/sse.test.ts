@@ -233,7 +233,11 @@ describe('messages', () => {
     const { sessions } = createTestApp();
     const response = await sessions.open('one');
     const [, sessionId = ''] = /sessionId=(\S+)/.exec(new TextDecoder().decode((await response?.body?.getReader().read())?.value)) ?? [];
-    const by = (id: string) => ({ sessionId, message: chat(1, 'Hello'), exchange: { requestId: 'r', principal: { id, name: id } } });
+    const by = (id: string) => ({
+      sessionId,
+      message: chat(1, 'Hello'),
+      exchange: { requestId: 'r', principal: { id, name: id, limits: {} } },
+    });
     expect(await sessions.deliver(by('another'))).toBe('unknown');
     expect(await sessions.deliver(by('one'))).toBe('accepted');
   });

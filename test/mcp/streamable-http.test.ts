@@ -26,7 +26,7 @@ test.each([
       onBug: (error, requestId) => errors.push(error.message, requestId),
     },
   );
-  const response = await broken(request(), message, { requestId: 'request-1', principal: { id: 'p', name: 'p' } });
+  const response = await broken(request(), message, { requestId: 'request-1', principal: { id: 'p', name: 'p', limits: {} } });
   expect(response.status).toBe(status);
   expect(await readAnswer(response)).toMatchObject({ error: { code: -32603, data: { request_id: 'request-1' } } });
   expect(errors).toContain('a bug');

@@ -282,7 +282,7 @@ test.each(METHODS)('%s: an unknown task, and that of another principal, is -3260
       code: -32602,
       message: expect.stringContaining('Task'),
     });
-  const other: Principal = { id: 'other', name: 'other' };
+  const other: Principal = { id: 'other', name: 'other', limits: {} };
   const _meta = { ...ENVELOPE, 'io.modelcontextprotocol/clientCapabilities': CAPABILITY };
   const message = { jsonrpc: '2.0', id: 1, method, params: { taskId, inputResponses: {}, _meta } };
   const headers = { 'content-type': 'application/json', 'mcp-protocol-version': MODERN, 'mcp-method': method, 'mcp-name': taskId };
