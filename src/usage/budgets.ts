@@ -1,0 +1,70 @@
+import type { Principal } from '../auth/principal.ts';
+import { GatewayError } from '../errors.ts';
+import type { Clock } from '../ports.ts';
+import type { Account } from './account.ts';
+import type { AccountId, Accounts, HoldResult, JobRef, Settle } from './accounts.ts';
+import type { Cost } from './cost.ts';
+
+/** What each principal, and all of them together, may spend on a day in UTC. */
+export type Budgets = Readonly<{
+  /** Whether calls of this principal need a reservation at all. */
+  isLimited: (principal: Principal) => boolean;
+  /**
+   * Sets aside what a call may cost, in the principal's budget and in the gateway's. Throws `over_budget`, or
+   * `price_unknown` when it may cost anything.
+   */
+  reserve: (principal: Principal, estimate: Cost, job: JobRef | undefined) => Promise<Settle>;
+  /** What is left today; `undefined`: no budget. */
+  read: (principal: Principal) => Promise<readonly BudgetState[]>;
+}>;
+
+export type BudgetState = Readonly<{ budget: BudgetName; limitUsd: number; account: Account }>;
+export type BudgetName = 'principal' | 'gateway';
+
+type Budget = Readonly<{ name: BudgetName; limitUsd: number; id: AccountId }>;
+type Refusal = Budget & Readonly<{ leftUsd: number }>;
+
+const DAY_MS = 86_400_000;
+
+export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | undefined, { now }: Pick<Clock, 'now'>): Budgets {
+  function budgetsOf({ id, limits }: Principal): Budget[] {
+    const date = dateOf(now());
+    const own = limits.budgetUsdPerDay;
+    return [
+      ...(own === undefined ? [] : [{ name: 'principal' as const, limitUsd: own, id: { owner: ownerOf(id), date } }]),
+      ...(gatewayUsdPerDay === undefined ? [] : [{ name: 'gateway' as const, limitUsd: gatewayUsdPerDay, id: { owner: GATEWAY, date } }]),
+    ];
+  }
+
+  async function reserve(principal: Principal, estimate: Cost, job: JobRef | undefined): Promise<Settle> {
+    const budgets = budgetsOf(principal);
+    if (budgets.length === 0) return () => {};
+    if ('problem' in estimate) throw new GatewayError({ kind: 'price_unknown', problem: estimate.problem });
+    const { usd } = estimate;
+    const results = await Promise.allSettled(budgets.map(({ id, limitUsd }) => accounts.hold(id, { usd, limitUsd, job })));
+    const held = results.flatMap((result) => (result.status === 'fulfilled' && 'settle' in result.value ? [result.value.settle] : []));
+    if (held.length === budgets.length) return (spentUsd) => held.forEach((settle) => settle(spentUsd));
+    for (const settle of held) settle(0);
+    throw refusalOf(budgets, results, principal, usd);
+  }
+
+  function refusalOf(budgets: readonly Budget[], results: readonly PromiseSettledResult<HoldResult>[], principal: Principal, usd: number): unknown {
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) return failed.reason;
+    const refusals: Refusal[] = results.flatMap((result, index) => {
+      const budget = budgets[index];
+      return budget && result.status === 'fulfilled' && 'leftUsd' in result.value ? [{ ...budget, leftUsd: result.value.leftUsd }] : [];
+    });
+    const [{ name, limitUsd, leftUsd } = { name: 'gateway' as const, limitUsd: 0, leftUsd: 0 }] = refusals;
+    const renewsMs = (Math.floor(now() / DAY_MS) + 1) * DAY_MS;
+    const whose = name === 'gateway' ? 'the gateway' : principal.name;
+    return new GatewayError({ kind: 'over_budget', whose, limitUsd, leftUsd, estimateUsd: usd, nowMs: now(), renewsMs });
+  }
+
+  return {
+    isLimited: (principal) => budgetsOf(principal).length > 0,
+    reserve,
+    read: (principal) =>
+      Promise.all(budgetsOf(principal).map(async ({ name, limitUsd, id }) => ({ budget: name, limitUsd, account: await accounts.read(id) }))),
+  };
+}

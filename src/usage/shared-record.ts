@@ -1,0 +1,106 @@
+import type * as z from 'zod';
+import type { SealedStore } from '../jobs/sealed-store.ts';
+import type { Clock, Runtime } from '../ports.ts';
+
+/**
+ * Returns the value changed, or the same one. `isShort`: it does not allow all that was wanted. Called with the latest value
+ * known, and again with a later one when another process was faster, or when what is short was not quite the latest.
+ */
+export type Change<Value> = (value: Value) => Readonly<{ value: Value; isShort?: boolean }>;
+
+/** A record that many processes change. */
+export type SharedRecord<Value> = Readonly<{
+  /** Resolves once what the change has last returned is stored. Throws a `storage` failure. */
+  change: (apply: Change<Value>) => Promise<void>;
+  /** The value as it is stored now. */
+  read: () => Promise<Value>;
+}>;
+
+export type SharedRecordOptions<Value> = Readonly<{
+  sealed: SealedStore;
+  place: string;
+  schema: z.ZodType<Value>;
+  /** What is there before the first change. */
+  empty: Value;
+  runtime: Clock & Pick<Runtime, 'random'>;
+}>;
+
+type Known<Value> = Readonly<{ value: Value; version: string | undefined; readMs: number }>;
+type Queued<Value> = Readonly<{ apply: Change<Value>; done: PromiseWithResolvers<void> }>;
+
+const MAX_TRIES = 60;
+const FIRST_DELAY_MS = 10;
+const MAX_DELAY_MS = 500;
+/** An older copy of the value refuses nothing. */
+const FRESH_MS = 1_000;
+
+/** Changes a record in the object store by compare-and-swap. What arrives while a write is under way is written together. */
+export function createSharedRecord<Value extends object>({
+  sealed,
+  place,
+  schema,
+  empty,
+  runtime,
+}: SharedRecordOptions<Value>): SharedRecord<Value> {
+  const { now, sleep, random } = runtime;
+  let known: Known<Value> | undefined;
+  let queue: Queued<Value>[] = [];
+  let isWriting = false;
+
+  async function load(): Promise<Known<Value>> {
+    const found = await sealed.read(place);
+    return { value: schema.safeParse(found?.value).data ?? empty, version: found?.version, readMs: now() };
+  }
+
+  async function writeAll(): Promise<void> {
+    if (isWriting) return;
+    isWriting = true;
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      try {
+        await write(batch.map(({ apply }) => apply));
+        for (const { done } of batch) done.resolve();
+      } catch (error) {
+        for (const { done } of batch) done.reject(error);
+      }
+    }
+    isWriting = false;
+  }
+
+  async function write(changes: readonly Change<Value>[]): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (tries > 1) await sleep(Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** tries) * random());
+      const { value: before, version, readMs } = known ?? (await load());
+      known = undefined;
+      let value = before;
+      let isShort = false;
+      for (const apply of changes) {
+        const changed = apply(value);
+        value = changed.value;
+        isShort ||= changed.isShort ?? false;
+      }
+      if (isShort && now() - readMs > FRESH_MS) continue;
+      const stored = value === before ? { version } : await store(value, version);
+      if (stored === 'changed') continue;
+      known = { value, version: stored.version, readMs };
+      return;
+    }
+    throw new Error('A shared record is changed too often.');
+  }
+
+  async function store(value: Value, version: string | undefined): Promise<{ version: string } | 'changed'> {
+    const written = version === undefined ? await sealed.create(place, value) : await sealed.replace(place, value, version);
+    return typeof written === 'object' ? written : 'changed';
+  }
+
+  return {
+    change(apply) {
+      const done = Promise.withResolvers<void>();
+      queue.push({ apply, done });
+      void writeAll();
+      return done.promise;
+    },
+    read: async () => (await load()).value,
+  };
+}

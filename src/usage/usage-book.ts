@@ -1,0 +1,95 @@
+import * as z from 'zod';
+import type { SealedStore } from '../jobs/sealed-store.ts';
+import type { Clock, Runtime } from '../ports.ts';
+import { type UsageRow, usageRow, withRows } from './rows.ts';
+import { createSharedRecord, type SharedRecord } from './shared-record.ts';
+
+/** What was used, by the day in UTC (`yyyy-mm-dd`). */
+export type UsageBook = Readonly<{
+  /** Never throws; on Node, it is written within seconds. */
+  add: (date: string, row: UsageRow) => void;
+  read: (date: string) => Promise<readonly UsageRow[]>;
+  /** What is being written. */
+  inFlight: () => number;
+  /** Writes what is not written yet. */
+  close: () => Promise<void>;
+}>;
+
+const MAX_DAYS_IN_MEMORY = 31;
+const WRITE_AFTER_MS = 5_000;
+
+/** For a process without a store, whose end is the end of what it knows. */
+export function createMemoryBook(): UsageBook {
+  const days = new Map<string, readonly UsageRow[]>();
+  return {
+    add(date, row) {
+      days.set(date, withRows(days.get(date) ?? [], [row]));
+      for (const known of days.keys()) if (days.size > MAX_DAYS_IN_MEMORY) days.delete(known);
+    },
+    read: async (date) => days.get(date) ?? [],
+    inFlight: () => 0,
+    close: async () => {},
+  };
+}
+
+const usageDay = z.object({ rows: z.array(usageRow) });
+type UsageDay = { readonly rows: readonly UsageRow[] };
+
+type BookRuntime = Clock & Pick<Runtime, 'random' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
+
+/** One record a day in the object store, which all processes add to; each collects for some seconds what it adds. */
+export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): UsageBook {
+  const pending = new Map<string, readonly UsageRow[]>();
+  const days = new Map<string, SharedRecord<UsageDay>>();
+  let writing = 0;
+  let isWaiting = false;
+
+  async function recordOf(date: string): Promise<SharedRecord<UsageDay>> {
+    const [place = ''] = await sealed.placesOf('usage', date);
+    const known = days.get(date);
+    if (known) return known;
+    days.clear();
+    const record = createSharedRecord<UsageDay>({ sealed, place, schema: usageDay, empty: { rows: [] }, runtime });
+    days.set(date, record);
+    return record;
+  }
+
+  async function writeAll(): Promise<void> {
+    writing++;
+    const all = [...pending];
+    pending.clear();
+    for (const [date, rows] of all) {
+      try {
+        await (await recordOf(date)).change((day) => ({ value: { rows: withRows(day.rows, rows) } }));
+      } catch (error) {
+        runtime.log.warn('usage_not_written', { error: String(error) });
+        pending.set(date, withRows(rows, pending.get(date) ?? []));
+      }
+    }
+    writing--;
+  }
+
+  async function writeSoon(): Promise<void> {
+    if (isWaiting) return;
+    isWaiting = true;
+    await runtime.sleep(WRITE_AFTER_MS);
+    isWaiting = false;
+    await writeAll();
+    if (pending.size > 0) void writeSoon();
+  }
+
+  return {
+    add(date, row) {
+      pending.set(date, withRows(pending.get(date) ?? [], [row]));
+      void writeSoon();
+    },
+    async read(date) {
+      const places = await sealed.placesOf('usage', date);
+      const found = await Promise.all(places.map((place) => sealed.read(place)));
+      const rows = found.flatMap((record) => usageDay.safeParse(record?.value).data?.rows ?? []);
+      return withRows(rows, pending.get(date) ?? []);
+    },
+    inFlight: () => writing,
+    close: writeAll,
+  };
+}
