@@ -19,6 +19,7 @@ import { findWarnings, rejectedKey } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
+import { type ModelPrices, modelPrices } from './usage/prices.ts';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const DEFAULT_HOST = '0.0.0.0';
@@ -42,6 +43,8 @@ export type Config = Readonly<{
     inlinePreview: boolean;
   }>;
   openai: OpenAISettings;
+  /** What the operator says of prices, besides the table. */
+  prices: ModelPrices;
   storage: StorageSettings;
   jobs: JobSettings;
   /** Hosts, besides the storage account's, from which caller-supplied image URLs may be read. */
@@ -158,6 +161,8 @@ export const environmentSchema = z.object({
   MCP_MAX_JOBS: integer(1, 10_000).optional(),
   STATE_SECRET: stateSecret().optional(),
   STATE_SECRET_PREVIOUS: stateSecret().optional(),
+
+  MODEL_PRICES: modelPrices().optional(),
 });
 
 type Environment = z.output<typeof environmentSchema>;
@@ -261,6 +266,7 @@ function toConfig(env: Environment): Config {
       overrides: overrides(env),
       azure: azureOpenAI(env),
     },
+    prices: env.MODEL_PRICES ?? {},
     storage: storage(env),
     jobs: {
       defaultWaitSeconds: env.MCP_DEFAULT_WAIT_SECONDS,

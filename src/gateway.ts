@@ -30,6 +30,7 @@ import { createMask, createRedactor } from './redact.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
 import type { Tool, ToolServices } from './tools/tool.ts';
+import { createPrices } from './usage/prices.ts';
 
 /** The components behind the routes. */
 export type Gateway = Readonly<{
@@ -103,6 +104,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const services = {
     upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
     models: createModelCatalog(runtime, runtime.waitUntil),
+    prices: createPrices(config.prices),
     media,
     pieces: store && sealed && createPieceStore(store, sealed.jobs.namesOf),
     downloadImage: (url: string, upstream: Upstream) =>

@@ -37,6 +37,7 @@ async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onTe
   const { now } = upstream.clock;
   let first: OpenAI.ChatCompletionChunk | undefined;
   let usage: unknown;
+  let tier: unknown;
   let finishReason: string | null = null;
   let content = '';
   let refusal = '';
@@ -45,6 +46,7 @@ async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onTe
     const [choice] = chunk.choices ?? [];
     if (choice) first ??= chunk;
     usage = chunk.usage ?? usage;
+    tier = chunk.service_tier ?? tier;
     finishReason = choice?.finish_reason ?? finishReason;
     const delta: Delta = choice?.delta ?? {};
     content += delta.content ?? '';
@@ -54,5 +56,11 @@ async function collect(chunks: AsyncIterable<OpenAI.ChatCompletionChunk>, { onTe
     onText(content);
   }
   const message = { content, refusal: refusal || null };
-  return { id: first?.id, model: first?.model, usage, choices: first ? [{ finish_reason: finishReason, message }] : [] };
+  return {
+    id: first?.id,
+    model: first?.model,
+    usage,
+    service_tier: tier,
+    choices: first ? [{ finish_reason: finishReason, message }] : [],
+  };
 }

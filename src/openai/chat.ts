@@ -45,6 +45,7 @@ const responseSchema = z.object({
     z.unknown(),
   ),
   usage: usageSchema,
+  service_tier: z.string().nullish().catch(null),
 });
 
 export type ChatResponse = Readonly<{
@@ -54,6 +55,8 @@ export type ChatResponse = Readonly<{
   refusal: string | undefined;
   finishReason: string | undefined;
   usage: Record<string, unknown> | undefined;
+  /** Which one has served the request, and is billed. */
+  serviceTier: string | undefined;
 }>;
 
 /** One chat completion (https://platform.openai.com/docs/api-reference/chat/create). */
@@ -63,7 +66,7 @@ export async function createChat(upstream: Upstream, request: ChatRequest, optio
   );
   const response = responseSchema.safeParse(raw);
   if (!response.success) throw unexpectedBody(upstream, 'no chat message', true);
-  const { id, model, choices, usage } = response.data;
+  const { id, model, choices, usage, service_tier } = response.data;
   const [{ message, finish_reason }] = choices;
   return {
     id,
@@ -72,6 +75,7 @@ export async function createChat(upstream: Upstream, request: ChatRequest, optio
     refusal: message.refusal ?? undefined,
     finishReason: finish_reason ?? undefined,
     usage: usage ?? undefined,
+    serviceTier: service_tier ?? undefined,
   };
 }
 

@@ -4,6 +4,9 @@ import { MAX_NESTING, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
+import { chatAmounts } from '../usage/amounts.ts';
+import { chatEstimate } from '../usage/estimates.ts';
+import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
@@ -21,6 +24,7 @@ const chatOutput = z.object({
   finish_reason: z.string(),
   usage: z.looseObject({}).optional(),
   id: z.string(),
+  ...costShape,
   warning: z.string().optional(),
 });
 
@@ -36,6 +40,18 @@ export const chatCompletion = defineTool({
   output: chatOutput,
   job: { runs: 'if_slow' },
 
+  estimate(input, context) {
+    const upstream = requireUpstream(context.upstreams, 'chat');
+    const { model, service_tier: tier, ...request } = toRequest(input, upstream.model);
+    const amounts = chatEstimate({
+      ...contentOf(request.messages as ChatMessage[]),
+      maxTokens: input.max_completion_tokens,
+      thinksHard: ['high', 'xhigh', 'max'].includes(input.reasoning_effort ?? ''),
+    });
+    const cheaper = 'a cheaper model, fewer max_completion_tokens, less reasoning_effort or a shorter prompt';
+    return estimateOf(context, upstream, { model, ways: [amounts], tier: tier ?? undefined }, cheaper);
+  },
+
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'chat');
     const request = toRequest(input, upstream.model);
@@ -45,7 +61,10 @@ export const chatCompletion = defineTool({
     const options = { signal: context.signal, finish: context.isKept, ...(context.wantsProgress && { onText }) };
     const response = await timeUpstream(context, () => createChat(upstream, request, options));
     context.measure(tokensOf(response.usage));
-    return { ...toOutput(response, request), ...modelWarning(context, upstream, request.model) };
+    const amounts = chatAmounts(response.usage);
+    const tier = response.serviceTier ?? request.service_tier ?? undefined;
+    const cost = bill(context, upstream, { model: request.model, ways: amounts ? [amounts] : [], tier });
+    return { ...toOutput(response, request), ...costFields(cost), ...modelWarning(context, upstream, request.model) };
   },
 
   present: ({ text, refusal, warning }) => [
@@ -74,6 +93,14 @@ function mentionJson(messages: ChatMessage[]): ChatMessage[] {
 
 function textOf(content: ChatMessage['content']): string {
   return typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('\n');
+}
+
+/** What is estimated of a conversation. */
+function contentOf(messages: readonly ChatMessage[]) {
+  const pictures = messages.flatMap(({ content }) =>
+    typeof content === 'string' ? [] : content.filter(({ type }) => type === 'image_url'),
+  );
+  return { texts: messages.map(({ content }) => textOf(content)), pictures: pictures.length };
 }
 
 /** The input schema allows image parts in user messages only, which the inferred type does not show. */

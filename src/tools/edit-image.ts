@@ -1,5 +1,15 @@
 import * as z from 'zod';
-import { checkImages, formatRules, imageOptions, imageOutput, imagePrompt, imageUrls, makeImages, presentImages } from './make-images.ts';
+import {
+  checkImages,
+  estimateImages,
+  formatRules,
+  imageOptions,
+  imageOutput,
+  imagePrompt,
+  imageUrls,
+  makeImages,
+  presentImages,
+} from './make-images.ts';
 import { defineTool } from './tool.ts';
 
 /** https://platform.openai.com/docs/api-reference/images/createEdit */
@@ -32,6 +42,7 @@ export const editImage = defineTool({
   app: true,
   job: { runs: 'always' },
   check: checkImages,
+  estimate: ({ images: urls, mask, ...input }, context) => estimateImages(input, urls.length + (mask === undefined ? 0 : 1), context),
 
   handler({ images: urls, mask, ...input }, context) {
     return makeImages(input, { argument: 'images', urls, mask }, context);

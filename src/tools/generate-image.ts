@@ -1,5 +1,15 @@
 import * as z from 'zod';
-import { checkImages, formatRules, imageOptions, imageOutput, imagePrompt, imageUrls, makeImages, presentImages } from './make-images.ts';
+import {
+  checkImages,
+  estimateImages,
+  formatRules,
+  imageOptions,
+  imageOutput,
+  imagePrompt,
+  imageUrls,
+  makeImages,
+  presentImages,
+} from './make-images.ts';
 import { defineTool } from './tool.ts';
 
 const imageInput = formatRules
@@ -31,6 +41,7 @@ export const generateImage = defineTool({
   app: true,
   job: { runs: 'always' },
   check: checkImages,
+  estimate: ({ reference_images: urls, ...input }, context) => estimateImages(input, urls?.length ?? 0, context),
 
   handler({ reference_images: urls, ...input }, context) {
     return makeImages(input, urls && { argument: 'reference_images', urls }, context);

@@ -7,6 +7,7 @@ import { UPLOAD_BYTES } from '../media/media-store.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
+import { bill, type CostFields, costFields, costShape, estimateOf } from './billing.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
@@ -24,6 +25,10 @@ const MAX_MODEL_CHARACTERS = 200;
 const CALL_AGAIN_SECONDS = 20;
 
 const MAX_SECONDS = 120;
+/** Of the API, when a request says nothing. */
+const DEFAULT_SECONDS = '4';
+const DEFAULT_SIZE = '720x1280';
+
 const LENGTH = `must be a whole number from 1 to ${MAX_SECONDS}`;
 
 const VIDEO_ID_RULE = 'must be a video id: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
@@ -89,6 +94,7 @@ const videoOutput = z.object({
   seconds: z.string().optional(),
   size: z.string().optional(),
   model: z.string().optional(),
+  ...costShape,
   warning: z.string().optional(),
 });
 
@@ -117,6 +123,12 @@ export const generateVideo = defineTool({
     if (video_id === undefined || media.missing.length > 0) await media.assertReady();
   },
 
+  estimate({ model, seconds = DEFAULT_SECONDS, size = DEFAULT_SIZE }, context) {
+    const upstream = requireUpstream(context.upstreams, 'video');
+    const billed = { model: model ?? upstream.model, ways: [{ second: Number(seconds) }], size };
+    return estimateOf(context, upstream, billed, 'fewer seconds, a smaller size or a cheaper model');
+  },
+
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'video');
     const deadlineMs = context.clock.now() + Math.min(context.waitMs, MAX_WAIT_MS);
@@ -129,7 +141,9 @@ export const generateVideo = defineTool({
       const warning = warningOf(created ? (input.model ?? upstream.model) : job.model, upstream, context);
       if (stateOf(job) === 'pending') return { ...inProgress(job), ...warning };
       if (stateOf(job) === 'failed') throw new GatewayError(videoFailure(job, upstream));
-      return { ...(await finish(job, upstream, context, input.include_spritesheet ?? false)), ...warning };
+      // A call that only continues a video by its id has not made it: it is billed to the call that has, or to its job.
+      const cost = created || context.isKept ? billVideo(input, job, upstream, context) : {};
+      return { ...(await finish(job, upstream, context, input.include_spritesheet ?? false)), ...cost, ...warning };
     } catch (error) {
       throw withVideoId(error, videoId);
     }
@@ -249,6 +263,12 @@ async function finish(
   const files = await storeVideo(job, upstream, context, withSpritesheet).finally(admitted.release);
   if (Number(seconds) > 0) context.measure({ seconds: Number(seconds) });
   return { status: 'completed', video_id: job.id, ...files, ...(seconds && { seconds }), ...(size && { size }), ...(model && { model }) };
+}
+
+function billVideo({ model, seconds, size }: VideoInput, job: VideoJob, upstream: Upstream, context: ToolContext): CostFields {
+  const length = Number(job.seconds ?? seconds ?? DEFAULT_SECONDS);
+  const billed = { model: model ?? job.model ?? upstream.model, ways: [{ second: length }], size: job.size ?? size ?? DEFAULT_SIZE };
+  return costFields(bill(context, upstream, billed));
 }
 
 function percentOf({ progress }: VideoJob): number {

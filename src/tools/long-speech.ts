@@ -6,6 +6,7 @@ import type { PieceStore, StoredPiece } from '../media/piece-store.ts';
 import { unexpectedBody } from '../openai/read-response.ts';
 import type { SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import { sumCosts } from '../usage/cost.ts';
 import { inParallel } from './in-parallel.ts';
 import { type CreatedSpeech, expectedBytes } from './short-speech.ts';
 import { interrupted, MAX_AT_ONCE, makePieces, type Plan, report, reserve } from './speech-pieces.ts';
@@ -34,7 +35,7 @@ export async function createLongSpeech(
   const { response_format: format } = request;
   const texts = splitText(request.input, MAX_PIECE_LENGTH);
   const names = texts.map((text, index) => namesOf(store, [...identityOf(upstream, request, context), `${index}`, text]));
-  const plan: Plan = { upstream, request, format, store, context, texts, names: await Promise.all(names) };
+  const plan: Plan = { upstream, request, format, store, context, texts, names: await Promise.all(names), costs: [] };
   const memory = reserve(context, expectedBytes(request, MAX_PIECE_LENGTH));
   try {
     for (let round = 1; ; round++) {
@@ -42,7 +43,8 @@ export async function createLongSpeech(
       const file = await join(plan, pieces, round === MAX_ROUNDS);
       if (!file) continue;
       await remove(store, pieces).catch(() => {});
-      return { format: audioFormat(format), file, warning: [file.warning, warnOf(texts, pieces)].filter(Boolean).join(' ') || undefined };
+      const warning = [file.warning, warnOf(texts, pieces)].filter(Boolean).join(' ') || undefined;
+      return { format: audioFormat(format), file, cost: sumCosts(plan.costs), warning };
     }
   } finally {
     memory.release();

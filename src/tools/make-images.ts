@@ -5,6 +5,10 @@ import { MAX_INPUT_IMAGES } from '../limits.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { createImages, type ImageRequest, type InputImages } from '../openai/images.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import { imageAmounts } from '../usage/amounts.ts';
+import type { Estimate } from '../usage/cost.ts';
+import { imagesEstimate } from '../usage/estimates.ts';
+import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { createImageStore } from './image-store.ts';
 import { type ImageUrls, withInputImages } from './input-images.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
@@ -72,6 +76,7 @@ export const imageOutput = z.object({
   failures: z.array(z.string()).optional(),
   model: z.string(),
   usage: z.looseObject({}).optional(),
+  ...costShape,
   warning: z.string().optional(),
 });
 
@@ -84,6 +89,17 @@ export async function checkImages({ output_format }: Partial<ImageOptions>, { up
 }
 
 type ImageInput = Partial<ImageOptions> & Readonly<{ prompt: string }>;
+
+/** `inputs`: how many images are edited, with the mask. */
+export function estimateImages(input: ImageInput, inputs: number, context: ToolContext): Estimate {
+  const upstream = requireUpstream(context.upstreams, 'image');
+  const { prompt, quality, size, n: count = 1 } = input;
+  const model = input.model ?? upstream.model;
+  const billedAs = context.prices.of(upstream, model)?.id ?? model;
+  const tokens = imagesEstimate({ model: billedAs, prompt, inputs, count, quality, size });
+  const cheaper = `${count > 1 ? 'fewer images, ' : ''}a lower quality (${quality ?? 'auto'} may be high), a smaller size or a cheaper model`;
+  return estimateOf(context, upstream, { model, ways: [{ image: count }, tokens] }, cheaper);
+}
 
 /** Makes images and stores them: from the prompt, or also from the images that the call passes. */
 export async function makeImages(
@@ -107,7 +123,8 @@ export async function makeImages(
   } catch (error) {
     const isHeld = error instanceof GatewayError && error.retry !== undefined;
     if (!isHeld) admitted.release();
-    throw mapRetry(error, complete, admitted.release);
+    // What is held has been billed by this call, and not by the one that stores it.
+    throw mapRetry(error, (stored) => complete({ ...stored, cost_usd: 0 }), admitted.release);
   }
 }
 
@@ -136,7 +153,10 @@ async function makeAndStore(
   const response = await timeUpstream(context, () => createImages(upstream, request, options));
   context.measure(tokensOf(response.usage));
   const usage = response.usage && { usage: response.usage };
+  const count = response.images.length + response.surplus;
+  const ways = [{ image: count }, ...(usage ? [imageAmounts(response.usage)] : [])];
+  const cost = bill(context, upstream, { model: request.model as string, ways });
   const stored = await store.finish(response);
   context.measure({ images: stored.images.length });
-  return { ...stored, ...usage };
+  return { ...stored, ...usage, ...costFields(cost) };
 }

@@ -6,13 +6,15 @@ import { unexpectedBody } from '../openai/read-response.ts';
 import { createSpeech, type SpeechRequest } from '../openai/speech.ts';
 import { createSpokenChat, speaksInChat } from '../openai/spoken-chat.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import type { Cost } from '../usage/cost.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
+import { billSpeech } from './speech-cost.ts';
 import { deviationOf } from './spoken-words.ts';
 import { storeBilled, type toFile } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
 
 /** Speech that is stored. */
-export type CreatedSpeech = Readonly<{ format: MediaFormat; file: ReturnType<typeof toFile>; warning?: string | undefined }>;
+export type CreatedSpeech = Readonly<{ format: MediaFormat; file: ReturnType<typeof toFile>; cost: Cost; warning?: string | undefined }>;
 
 const MAX_TRANSCRIPT_CHARACTERS = 500;
 
@@ -36,21 +38,23 @@ async function createAndStoreSpoken(upstream: Upstream, request: SpeechRequest, 
   const { media } = context;
   const { bytes, transcript, usage } = await timeUpstream(context, () => createSpokenChat(upstream, request, context.signal));
   context.measure(tokensOf(usage));
+  const cost = billSpeech(context, upstream, request, usage);
   const format = formatOf(request, bytes, '');
   if (!format) throw notAudio(upstream, request, bytes);
   const name = media.newName('audio', format);
   const file = await storeBilled(name, 'the speech was', context, () => media.save(name, bytes, format, false));
   const deviation = deviationOf(request.input, transcript);
-  if (!deviation) return { format, file };
+  if (!deviation) return { format, file, cost };
   const { differing, of } = deviation;
   const warning = `${differing} of ${of} words were said in another way than written (numbers and abbreviations may be harmless). The model says it said: ${JSON.stringify(transcript.slice(0, MAX_TRANSCRIPT_CHARACTERS))}`;
-  return { format, file, warning: [file.warning, warning].filter((text) => text !== undefined).join(' ') };
+  return { format, file, cost, warning: [file.warning, warning].filter((text) => text !== undefined).join(' ') };
 }
 
 /** Stores the audio as it arrives. Detects the format from the first bytes, as the response's content type is unreliable. */
 async function createAndStoreStreamed(upstream: Upstream, request: SpeechRequest, context: ToolContext): Promise<CreatedSpeech> {
   const { media } = context;
   const speech = await timeUpstream(context, () => createSpeech(upstream, request, HEAD_BYTES, context.signal));
+  const cost = billSpeech(context, upstream, request);
   const { head, reader, contentType } = speech;
   const format = formatOf(request, head, contentType);
   if (!format) {
@@ -61,7 +65,7 @@ async function createAndStoreStreamed(upstream: Upstream, request: SpeechRequest
   const file = await storeBilled(name, 'the speech was', context, () =>
     media.saveStream(name, { body: reader, repeatable: false }, format),
   );
-  return { format, file };
+  return { format, file, cost };
 }
 
 /** The format of speech, by its start; `undefined` if it is none. */

@@ -4,9 +4,11 @@ import type { PieceStore, StoredPiece } from '../media/piece-store.ts';
 import { createShortSpeech, type SpeechRequest } from '../openai/speech.ts';
 import { createSpokenChat, speaksInChat } from '../openai/spoken-chat.ts';
 import type { Upstream } from '../openai/upstreams.ts';
+import type { Cost } from '../usage/cost.ts';
 import { inParallel } from './in-parallel.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
 import { formatOf, notAudio } from './short-speech.ts';
+import { billSpeech } from './speech-cost.ts';
 import { deviationOf } from './spoken-words.ts';
 import { orLost } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
@@ -22,6 +24,8 @@ export type Plan = Readonly<{
   context: ToolContext;
   texts: readonly string[];
   names: readonly (readonly string[])[];
+  /** Of the pieces that this call has made. */
+  costs: Cost[];
 }>;
 
 export type ReservedMemory = ReturnType<typeof reserve>;
@@ -83,7 +87,8 @@ export function report({ progress }: ToolContext, what: string, share: number): 
 
 async function makePiece({ upstream, format, store, context, ...plan }: Plan, index: number, signal: AbortSignal): Promise<StoredPiece> {
   const request = { ...plan.request, input: plan.texts[index] ?? '' };
-  const { bytes, contentType, transcript } = await speak(upstream, request, context, signal);
+  const { bytes, contentType, transcript, usage } = await speak(upstream, request, context, signal);
+  plan.costs.push(billSpeech(context, upstream, request, usage));
   const sound = formatOf(request, bytes, contentType)?.name === format ? soundOf(format, bytes) : undefined;
   if (!sound) throw notAudio(upstream, request, bytes);
   const differing = transcript === undefined ? 0 : (deviationOf(request.input, transcript)?.differing ?? 0);
@@ -93,13 +98,18 @@ async function makePiece({ upstream, format, store, context, ...plan }: Plan, in
   return piece;
 }
 
-type Spoken = Readonly<{ bytes: Uint8Array<ArrayBuffer>; contentType: string; transcript?: string }>;
+type Spoken = Readonly<{
+  bytes: Uint8Array<ArrayBuffer>;
+  contentType: string;
+  transcript?: string;
+  usage?: Record<string, unknown> | undefined;
+}>;
 
 async function speak(upstream: Upstream, request: SpeechRequest, context: ToolContext, signal: AbortSignal): Promise<Spoken> {
   if (!speaksInChat(request.model)) return timeUpstream(context, () => createShortSpeech(upstream, request, signal));
   const { bytes, transcript, usage } = await timeUpstream(context, () => createSpokenChat(upstream, request, signal));
   context.measure(tokensOf(usage));
-  return { bytes, contentType: '', transcript };
+  return { bytes, contentType: '', transcript, usage };
 }
 
 /** Says what is kept. What was cancelled is not asked for again. */

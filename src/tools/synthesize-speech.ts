@@ -6,9 +6,11 @@ import { PCM } from '../media/formats.ts';
 import { isJoinable } from '../media/join-audio.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import type { SpeechRequest } from '../openai/speech.ts';
+import { costFields, costShape } from './billing.ts';
 import { createLongSpeech } from './long-speech.ts';
 import { modelWarning } from './model-warning.ts';
 import { createAndStore } from './short-speech.ts';
+import { estimateSpeech } from './speech-cost.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
 import { defineTool, modelArgument, omitUndefined, publishedAs } from './tool.ts';
 
@@ -56,6 +58,11 @@ const speechInput = z.strictObject({
   model: modelArgument,
 });
 
+function toRequest(input: z.output<typeof speechInput>, defaultModel: string) {
+  const { model = defaultModel, voice = DEFAULT_VOICE } = input;
+  return { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
+}
+
 export const synthesizeSpeech = defineTool({
   name: 'synthesize_speech',
   title: 'Synthesize speech',
@@ -72,6 +79,7 @@ export const synthesizeSpeech = defineTool({
     sample_rate: z.int().optional(),
     channels: z.int().optional(),
     sample_format: z.string().optional(),
+    ...costShape,
   }),
   app: true,
   job: { runs: 'always' },
@@ -90,15 +98,19 @@ export const synthesizeSpeech = defineTool({
     if (problems.length > 0) throw new GatewayError({ kind: 'invalid_input', problems });
   },
 
+  estimate(input, context) {
+    const upstream = requireUpstream(context.upstreams, 'audio');
+    return estimateSpeech(context, upstream, toRequest(input, upstream.model));
+  },
+
   async handler(input, context) {
     const upstream = requireUpstream(context.upstreams, 'audio');
-    const model = input.model ?? upstream.model;
-    const voice = input.voice ?? DEFAULT_VOICE;
-    const request = { ...omitUndefined(input), input: input.input, model, voice } satisfies SpeechRequest;
+    const request = toRequest(input, upstream.model);
+    const { model, voice } = request;
     const characters = charactersOf(input.input);
     context.measure({ model, characters });
     const { response_format = 'mp3' } = input;
-    const { format, file, warning } =
+    const { format, file, cost, warning } =
       characters > MAX_CHARACTERS && isJoinable(response_format) && context.pieces
         ? await createLongSpeech(upstream, { ...request, response_format }, context.pieces, context)
         : await createAndStore(upstream, request, context);
@@ -109,6 +121,7 @@ export const synthesizeSpeech = defineTool({
       voice: typeof voice === 'string' ? voice : voice.id,
       characters,
       ...(format === PCM && PCM_SAMPLES),
+      ...costFields(cost),
       ...modelWarning(context, upstream, model, warning ?? file.warning),
     };
   },

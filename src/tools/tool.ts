@@ -10,7 +10,8 @@ import type { Uploads } from '../media/uploads.ts';
 import type { ModelCatalog } from '../openai/model-catalog.ts';
 import type { Upstream, Upstreams } from '../openai/upstreams.ts';
 import type { Clock, ShrinkImage } from '../ports.ts';
-import type { Cost } from '../usage/cost.ts';
+import type { Estimate } from '../usage/cost.ts';
+import type { Prices } from '../usage/prices.ts';
 import type { Measure } from './measures.ts';
 import type { Picture } from './previews.ts';
 
@@ -44,6 +45,7 @@ export function omitUndefined(args: object) {
 export type ToolServices = Readonly<{
   upstreams: Upstreams;
   models: ModelCatalog;
+  prices: Prices;
   media: MediaStore;
   /** Keeps what is paid for until it is complete; `undefined` where no state can be stored. */
   pieces: PieceStore | undefined;
@@ -130,7 +132,7 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   /** Throws what makes the call impossible, before anything is recorded or sent. */
   check?(input: z.output<Input>, context: ToolContext): Promise<void>;
   /** What a new call will cost at most, as far as that can be known before it is sent; for tools whose calls are billed. */
-  estimate?(input: z.output<Input>, context: ToolContext): Cost;
+  estimate?(input: z.output<Input>, context: ToolContext): Estimate;
   /** Does the work, after the check. Throws a `GatewayError` for every failure it knows. */
   handler(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>;
   /** The content blocks, for clients that do not read structuredContent. */

@@ -7,6 +7,9 @@ import { HEAD_BYTES, recogniseSound, TEXT } from '../media/formats.ts';
 import { invalidInput } from '../media/input-file.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { createTranscription, takesKeywords } from '../openai/transcriptions.ts';
+import { transcriptionAmounts } from '../usage/amounts.ts';
+import { transcriptionEstimate } from '../usage/estimates.ts';
+import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { timeUpstream, tokensOf } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile, toFile } from './stored-file.ts';
@@ -45,6 +48,7 @@ export const transcribeAudio = defineTool({
     characters: z.int(),
     model: z.string(),
     usage: z.looseObject({}).optional(),
+    ...costShape,
     file: storedFile.optional(),
     warning: z.string().optional(),
   }),
@@ -57,6 +61,12 @@ export const transcribeAudio = defineTool({
     throw new GatewayError({ kind: 'invalid_input', problems: [`keywords: not supported by the model ${name}`] });
   },
 
+  estimate({ model }, context) {
+    const upstream = requireUpstream(context.upstreams, 'transcription');
+    const billed = { model: model ?? upstream.model, ways: transcriptionEstimate() };
+    return estimateOf(context, upstream, billed, 'a cheaper model (an hour of sound is assumed, before the file is read)');
+  },
+
   async handler({ audio: url, ...input }, context) {
     const upstream = requireUpstream(context.upstreams, 'transcription');
     const model = input.model ?? upstream.model;
@@ -65,12 +75,15 @@ export const transcribeAudio = defineTool({
       timeUpstream(context, () => createTranscription(upstream, { ...input, file, model }, context.signal)),
     );
     context.measure(tokensOf(usage));
+    const amounts = transcriptionAmounts(usage);
+    const cost = bill(context, upstream, { model, ways: amounts ? [amounts] : [] });
     const stored = text.length > LONG_CHARACTERS ? await store(text, context) : {};
     return {
       text,
       characters: [...text].length,
       model,
       ...(usage && { usage }),
+      ...costFields(cost),
       ...(stored.file && { file: stored.file }),
       ...modelWarning(context, upstream, model, stored.warning),
     };
