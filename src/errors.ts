@@ -14,6 +14,12 @@ export type Failure =
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
   /** The memory for calls in flight is fully reserved. */
   | { kind: 'busy'; retryAfterSeconds: number }
+  /** A budget has too little left for what the call may cost. `whose`: the principal's name, or "the gateway". */
+  | { kind: 'over_budget'; whose: string; limitUsd: number; leftUsd: number; estimateUsd: number; nowMs: number; renewsMs: number }
+  /** There is a budget, and nobody knows what the call may cost. */
+  | { kind: 'price_unknown'; problem: string }
+  /** As many calls of the principal are running as may. */
+  | { kind: 'too_many_calls'; limit: number }
   /** The upstream returned an error status, or a redirect. */
   | {
       kind: 'upstream_status';
@@ -160,6 +166,12 @@ function describe(failure: Failure): string {
       return `${failure.what} is not configured on this gateway: the operator must set ${failure.variables.join(', ')}. Nothing was sent; retrying will not help until then.`;
     case 'busy':
       return `The gateway is busy. Nothing was sent or billed; retry in ${failure.retryAfterSeconds} s.`;
+    case 'over_budget':
+      return describeBudget(failure);
+    case 'price_unknown':
+      return `There is a budget, and the cost of this call is not known: ${failure.problem}. Nothing was sent or billed.`;
+    case 'too_many_calls':
+      return `${failure.limit} of your calls are running, which is as many as may run at once. Nothing was sent or billed; wait for one to end, then retry.`;
     case 'upstream_status':
       return describeStatus(failure);
     case 'content_refused':
@@ -203,6 +215,17 @@ function describe(failure: Failure): string {
     case 'cancelled':
       return 'The call was cancelled.';
   }
+}
+
+function describeBudget({ whose, limitUsd, leftUsd, estimateUsd, nowMs, renewsMs }: Extract<Failure, { kind: 'over_budget' }>): string {
+  const minutes = Math.ceil((renewsMs - nowMs) / 60_000);
+  const wait = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+  return `The daily budget of ${whose}, ${dollars(limitUsd)}, has ${dollars(leftUsd)} left, and this call may cost ${dollars(estimateUsd)}. Nothing was sent or billed. It renews at ${iso(renewsMs)} (in ${wait}); until then, only a cheaper call can be made.`;
+}
+
+/** At least cents; small amounts with two digits that count. */
+function dollars(usd: number): string {
+  return `$${usd === 0 || usd >= 0.1 ? usd.toFixed(2) : usd.toPrecision(2)}`;
 }
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {

@@ -1,5 +1,5 @@
 import type { Clock } from '../ports.ts';
-import { type Account, EMPTY_ACCOUNT, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
+import { type Account, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
 import { type NewHold, newHold, type OutcomeOf } from './accounts.ts';
 import { createPace } from './pace.ts';
 import { type UsageRow, withRows } from './rows.ts';
@@ -38,6 +38,8 @@ const ACCOUNT_DAYS = 2;
 const USAGE_DAYS = 40;
 /** After a lease, for a clock that is behind. */
 const MARGIN_MS = 5_000;
+/** When the record cannot be read. */
+const RETRY_MS = 60_000;
 /** What is asked of this object is about its one principal. */
 const SELF = 'self';
 
@@ -51,12 +53,14 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   const pace = createPace(clock);
   let alarmMs = Number.POSITIVE_INFINITY;
 
-  /** What changes a value must do so in the same turn in which it got it. */
-  async function get<Value>(key: string, empty: Value): Promise<Value> {
+  /** Then, what is read and put without waiting in between is put before anything else is read. */
+  async function load(key: string): Promise<void> {
     const stored = cached.has(key) ? undefined : await storage.get(key);
-    if (!cached.has(key)) cached.set(key, stored ?? empty);
-    return cached.get(key) as Value;
+    if (!cached.has(key) && stored !== undefined) cached.set(key, stored);
   }
+
+  const accountAt = (key: string) => (cached.get(key) ?? EMPTY_ACCOUNT) as Account;
+  const rowsAt = (key: string) => (cached.get(key) ?? []) as readonly UsageRow[];
 
   function put(key: string, value: unknown): void {
     cached.set(key, value);
@@ -71,7 +75,8 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
 
   async function hold({ date, id, ...wanted }: NewHold & { date: string; id: string }) {
     const key = ACCOUNT + date;
-    const account = await get<Account>(key, EMPTY_ACCOUNT);
+    await load(key);
+    const account = accountAt(key);
     const held = withHold(account, wanted.limitUsd, id, newHold(wanted, now()));
     if (!held) return { leftUsd: leftUsd(account, wanted.limitUsd) };
     put(key, held);
@@ -81,13 +86,25 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
 
   async function change(date: string, apply: (account: Account) => Account): Promise<void> {
     const key = ACCOUNT + date;
-    put(key, apply(await get<Account>(key, EMPTY_ACCOUNT)));
+    await load(key);
+    put(key, apply(accountAt(key)));
   }
 
   async function addUsage({ date, row }: { date: string; row: UsageRow }): Promise<void> {
     const key = USAGE + date;
-    put(key, withRows(await get<readonly UsageRow[]>(key, []), [row]));
+    await load(key);
+    put(key, withRows(rowsAt(key), [row]));
     ringAt(now() + DAY_MS);
+  }
+
+  async function readAccount(key: string): Promise<Account> {
+    await load(key);
+    return accountAt(key);
+  }
+
+  async function readUsage(key: string): Promise<readonly UsageRow[]> {
+    await load(key);
+    return rowsAt(key);
   }
 
   async function answer(request: AccountRequest): Promise<unknown> {
@@ -96,9 +113,9 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
       const { date, id, usd } = request.settle;
       return change(date, (account) => settled(account, id, usd));
     }
-    if ('account' in request) return get(ACCOUNT + request.account.date, EMPTY_ACCOUNT);
+    if ('account' in request) return readAccount(ACCOUNT + request.account.date);
     if ('addUsage' in request) return addUsage(request.addUsage);
-    if ('usage' in request) return get(USAGE + request.usage.date, []);
+    if ('usage' in request) return readUsage(USAGE + request.usage.date);
     if ('count' in request) return pace.count(SELF, request.count.limit);
     if ('enter' in request) return pace.enter(SELF, request.enter.callId, request.enter.limit);
     return pace.leave(SELF, request.leave.callId);
@@ -119,20 +136,17 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
     alarmMs = Number.POSITIVE_INFINITY;
     const used = await forgetOld(USAGE, USAGE_DAYS);
     const accounts = await forgetOld(ACCOUNT, ACCOUNT_DAYS);
-    for (const key of accounts) {
-      const date = key.slice(ACCOUNT.length);
-      for (const { id, place, usd, checkMs } of jobsOf(await get<Account>(key, EMPTY_ACCOUNT))) {
-        if (checkMs > now()) {
-          ringAt(checkMs);
-          continue;
-        }
-        const outcome = await outcomeOf(place, id).catch(() => ({ state: 'running' as const, untilMs: now() + DAY_MS / 24 }));
-        const nextMs = outcome.state === 'running' ? outcome.untilMs + MARGIN_MS : 0;
-        await change(date, (account) => (nextMs > 0 ? withCheck(account, id, nextMs) : settled(account, id, 'usd' in outcome ? (outcome.usd ?? usd) : usd)));
-        if (nextMs > 0) ringAt(nextMs);
-      }
-    }
+    for (const key of accounts) for (const job of jobsOf(await readAccount(key))) await check(key.slice(ACCOUNT.length), job);
     if (alarmMs === Number.POSITIVE_INFINITY && used.length + accounts.length > 0) ringAt(now() + DAY_MS);
+  }
+
+  async function check(date: string, { id, place, usd, checkMs }: HeldJob): Promise<void> {
+    if (checkMs > now()) return ringAt(checkMs);
+    const outcome = await outcomeOf(place, id).catch(() => ({ state: 'running' as const, untilMs: now() + RETRY_MS }));
+    if (outcome.state === 'ended') return change(date, (account) => settled(account, id, outcome.usd ?? usd));
+    const nextMs = outcome.untilMs + MARGIN_MS;
+    await change(date, (account) => withCheck(account, id, nextMs));
+    ringAt(nextMs);
   }
 
   return {

@@ -3,6 +3,14 @@ import { type Account, EMPTY_ACCOUNT, type Hold, leftUsd, settled, withHold } fr
 /** Identifies an account: a principal, or the gateway; and a day in UTC, `yyyy-mm-dd`. */
 export type AccountId = Readonly<{ owner: string; date: string }>;
 
+/** Whose account it is when it is not a principal's. */
+export const GATEWAY = 'gateway';
+
+/** Whose account it is: never the gateway's. */
+export function ownerOf(principalId: string): string {
+  return `principal ${principalId}`;
+}
+
 /** The job that an amount is set aside for, which has a record; other calls have none. */
 export type JobRef = Readonly<{ id: string; place: string }>;
 

@@ -2,8 +2,8 @@ import type { Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 import type { Account } from './account.ts';
-import type { AccountId, Accounts, HoldResult, JobRef, Settle } from './accounts.ts';
-import type { Cost } from './cost.ts';
+import { type AccountId, type Accounts, GATEWAY, type HoldResult, type JobRef, ownerOf, type Settle } from './accounts.ts';
+import type { Estimate } from './cost.ts';
 
 /** What each principal, and all of them together, may spend on a day in UTC. */
 export type Budgets = Readonly<{
@@ -13,7 +13,7 @@ export type Budgets = Readonly<{
    * Sets aside what a call may cost, in the principal's budget and in the gateway's. Throws `over_budget`, or
    * `price_unknown` when it may cost anything.
    */
-  reserve: (principal: Principal, estimate: Cost, job: JobRef | undefined) => Promise<Settle>;
+  reserve: (principal: Principal, estimate: Estimate, job: JobRef | undefined) => Promise<Settle>;
   /** What is left today; `undefined`: no budget. */
   read: (principal: Principal) => Promise<readonly BudgetState[]>;
 }>;
@@ -26,6 +26,11 @@ type Refusal = Budget & Readonly<{ leftUsd: number }>;
 
 const DAY_MS = 86_400_000;
 
+/** The day in UTC, `yyyy-mm-dd`. */
+export function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
 export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | undefined, { now }: Pick<Clock, 'now'>): Budgets {
   function budgetsOf({ id, limits }: Principal): Budget[] {
     const date = dateOf(now());
@@ -36,19 +41,24 @@ export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | und
     ];
   }
 
-  async function reserve(principal: Principal, estimate: Cost, job: JobRef | undefined): Promise<Settle> {
+  async function reserve(principal: Principal, estimate: Estimate, job: JobRef | undefined): Promise<Settle> {
     const budgets = budgetsOf(principal);
     if (budgets.length === 0) return () => {};
     if ('problem' in estimate) throw new GatewayError({ kind: 'price_unknown', problem: estimate.problem });
     const { usd } = estimate;
     const results = await Promise.allSettled(budgets.map(({ id, limitUsd }) => accounts.hold(id, { usd, limitUsd, job })));
     const held = results.flatMap((result) => (result.status === 'fulfilled' && 'settle' in result.value ? [result.value.settle] : []));
-    if (held.length === budgets.length) return (spentUsd) => held.forEach((settle) => settle(spentUsd));
-    for (const settle of held) settle(0);
+    if (held.length === budgets.length) return (spentUsd) => settleAll(held, spentUsd);
+    settleAll(held, 0);
     throw refusalOf(budgets, results, principal, usd);
   }
 
-  function refusalOf(budgets: readonly Budget[], results: readonly PromiseSettledResult<HoldResult>[], principal: Principal, usd: number): unknown {
+  function refusalOf(
+    budgets: readonly Budget[],
+    results: readonly PromiseSettledResult<HoldResult>[],
+    principal: Principal,
+    usd: number,
+  ): unknown {
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) return failed.reason;
     const refusals: Refusal[] = results.flatMap((result, index) => {
@@ -65,6 +75,12 @@ export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | und
     isLimited: (principal) => budgetsOf(principal).length > 0,
     reserve,
     read: (principal) =>
-      Promise.all(budgetsOf(principal).map(async ({ name, limitUsd, id }) => ({ budget: name, limitUsd, account: await accounts.read(id) }))),
+      Promise.all(
+        budgetsOf(principal).map(async ({ name, limitUsd, id }) => ({ budget: name, limitUsd, account: await accounts.read(id) })),
+      ),
   };
+}
+
+function settleAll(settles: readonly Settle[], usd: number): void {
+  for (const settle of settles) settle(usd);
 }

@@ -2,7 +2,7 @@ import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../ports.ts';
 import type { Account } from './account.ts';
 import type { AccountRequest } from './account-object.ts';
-import type { Accounts, HoldResult } from './accounts.ts';
+import { type Accounts, GATEWAY, type HoldResult, ownerOf } from './accounts.ts';
 import type { Pace, PaceOutcome } from './pace.ts';
 import type { UsageRow } from './rows.ts';
 import type { UsageBook } from './usage-book.ts';
@@ -14,9 +14,6 @@ export type AccountNamespace = Readonly<{
 }>;
 
 type DurableRuntime = Pick<Runtime, 'randomUUID' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
-
-/** The object that knows what all principals have used. */
-const GATEWAY = 'gateway';
 
 /** Accounts, usage and pace in Durable Objects: one for each principal, and one for the gateway. */
 export function createDurableAccounts(namespace: AccountNamespace, { randomUUID, waitUntil, log }: DurableRuntime) {
@@ -55,11 +52,6 @@ export function createDurableAccounts(namespace: AccountNamespace, { randomUUID,
     leave: (principalId, callId) => tell(ownerOf(principalId), { leave: { callId } }),
   };
   return { accounts, book, pace };
-}
-
-/** The name of a principal's account, which is never that of the gateway's. */
-export function ownerOf(principalId: string): string {
-  return `principal ${principalId}`;
 }
 
 /** Without an answer, nothing is sent. */

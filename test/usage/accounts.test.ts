@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { EMPTY_ACCOUNT, jobsOf, leftUsd } from '../../src/usage/account.ts';
+import { type AccountObject, type AccountStorage, createAccountObject } from '../../src/usage/account-object.ts';
+import { type Accounts, createMemoryAccounts, type JobOutcome } from '../../src/usage/accounts.ts';
+import { type AccountNamespace, createDurableAccounts } from '../../src/usage/durable-accounts.ts';
+import { createStoredAccounts } from '../../src/usage/stored-accounts.ts';
+import { setUpSealed } from '../jobs/sealed.ts';
+import { createSleepClock, eventually, testRuntime } from '../support.ts';
+
+const ID = { owner: 'principal alice', date: '2026-11-25' };
+const LIMIT = { limitUsd: 1 };
+
+type Outcomes = Map<string, JobOutcome>;
+
+/** Several processes over one set of accounts, and what the records of jobs say. */
+type Kind = Readonly<{ name: string; create: (processes: number, outcomes: Outcomes) => Promise<Accounts[]> }>;
+
+const runtimeOf = () => ({ ...testRuntime(), ...createSleepClock(100) });
+
+const RUNNING: JobOutcome = { state: 'running', untilMs: Date.now() + 3_600_000 };
+
+/** Objects as the platform keeps them: one for each name, woken by its alarm. */
+function createNamespace(outcomes: Outcomes): AccountNamespace {
+  const objects = new Map<unknown, AccountObject>();
+  function createObject(): AccountObject {
+    const clock = createSleepClock();
+    const object: AccountObject = createAccountObject(
+      createStorage((ms) => void clock.sleep(ms - clock.now()).then(() => object.alarm())),
+      async (_, id) => outcomes.get(id) ?? RUNNING,
+      clock,
+    );
+    return object;
+  }
+  return {
+    idFromName: (name) => name,
+    get(name) {
+      const object = objects.get(name) ?? createObject();
+      objects.set(name, object);
+      return { fetch: async (input, init) => object.fetch(new Request(input, init)) };
+    },
+  };
+}
+
+function createStorage(setAlarm: (ms: number) => void): AccountStorage {
+  const values = new Map<string, unknown>();
+  return {
+    get: async (key) => structuredClone(values.get(key)),
+    put: async (key, value) => void values.set(key, structuredClone(value)),
+    list: async ({ prefix }) => new Map([...values].filter(([key]) => key.startsWith(prefix))),
+    delete: async (key) => values.delete(key),
+    setAlarm: async (ms) => setAlarm(ms),
+  };
+}
+
+const KINDS: Kind[] = [
+  {
+    name: 'in the object store',
+    async create(processes, outcomes) {
+      const { sealed } = setUpSealed();
+      return Array.from({ length: processes }, () =>
+        createStoredAccounts({ sealed, outcomeOf: async (_, job) => outcomes.get(job) ?? RUNNING, runtime: runtimeOf() }),
+      );
+    },
+  },
+  {
+    name: 'in Durable Objects',
+    async create(processes, outcomes) {
+      const namespace = createNamespace(outcomes);
+      return Array.from({ length: processes }, () => createDurableAccounts(namespace, { ...runtimeOf(), waitUntil: () => {} }).accounts);
+    },
+  },
+  { name: 'in memory', create: async (processes) => Array(processes).fill(createMemoryAccounts(() => crypto.randomUUID())) },
+];
+
+const job = (id: string) => ({ id, place: `place-of-${id}` });
+const heldUsd = async (accounts: Accounts) => LIMIT.limitUsd - leftUsd(await accounts.read(ID), LIMIT.limitUsd);
+
+/** Sets amounts aside in turn in each process, all at once; resolves with those that were. */
+async function holdAll(processes: readonly Accounts[], count: number, usd: number, withJobs: boolean) {
+  const results = await Promise.all(
+    Array.from({ length: count }, (_, index) => {
+      const hold = { usd, ...LIMIT, ...(withJobs && { job: job(`job-${index}`) }) };
+      return (processes[index % processes.length] as Accounts).hold(ID, hold);
+    }),
+  );
+  return results.flatMap((result) => ('settle' in result ? [result.settle] : []));
+}
+
+describe.each(KINDS)('accounts $name', ({ name, create }) => {
+  test.each([true, false])('never set aside more than the limit, whichever process asks (jobs: %s)', async (withJobs) => {
+    const processes = await create(3, new Map());
+    const held = await holdAll(processes, 60, 0.04, withJobs);
+    expect(held.length).toBeLessThanOrEqual(25);
+    // A process may have taken some more than it has used.
+    expect(held.length).toBeGreaterThanOrEqual(withJobs ? 25 : 20);
+    expect(await heldUsd(processes[0] as Accounts)).toBeLessThanOrEqual(1 + 1e-9);
+    for (const settle of held) settle(0);
+  });
+
+  test.each([true, false])('hold in the end what was spent, and nothing else (jobs: %s)', async (withJobs) => {
+    const processes = await create(3, new Map());
+    const held = await holdAll(processes, 20, 0.04, withJobs);
+    for (const [index, settle] of held.entries()) {
+      settle(index / 1000);
+      settle(5);
+    }
+    const spentUsd = held.reduce((sum, _, index) => sum + index / 1000, 0);
+    await eventually(async () => {
+      await Promise.all(processes.map((accounts) => accounts.close()));
+      return (await processes[0]?.read(ID))?.spentUsd.toFixed(9) === spentUsd.toFixed(9);
+    });
+    expect(Object.keys((await processes[0]?.read(ID))?.holds ?? { none: 1 })).toEqual([]);
+  });
+
+  test('say what is left when that is too little, and have it again when a call has cost nothing', async () => {
+    const [accounts] = (await create(1, new Map())) as [Accounts];
+    const first = await accounts.hold(ID, { usd: 0.9, ...LIMIT, job: job('job-a') });
+    const second = await accounts.hold(ID, { usd: 0.2, ...LIMIT, job: job('job-b') });
+    expect(second).toEqual({ leftUsd: expect.closeTo(0.1) });
+    if ('settle' in first) first.settle(0);
+    const third = await eventually(async () => {
+      const held = await accounts.hold(ID, { usd: 0.2, ...LIMIT, job: job('job-b') });
+      return 'settle' in held && held;
+    });
+    if (third) third.settle(0);
+  });
+
+  test('are separate for each principal and each day', async () => {
+    const [accounts] = (await create(1, new Map())) as [Accounts];
+    await accounts.hold(ID, { usd: 1, ...LIMIT });
+    for (const id of [
+      { ...ID, owner: 'principal bob' },
+      { ...ID, date: '2026-11-26' },
+    ])
+      expect(await accounts.hold(id, { usd: 1, ...LIMIT })).toHaveProperty('settle');
+    expect(await accounts.hold(ID, { usd: 0.01, ...LIMIT })).toHaveProperty('leftUsd');
+  });
+
+  if (name === 'in memory') return;
+
+  test('count what a dead process has set aside until the records of its jobs say what they cost', async () => {
+    const outcomes: Outcomes = new Map();
+    const [dead, alive] = (await create(2, outcomes)) as [Accounts, Accounts];
+    for (const id of ['job-done', 'job-free', 'job-unknown', 'job-running']) await dead.hold(ID, { usd: 0.2, ...LIMIT, job: job(id) });
+    outcomes.set('job-done', { state: 'ended', usd: 0.07 });
+    outcomes.set('job-free', { state: 'ended', usd: 0 });
+    outcomes.set('job-unknown', { state: 'ended', usd: undefined });
+    expect(await alive.hold(ID, { usd: 0.3, ...LIMIT, job: job('job-own') })).toEqual({ leftUsd: expect.closeTo(0.2) });
+    await eventually(async () => (await alive.read(ID)).spentUsd > 0.26);
+    const account = await alive.read(ID);
+    expect(account.spentUsd).toBeCloseTo(0.07 + 0 + 0.2);
+    expect(jobsOf(account).map(({ id }) => id)).toEqual(['job-running']);
+  });
+});
+
+describe('a portion of an account in the object store', () => {
+  test('lets calls draw on it without a request, and counts as spent when its process dies', async () => {
+    const [one, other] = (await (KINDS[0] as Kind).create(2, new Map())) as [Accounts, Accounts];
+    await one.hold(ID, { usd: 0.001, ...LIMIT });
+    const stored = await heldUsd(other);
+    for (let call = 0; call < 5; call++) await one.hold(ID, { usd: 0.001, ...LIMIT });
+    expect(await heldUsd(other)).toBe(stored);
+    expect(stored).toBeGreaterThan(0.006);
+    expect(stored).toBeLessThan(0.05);
+  });
+
+  test('is given back when it is not used', async () => {
+    const [accounts] = (await (KINDS[0] as Kind).create(1, new Map())) as [Accounts];
+    const held = await accounts.hold(ID, { usd: 0.001, ...LIMIT });
+    if ('settle' in held) held.settle(0.002);
+    await eventually(async () => (await heldUsd(accounts)) < 0.0021);
+    expect(await accounts.read(ID)).toEqual({ ...EMPTY_ACCOUNT, spentUsd: 0.002 });
+  });
+});
