@@ -7,13 +7,13 @@ import { describeIssue, knownLimits, parseObject } from './config-limits.ts';
 /** Who may call: the keys with their principals, and the limits of a principal that does not have its own. */
 export type ClientSettings = Readonly<{ keys: readonly ClientKey[]; defaults: Limits }>;
 
-/** A key of `MCP_SERVER_API_KEYS`, with the limits that are stated beside it. */
-export type StatedKey = z.output<typeof keySchema> & Readonly<{ name: string /** For messages. */; label: string }>;
+/** A key of `MCP_SERVER_API_KEYS`, with the limits that are stated beside it; `label`: what messages call it. */
+export type StatedKey = z.output<typeof keySchema> & Readonly<{ name: string; label: string }>;
 
 /** The principal of `MCP_SERVER_API_KEY`. */
 const DEFAULT_NAME = 'default';
 /** Thirty-two hexadecimal digits are a key in the wrong place, and a name is logged. */
-const NAME = /^(?![0-9a-f]{32})[A-Za-z0-9._@-]{1,64}$/;
+const NAME = /^(?![0-9a-fA-F]{32})[A-Za-z0-9._@-]{1,64}$/;
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 14;
 
