@@ -1,7 +1,7 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission, createMemory, type Memory } from './admission.ts';
+import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
-import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import { allows } from './azure/connection-string.ts';
 import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
@@ -178,7 +178,7 @@ export function assemble(
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
-  const mcp = serveMcp(factory, config.server, runtime, jobs);
+  const mcp = serveMcp(factory, config, runtime, jobs);
   return {
     ...mcp,
     callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
@@ -237,7 +237,7 @@ export function logStart(features: readonly Feature[], warnings: readonly Config
 /** Exposes an MCP server through its transports. */
 function serveMcp(
   { createServer, placeOf, callsInFlight }: McpServerFactory,
-  server: Config['server'],
+  { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
 ): Omit<Gateway, 'receiveFile'> {
@@ -252,7 +252,7 @@ function serveMcp(
   return {
     server,
     runtime,
-    verifyToken: verifySingleKey(server.apiKey),
+    verifyToken: verifyKeys(clients.keys, runtime),
     streamableHttp: createStreamableHttp(createServer, {
       clock: runtime,
       heartbeatMs,
