@@ -15,6 +15,7 @@ import {
   stateSecret,
   token,
 } from './config-fields.ts';
+import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
 import { findWarnings, rejectedKey } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
@@ -27,7 +28,8 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 /** All settings from the environment, parsed once. */
 export type Config = Readonly<{
   server: Readonly<{
-    apiKey: string;
+    /** `undefined`: clients sign in. */
+    apiKey: string | undefined;
     host: string;
     port: number;
     /** `undefined`: loopback origins. */
@@ -41,6 +43,8 @@ export type Config = Readonly<{
     /** Whether results show their pictures unless the call says otherwise. */
     inlinePreview: boolean;
   }>;
+  /** `undefined`: there is no sign-in. */
+  oauth: ReturnType<typeof oauthSettings>;
   openai: OpenAISettings;
   storage: StorageSettings;
   jobs: JobSettings;
@@ -86,8 +90,9 @@ type ConfigOptions = Readonly<{
 
 /** Every variable the gateway reads. Tests check the documentation and `.dev.vars.example` against these names. */
 export const environmentSchema = z.object({
-  MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters'),
+  MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters').optional(),
   MCP_ALLOW_WEAK_KEY: flag().optional(),
+  ...oauthFields,
   HOST: z.string().default(DEFAULT_HOST),
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: originList().optional(),
@@ -206,15 +211,20 @@ function toProblem(issue: z.core.$ZodIssue, values: Readonly<Record<string, stri
 
 /** Variables that require another. A key is never sent to a server it was not issued for, so a key without its server is an error. */
 function checkCombinations(values: Readonly<Record<string, string>>): ConfigProblem[] {
+  const withoutKey = values.MCP_SERVER_API_KEY === undefined && values.MCP_OAUTH_ISSUER === undefined;
   const pairs = [
     ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
     ...CAPABILITIES.map(
       (capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const,
     ),
   ] as const;
-  return pairs
-    .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
-    .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` }));
+  return [
+    ...(withoutKey ? [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] : []),
+    ...checkOAuth(values),
+    ...pairs
+      .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
+      .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` })),
+  ];
 }
 
 /** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
@@ -246,6 +256,7 @@ function toConfig(env: Environment): Config {
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
       inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
     },
+    oauth: oauthSettings(env),
     openai: {
       apiKey: env.OPENAI_API_KEY,
       baseUrl: env.OPENAI_BASE_URL,

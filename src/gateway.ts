@@ -1,5 +1,6 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission, createMemory, type Memory } from './admission.ts';
+import { createAccessTokenVerifier, type VerifyAccessToken } from './auth/access-token.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
@@ -36,6 +37,8 @@ export type Gateway = Readonly<{
   server: Config['server'];
   runtime: Runtime;
   verifyToken: VerifyToken;
+  /** `undefined` where clients cannot sign in. */
+  signIn: Readonly<{ oauth: NonNullable<Config['oauth']>; verify: VerifyAccessToken }> | undefined;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   /** The number of running tool calls, including those whose client has disconnected. */
@@ -179,6 +182,7 @@ export function assemble(
   const mcp = serveMcp(factory, config.server, runtime, jobs);
   return {
     ...mcp,
+    signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime) },
     callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
     receiveFile: receiveAndNote(uploads, jobs, log),
   };
@@ -238,7 +242,7 @@ function serveMcp(
   server: Config['server'],
   runtime: Runtime,
   jobs?: Jobs,
-): Omit<Gateway, 'receiveFile'> {
+): Omit<Gateway, 'receiveFile' | 'signIn'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {
@@ -250,7 +254,7 @@ function serveMcp(
   return {
     server,
     runtime,
-    verifyToken: verifySingleKey(server.apiKey),
+    verifyToken: server.apiKey === undefined ? async () => undefined : verifySingleKey(server.apiKey),
     streamableHttp: createStreamableHttp(createServer, {
       clock: runtime,
       heartbeatMs,

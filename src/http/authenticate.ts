@@ -1,10 +1,12 @@
-import type { Hono, MiddlewareHandler } from 'hono';
+import type { Context, Hono, MiddlewareHandler } from 'hono';
+import type { TokenProblem } from '../auth/access-token.ts';
 import type { VerifyToken } from '../auth/principal.ts';
 import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import { type HttpEnv, httpError } from './errors.ts';
+import type { SignIn } from './sign-in.ts';
 
 /** Why a bearer was refused. */
-export type Refusal = 'missing' | 'malformed' | 'unknown';
+export type Refusal = 'missing' | 'malformed' | 'unknown' | TokenProblem;
 
 /** Without double quotes, so that it reads the same in JSON and in a header. */
 const SENTENCE = {
@@ -17,9 +19,14 @@ const SENTENCE = {
 /**
  * Rejects requests without a valid bearer token (RFC 6750 section 2.1) before reading their body. Duplicate headers
  * arrive joined by a comma and a space, and are rejected like anything else that is not a single token. A request
- * without any token gets no error code (section 3.1).
+ * without any token gets no error code (section 3.1). What is not a key of the gateway may be an access token, if there
+ * is a sign-in.
  */
-export function authenticate(verify: VerifyToken, onRefused: (requestId: string, refusal: Refusal) => void): MiddlewareHandler<HttpEnv> {
+export function authenticate(
+  verify: VerifyToken,
+  onRefused: (requestId: string, refusal: Refusal) => void,
+  signIn?: SignIn,
+): MiddlewareHandler<HttpEnv> {
   return async function authenticate(c, next) {
     const header = c.req.header('authorization') ?? '';
     const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
@@ -28,11 +35,17 @@ export function authenticate(verify: VerifyToken, onRefused: (requestId: string,
       c.set('principal', principal);
       return next();
     }
-    onRefused(c.get('requestId'), header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown');
-    const hasToken = /^bearer +\S/i.test(header);
-    c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${SENTENCE.wrong}"` : 'Bearer');
-    return httpError(c, 401, 'unauthorized', hasToken ? SENTENCE.wrong : SENTENCE.missing);
+    const refused = (refusal: Refusal) => onRefused(c.get('requestId'), refusal);
+    if (signIn) return signIn(c, { header, token, refused, next });
+    refused(header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown');
+    return challenge(c, header);
   };
+}
+
+function challenge(c: Context<HttpEnv>, header: string): Response {
+  const hasToken = /^bearer +\S/i.test(header);
+  c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${SENTENCE.wrong}"` : 'Bearer');
+  return httpError(c, 401, 'unauthorized', hasToken ? SENTENCE.wrong : SENTENCE.missing);
 }
 
 /**
