@@ -25,7 +25,7 @@ export type OAuthSettings = Readonly<{
 export type TokenProblem = JwtProblem | 'no_subject' | 'wrong_limits' | 'insufficient_scope';
 
 /** `retryAfterSeconds`: whether it is valid cannot be known at the moment. */
-export type VerifiedToken = { principal: Principal } | { problem: TokenProblem } | { retryAfterSeconds: number };
+type VerifiedToken = { principal: Principal } | { problem: TokenProblem } | { retryAfterSeconds: number };
 
 export type VerifyAccessToken = (token: string) => Promise<VerifiedToken>;
 

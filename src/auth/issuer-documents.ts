@@ -48,7 +48,9 @@ async function fetchJson<Schema extends z.ZodType>(
   runtime: Fetching,
   signal: AbortSignal,
 ): Promise<z.output<Schema>> {
-  const response = await runtime.fetch(url, { signal, redirect: 'manual', headers: { accept: 'application/json' } });
+  const response = await runtime.fetch(url, { signal, redirect: 'manual', headers: { accept: 'application/json' } }).catch((cause) => {
+    throw new Error(`${url} cannot be reached`, { cause });
+  });
   if (response.status !== 200) {
     response.body?.cancel().catch(() => {});
     throw new Error(`${url} returned ${response.status}`);

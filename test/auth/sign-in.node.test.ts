@@ -1,12 +1,12 @@
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectSdk } from '../clients/connect.ts';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { type AuthorizationServer, startAuthorizationServer } from '../stand-ins/authorization-server.ts';
 import { signInAt } from '../stand-ins/user-agent.ts';
-import { testEnvironment } from '../support.ts';
+import { CLIENT_HEADERS, eventually, testEnvironment } from '../support.ts';
 
 const REDIRECT_URL = 'http://127.0.0.1/callback';
 const CLIENT_ID_URL = 'https://client.example.com/metadata.json';
@@ -35,20 +35,21 @@ const environment = () =>
 /** What the SDKs ask of a program that signs its user in: to keep what they give it, and to show a page. */
 function createProvider(login: string, clientMetadataUrl?: string) {
   const kept: { client?: object; tokens?: { access_token: string }; verifier?: string; callback?: URL; discovery?: object } = {};
+  const keep = (more: typeof kept): void => void Object.assign(kept, more);
   return {
     kept,
     ...(clientMetadataUrl && { clientMetadataUrl }),
     redirectUrl: REDIRECT_URL,
     clientMetadata: { ...CLIENT, grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
     clientInformation: () => kept.client,
-    saveClientInformation: (client: object) => void (kept.client = client),
+    saveClientInformation: (client: object) => keep({ client }),
     discoveryState: () => kept.discovery,
-    saveDiscoveryState: (discovery: object) => void (kept.discovery = discovery),
+    saveDiscoveryState: (discovery: object) => keep({ discovery }),
     tokens: () => kept.tokens,
-    saveTokens: (tokens: { access_token: string }) => void (kept.tokens = tokens),
+    saveTokens: (tokens: { access_token: string }) => keep({ tokens }),
     codeVerifier: () => kept.verifier ?? '',
-    saveCodeVerifier: (verifier: string) => void (kept.verifier = verifier),
-    redirectToAuthorization: async (url: URL) => void (kept.callback = await signInAt(url, login, REDIRECT_URL)),
+    saveCodeVerifier: (verifier: string) => keep({ verifier }),
+    redirectToAuthorization: async (url: URL) => keep({ callback: await signInAt(url, login, REDIRECT_URL) }),
   };
 }
 
@@ -107,24 +108,46 @@ describe.each([
     await client.close();
   });
 
-  test('many first requests at once all succeed, and have the keys fetched once', async () => {
-    const provider = createProvider('alice');
-    await (await connectSignedIn(gateway.url, provider)).close();
-    const fresh = await start(environment());
-    issuer.requested.length = 0;
-    const ask = () =>
+  describe('a gateway that has no keys yet', () => {
+    let fresh: RunningGateway;
+    let accessToken: string;
+
+    beforeEach(async () => {
+      const provider = createProvider('alice');
+      await (await connectSignedIn(gateway.url, provider)).close();
+      accessToken = provider.kept.tokens?.access_token ?? '';
+      fresh = await start(environment());
+      issuer.requested.length = 0;
+    });
+    afterEach(() => fresh.close());
+
+    const keyRequests = () => issuer.requested.filter((path) => path === '/jwks');
+    const ask = (signal: AbortSignal | null = null) =>
       fetch(`${fresh.url}/mcp`, {
         method: 'POST',
-        headers: {
-          authorization: `Bearer ${provider.kept.tokens?.access_token}`,
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-        },
+        headers: { ...CLIENT_HEADERS, authorization: `Bearer ${accessToken}` },
         body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+        signal,
       });
-    const responses = await Promise.all(Array.from({ length: 30 }, ask));
-    expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200));
-    expect(issuer.requested.filter((path) => path === '/jwks')).toHaveLength(1);
-    await fresh.close();
+
+    test('serves many requests at once, and fetches them once', async () => {
+      const responses = await Promise.all(Array.from({ length: 30 }, () => ask()));
+      expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200));
+      expect(keyRequests()).toHaveLength(1);
+    });
+
+    test('has them although the client has left for which they were fetched', async () => {
+      const { promise, resolve: release } = Promise.withResolvers<void>();
+      issuer.holdUntil(promise);
+      const leaving = new AbortController();
+      const left = ask(leaving.signal).catch(() => 'left');
+      await eventually(() => issuer.requested.length > 0);
+      const waiting = ask();
+      leaving.abort();
+      expect(await left).toBe('left');
+      release();
+      expect((await waiting).status).toBe(200);
+      expect(keyRequests()).toHaveLength(1);
+    });
   });
 });

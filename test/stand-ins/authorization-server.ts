@@ -8,6 +8,8 @@ export type AuthorizationServer = Readonly<{
   issuer: string;
   /** The paths that were requested. */
   requested: string[];
+  /** From now on, nothing is answered before this resolves. */
+  holdUntil: (released: Promise<void>) => void;
   close: () => Promise<void>;
 }>;
 
@@ -23,7 +25,11 @@ export type AuthorizationServerOptions = Readonly<{
  * A real authorization server: PKCE, dynamic client registration (RFC 7591) and client-ID metadata documents, resource
  * indicators (RFC 8707), access tokens as JWTs (RFC 9068). Any name signs in, with any password.
  */
-export async function startAuthorizationServer({ scopes, audience, clientDocuments }: AuthorizationServerOptions): Promise<AuthorizationServer> {
+export async function startAuthorizationServer({
+  scopes,
+  audience,
+  clientDocuments,
+}: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -59,13 +65,18 @@ export async function startAuthorizationServer({ scopes, audience, clientDocumen
   });
   const requested: string[] = [];
   const handle = provider.callback();
-  server.on('request', (request, response) => {
+  let held = Promise.resolve();
+  server.on('request', async (request, response) => {
     requested.push((request.url ?? '').split('?', 1)[0] ?? '');
+    await held;
     void handle(request, response);
   });
   return {
     issuer,
     requested,
+    holdUntil: (released) => {
+      held = released;
+    },
     close: async () => {
       server.closeAllConnections();
       await once(server.close(), 'close');
