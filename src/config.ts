@@ -176,7 +176,8 @@ export function loadConfig(env: Readonly<Record<string, unknown>>, { rejectWeakK
   const known = Object.keys(environmentSchema.shape);
   const values = readValues(env, known);
   const parsed = environmentSchema.safeParse(values);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, values));
+  const problems = checkAccess(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.map(toProblem));
   problems.push(...checkCombinations(values));
   if (parsed.success) problems.push(...checkReadSas(parsed.data));
   const rejected = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) ? rejectedKey(values) : [];
@@ -204,14 +205,18 @@ function readValues(env: Readonly<Record<string, unknown>>, known: readonly stri
   return values;
 }
 
-function toProblem(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): ConfigProblem {
-  const variable = String(issue.path[0]);
-  return { variable, problem: values[variable] === undefined ? 'is required' : issue.message };
+function toProblem({ path, message }: z.core.$ZodIssue): ConfigProblem {
+  return { variable: String(path[0]), problem: message };
+}
+
+/** Without a key and without sign-in, nobody could call. */
+function checkAccess(values: Readonly<Record<string, string>>): ConfigProblem[] {
+  const isClosed = values.MCP_SERVER_API_KEY === undefined && values.MCP_OAUTH_ISSUER === undefined;
+  return isClosed ? [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] : [];
 }
 
 /** Variables that require another. A key is never sent to a server it was not issued for, so a key without its server is an error. */
 function checkCombinations(values: Readonly<Record<string, string>>): ConfigProblem[] {
-  const withoutKey = values.MCP_SERVER_API_KEY === undefined && values.MCP_OAUTH_ISSUER === undefined;
   const pairs = [
     ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY'],
     ...CAPABILITIES.map(
@@ -219,7 +224,6 @@ function checkCombinations(values: Readonly<Record<string, string>>): ConfigProb
     ),
   ] as const;
   return [
-    ...(withoutKey ? [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] : []),
     ...checkOAuth(values),
     ...pairs
       .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
