@@ -1,6 +1,6 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission, createMemory, type Memory } from './admission.ts';
-import { createAccessTokenVerifier, type VerifyAccessToken } from './auth/access-token.ts';
+import { createAccessTokenVerifier, type OAuthSettings, type VerifyAccessToken } from './auth/access-token.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
@@ -38,7 +38,7 @@ export type Gateway = Readonly<{
   runtime: Runtime;
   verifyToken: VerifyToken;
   /** `undefined` where clients cannot sign in. */
-  signIn: Readonly<{ oauth: NonNullable<Config['oauth']>; verify: VerifyAccessToken }> | undefined;
+  signIn: Readonly<{ oauth: OAuthSettings; verify: VerifyAccessToken }> | undefined;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   /** The number of running tool calls, including those whose client has disconnected. */

@@ -53,8 +53,8 @@ export function createSignIn({ oauth: { issuer, scopes }, verify, publicUrlOf }:
   const isAccess = new URL(issuer).hostname.endsWith('.cloudflareaccess.com');
   return async function signIn(c, { header, token, refused, next }) {
     const accessToken = (isAccess ? c.req.header(ACCESS_HEADER) : undefined) ?? token;
-    const isTooLong = (accessToken?.length ?? 0) > MAX_AUTHORIZATION_CHARACTERS;
-    const verified = accessToken === undefined || isTooLong ? undefined : await verify(accessToken);
+    const isReadable = accessToken !== undefined && accessToken.length <= MAX_AUTHORIZATION_CHARACTERS;
+    const verified = isReadable ? await verify(accessToken) : undefined;
     if (verified && 'principal' in verified) {
       c.set('principal', verified.principal);
       await next();
@@ -64,7 +64,7 @@ export function createSignIn({ oauth: { issuer, scopes }, verify, publicUrlOf }:
       c.header('Retry-After', String(verified.retryAfterSeconds));
       return httpError(c, 503, 'sign_in_unavailable', 'Access tokens cannot be verified at the moment: their issuer cannot be reached.');
     }
-    const problem = verified?.problem ?? (header === '' ? 'missing' : 'malformed');
+    const problem = verified?.problem ?? (header || accessToken ? 'malformed' : 'missing');
     refused(problem);
     c.header('WWW-Authenticate', challenge(problem, scopes, metadataUrlOf(c, publicUrlOf)));
     if (problem === 'insufficient_scope') return httpError(c, 403, 'insufficient_scope', SENTENCE[problem]);
