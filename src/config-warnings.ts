@@ -1,4 +1,5 @@
 import type { ConfigProblem } from './config.ts';
+import type { StatedKey } from './config-keys.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** The length of 18 random bytes in base64. */
@@ -25,20 +26,23 @@ export function findWarnings(
   known: readonly string[],
   values: Readonly<Record<string, string>>,
 ): ConfigProblem[] {
-  const weakness = weaknessOf(values.MCP_SERVER_API_KEY);
   return [
-    ...(weakness ? [{ variable: 'MCP_SERVER_API_KEY', problem: `${weakness}; ${GENERATE}` }] : []),
     ...Object.entries(values).flatMap(([variable, value]) => baseUrlWarning(variable, value)),
     ...Object.keys(env).flatMap((name) => misspelling(name, env, known, values)),
   ];
 }
 
-/** With a weak key, a server that others can reach does not start unless the operator insists. */
-export function rejectedKey({ MCP_SERVER_API_KEY: key, MCP_ALLOW_WEAK_KEY: allow }: Readonly<Record<string, string>>): ConfigProblem[] {
-  const weakness = weaknessOf(key);
-  if (!weakness || /^(1|true)$/i.test(allow ?? '')) return [];
-  const problem = `${weakness}, and HOST is not loopback; ${GENERATE}, or set MCP_ALLOW_WEAK_KEY=1`;
-  return [{ variable: 'MCP_SERVER_API_KEY', problem }];
+/** Keys that can be guessed, and what to do about them; `isRejected`: about what prevents a start. */
+export function weakKeys(single: string | undefined, keys: readonly StatedKey[], isRejected: boolean): ConfigProblem[] {
+  const advice = isRejected ? `, and HOST is not loopback; ${GENERATE}, or set MCP_ALLOW_WEAK_KEY=1` : `; ${GENERATE}`;
+  const warn = (variable: string, key: string | undefined, subject = '') => {
+    const weakness = weaknessOf(key);
+    return weakness ? [{ variable, problem: `${subject}${weakness}${advice}` }] : [];
+  };
+  return [
+    ...warn('MCP_SERVER_API_KEY', single),
+    ...keys.flatMap(({ key, label }) => warn('MCP_SERVER_API_KEYS', key, `for ${label}: the key `)),
+  ];
 }
 
 function weaknessOf(key: string | undefined): string | undefined {

@@ -15,8 +15,10 @@ import {
   stateSecret,
   token,
 } from './config-fields.ts';
+import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
+import { principalDefaults } from './config-limits.ts';
 import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
-import { findWarnings, rejectedKey } from './config-warnings.ts';
+import { findWarnings, weakKeys } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
@@ -27,9 +29,8 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** All settings from the environment, parsed once. */
 export type Config = Readonly<{
+  clients: ClientSettings;
   server: Readonly<{
-    /** `undefined`: clients sign in. */
-    apiKey: string | undefined;
     host: string;
     port: number;
     /** `undefined`: loopback origins. */
@@ -86,11 +87,15 @@ export type ConfigResult = Readonly<
 type ConfigOptions = Readonly<{
   /** Whether a weak client key is a problem, rather than a warning, when `HOST` is not loopback. */
   rejectWeakKey?: boolean;
+  /** When the process starts. */
+  nowMs?: number;
 }>;
 
 /** Every variable the gateway reads. Tests check the documentation and `.dev.vars.example` against these names. */
 export const environmentSchema = z.object({
   MCP_SERVER_API_KEY: token('the bearer token of the clients').max(4000, 'must be at most 4000 characters').optional(),
+  MCP_SERVER_API_KEYS: z.string().optional(),
+  MCP_PRINCIPAL_DEFAULTS: principalDefaults().optional(),
   MCP_ALLOW_WEAK_KEY: flag().optional(),
   ...oauthFields,
   HOST: z.string().default(DEFAULT_HOST),
@@ -170,29 +175,41 @@ type Environment = z.output<typeof environmentSchema>;
 /**
  * Parses the environment of either runtime. Empty and blank values count as unset, and one pair of quotes around a value
  * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Bindings that are not strings are
- * ignored, and so are unknown names, except for a warning if they resemble a known one.
+ * ignored, except for JSON of the variables that take it, and so are unknown names, except for a warning if they resemble a
+ * known one.
  */
-export function loadConfig(env: Readonly<Record<string, unknown>>, { rejectWeakKey = false }: ConfigOptions = {}): ConfigResult {
+export function loadConfig(
+  env: Readonly<Record<string, unknown>>,
+  { rejectWeakKey = false, nowMs = Date.now() }: ConfigOptions = {},
+): ConfigResult {
   const known = Object.keys(environmentSchema.shape);
   const values = readValues(env, known);
   const parsed = environmentSchema.safeParse(values);
-  const problems = checkAccess(values);
-  if (!parsed.success) problems.push(...parsed.error.issues.map(toProblem));
+  const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
   problems.push(...checkCombinations(values));
   if (parsed.success) problems.push(...checkReadSas(parsed.data));
-  const rejected = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) ? rejectedKey(values) : [];
-  problems.push(...rejected);
-  const isRejected = ({ variable }: ConfigProblem) => rejected.some((problem) => problem.variable === variable);
+  const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
+  const stated = several === undefined ? { keys: [], problems: [] } : readKeys(several, single);
+  const ofKeys = (problem: string) => ({ variable: 'MCP_SERVER_API_KEYS', problem });
+  problems.push(...stated.problems.map(ofKeys));
+  const rejectsWeak = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) && !/^(1|true)$/i.test(values.MCP_ALLOW_WEAK_KEY ?? '');
+  const weak = weakKeys(single, stated.keys, rejectsWeak);
+  if (rejectsWeak) problems.push(...weak);
   const stateless = parsed.success ? checkState(parsed.data) : [];
-  const warnings = [...findWarnings(env, known, values), ...stateless].filter((warning) => !isRejected(warning));
-  if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data), warnings };
+  const expired = expiring(stated.keys, nowMs).map(ofKeys);
+  const warnings = [...(rejectsWeak ? [] : weak), ...expired, ...findWarnings(env, known, values), ...stateless];
+  if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data, stated.keys), warnings };
   return { ok: false, problems, warnings };
 }
+
+/** On Workers, a variable can be an object; limits that it states must not be lost. */
+const JSON_VARIABLES = ['MCP_SERVER_API_KEYS', 'MCP_PRINCIPAL_DEFAULTS'];
 
 function readValues(env: Readonly<Record<string, unknown>>, known: readonly string[]): Record<string, string> {
   const values: Record<string, string> = {};
   for (const variable of known) {
-    const value = env[variable];
+    const bound = env[variable];
+    const value = typeof bound === 'object' && bound !== null && JSON_VARIABLES.includes(variable) ? JSON.stringify(bound) : bound;
     const text =
       typeof value === 'string'
         ? value
@@ -205,14 +222,17 @@ function readValues(env: Readonly<Record<string, unknown>>, known: readonly stri
   return values;
 }
 
-function toProblem({ path, message }: z.core.$ZodIssue): ConfigProblem {
-  return { variable: String(path[0]), problem: message };
+function toProblem(issue: z.core.$ZodIssue): ConfigProblem {
+  const variable = String(issue.path[0]);
+  return { variable, problem: issue.message };
 }
 
-/** Without a key and without sign-in, nobody could call. */
-function checkAccess(values: Readonly<Record<string, string>>): ConfigProblem[] {
-  const isClosed = values.MCP_SERVER_API_KEY === undefined && values.MCP_OAUTH_ISSUER === undefined;
-  return isClosed ? [{ variable: 'MCP_SERVER_API_KEY', problem: 'is required' }] : [];
+/** Any of these admits clients. */
+const CREDENTIALS = ['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEYS', 'MCP_OAUTH_ISSUER'] as const;
+
+function checkCredentials(values: Readonly<Record<string, string>>): ConfigProblem[] {
+  const admitsAnyone = CREDENTIALS.some((variable) => values[variable] !== undefined);
+  return admitsAnyone ? [] : [{ variable: CREDENTIALS[0], problem: 'is required' }];
 }
 
 /** Variables that require another. A key is never sent to a server it was not issued for, so a key without its server is an error. */
@@ -247,10 +267,10 @@ function checkState({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): 
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem }];
 }
 
-function toConfig(env: Environment): Config {
+function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
   return {
+    clients: toClients(keys, env.MCP_SERVER_API_KEY, env.MCP_PRINCIPAL_DEFAULTS),
     server: {
-      apiKey: env.MCP_SERVER_API_KEY,
       host: env.HOST,
       port: env.PORT,
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
@@ -286,13 +306,13 @@ function toConfig(env: Environment): Config {
     },
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
     downloadHosts: env.MCP_ALLOWED_DOWNLOAD_HOSTS ?? [],
-    secrets: secrets(env),
+    secrets: secrets(env, keys),
   };
 }
 
-function secrets(env: Environment): string[] {
+function secrets(env: Environment, clientKeys: readonly StatedKey[]): string[] {
   const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
-  const own = [env.MCP_SERVER_API_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
+  const own = [env.MCP_SERVER_API_KEY, ...clientKeys.map(({ key }) => key), env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
   const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
 }

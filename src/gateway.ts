@@ -1,8 +1,8 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission, createMemory, type Memory } from './admission.ts';
 import { createAccessTokenVerifier, type OAuthSettings, type VerifyAccessToken } from './auth/access-token.ts';
+import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
-import { verifySingleKey } from './auth/single-key.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import { allows } from './azure/connection-string.ts';
 import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
@@ -179,10 +179,10 @@ export function assemble(
       else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
     },
   });
-  const mcp = serveMcp(factory, config.server, runtime, jobs);
+  const mcp = serveMcp(factory, config, runtime, jobs);
   return {
     ...mcp,
-    signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime) },
+    signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime, config.clients.defaults) },
     callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
     receiveFile: receiveAndNote(uploads, jobs, log),
   };
@@ -239,7 +239,7 @@ export function logStart(features: readonly Feature[], warnings: readonly Config
 /** Exposes an MCP server through its transports. */
 function serveMcp(
   { createServer, placeOf, callsInFlight }: McpServerFactory,
-  server: Config['server'],
+  { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
 ): Omit<Gateway, 'receiveFile' | 'signIn'> {
@@ -254,7 +254,7 @@ function serveMcp(
   return {
     server,
     runtime,
-    verifyToken: server.apiKey === undefined ? async () => undefined : verifySingleKey(server.apiKey),
+    verifyToken: verifyKeys(clients.keys, runtime),
     streamableHttp: createStreamableHttp(createServer, {
       clock: runtime,
       heartbeatMs,

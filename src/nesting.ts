@@ -49,7 +49,7 @@ function forEachBracket(text: string, visit: (at: number, nesting: number) => bo
 }
 
 /** Where the closing quote is, or the end of a text that has none. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === BACKSLASH) at++;

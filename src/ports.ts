@@ -37,6 +37,8 @@ export type Runtime = Clock &
     /** Makes fetch send in-memory bytes with a Content-Length and without copying. */
     bytesInit: (bytes: Uint8Array<ArrayBuffer>) => RequestInit;
     randomUUID: () => string;
+    /** The SHA-256 digest of a text in lowercase hexadecimal; at once, where the runtime can do that. */
+    sha256: (text: string) => string | Promise<string>;
     /** From 0 (inclusive) to 1 (exclusive). */
     random: () => number;
     /**

@@ -21,8 +21,12 @@ function problems(env: Record<string, unknown>): string[] {
 
 test('one key is enough, and everything else has its documented default', () => {
   const config = load({});
+  const principal = { id: 'default', name: 'default', limits: {} };
+  expect(config.clients).toEqual({
+    keys: [{ principal, secret: { key: REQUIRED.MCP_SERVER_API_KEY }, expiresMs: undefined }],
+    defaults: {},
+  });
   expect(config.server).toEqual({
-    apiKey: REQUIRED.MCP_SERVER_API_KEY,
     host: '0.0.0.0',
     port: 8000,
     allowedOrigins: undefined,
@@ -78,7 +82,7 @@ const OAUTH = { MCP_OAUTH_ISSUER: 'https://login.example.com/tenant/', MCP_OAUTH
 describe('sign-in', () => {
   test('needs no key, and an issuer and an audience are enough', () => {
     const loaded = loadConfig(OAUTH, { rejectWeakKey: true });
-    expect(loaded).toMatchObject({ ok: true, config: { server: { apiKey: undefined } }, warnings: [] });
+    expect(loaded).toMatchObject({ ok: true, config: { clients: { keys: [] } }, warnings: [] });
     expect(loaded.ok && loaded.config.oauth).toEqual({
       issuer: 'https://login.example.com/tenant/',
       audiences: ['api://gateway'],
@@ -285,4 +289,165 @@ test('every name of the schema is read', () => {
   const read = new Set<string>();
   loadConfig(new Proxy({}, { get: (_, name) => void read.add(String(name)) }));
   expect([...read]).toEqual(Object.keys(environmentSchema.shape));
+});
+
+describe('several keys', () => {
+  const DIGEST = 'a1'.repeat(32);
+  const keyOf = (name: string) => `key-of-${name}-${'x'.repeat(24)}`;
+  const strong = keyOf('alice');
+  const load = (keys: unknown, env: Record<string, string> = {}, options = {}) => {
+    const MCP_SERVER_API_KEYS = typeof keys === 'string' ? keys : JSON.stringify(keys);
+    return loadConfig({ MCP_SERVER_API_KEYS, ...env }, { rejectWeakKey: true, ...options });
+  };
+  const clientsOf = (...args: Parameters<typeof load>) => {
+    const loaded = load(...args);
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    return loaded.config.clients.keys;
+  };
+  const problemsOf = (...args: Parameters<typeof load>) => {
+    const loaded = load(...args);
+    return loaded.ok ? [] : loaded.problems.map(({ variable, problem }) => `${variable} ${problem}`);
+  };
+
+  test('as JSON, with limits that name all of a principal', () => {
+    const limits = { tools: ['chat_completion'], budgetUsdPerDay: 5, callsPerMinute: 60, concurrentCalls: 8 };
+    const stated = { tools: limits.tools, budget_usd_per_day: 5, calls_per_minute: 60, concurrent_calls: 8 };
+    const principal = { id: 'alice@example.com', name: 'alice@example.com', limits };
+    expect(
+      clientsOf({
+        'alice@example.com': [{ key: strong, ...stated, expires: '2027-01-31' }, keyOf('new'), { sha256: DIGEST.toUpperCase() }],
+        bob: { key: keyOf('bob'), expires: '2027-01-31T13:30:00+01:00' },
+        carol: keyOf('carol'),
+      }),
+    ).toEqual([
+      { principal, secret: { key: strong }, expiresMs: Date.UTC(2027, 1, 1) },
+      { principal, secret: { key: keyOf('new') }, expiresMs: undefined },
+      { principal, secret: { sha256: DIGEST }, expiresMs: undefined },
+      { principal: { id: 'bob', name: 'bob', limits: {} }, secret: { key: keyOf('bob') }, expiresMs: Date.UTC(2027, 0, 31, 12, 30) },
+      { principal: { id: 'carol', name: 'carol', limits: {} }, secret: { key: keyOf('carol') }, expiresMs: undefined },
+    ]);
+  });
+
+  test('as a list, in which a name may be repeated and keys may have colons', () => {
+    const found = clientsOf(`alice:${strong}, bob:${keyOf('b:b')},alice:${keyOf('new')},`);
+    expect(found.map(({ principal, secret }) => [principal.id, secret])).toEqual([
+      ['alice', { key: strong }],
+      ['alice', { key: keyOf('new') }],
+      ['bob', { key: keyOf('b:b') }],
+    ]);
+  });
+
+  test('the single key is one of the principal default', () => {
+    const MCP_SERVER_API_KEY = keyOf('single');
+    const found = clientsOf({ default: { key: strong, concurrent_calls: 2 } }, { MCP_SERVER_API_KEY });
+    expect(found.map(({ principal, secret }) => [principal, secret])).toEqual(
+      [MCP_SERVER_API_KEY, strong].map((key) => [{ id: 'default', name: 'default', limits: { concurrentCalls: 2 } }, { key }]),
+    );
+  });
+
+  test('the defaults hold for every principal that does not state its own', () => {
+    const MCP_PRINCIPAL_DEFAULTS = JSON.stringify({ tools: ['list_media', 'list_media'], budget_usd_per_day: 1 });
+    const env = { MCP_PRINCIPAL_DEFAULTS, MCP_SERVER_API_KEY: keyOf('single') };
+    const found = clientsOf({ alice: { key: strong, budget_usd_per_day: 0 } }, env);
+    expect(found.map(({ principal }) => principal.limits)).toEqual([
+      { tools: ['list_media'], budgetUsdPerDay: 1 },
+      { tools: ['list_media'], budgetUsdPerDay: 0 },
+    ]);
+    // As Workers bind JSON variables.
+    const bound = loadConfig({ MCP_SERVER_API_KEY: strong, MCP_PRINCIPAL_DEFAULTS: { concurrent_calls: 1 } });
+    expect(bound.ok && bound.config.clients.defaults).toEqual({ concurrentCalls: 1 });
+  });
+
+  test('all keys in clear are secrets', () => {
+    const loaded = load({ alice: [strong, { sha256: DIGEST }], bob: keyOf('bob') });
+    expect(loaded.ok && loaded.config.secrets).toEqual([strong, keyOf('bob')]);
+  });
+
+  test('every problem is reported at once, by name and field and never by value', () => {
+    const found = problemsOf(
+      {
+        alice: { key: 'secret key', budget_usd_per_day: -1, calls_per_minute: 1.5, concurrent_calls: '8', expires: '2027-02-30' },
+        bob: [{ sha256: 'secret' }, { tools: ['secret', 'generate_imag'] }],
+        carol: { key: strong, sha256: DIGEST, tools: [], buget_usd_per_day: 1, 'secret-1': 2 },
+        'secret name': keyOf('x'),
+        [DIGEST]: keyOf('y'),
+        dave: 5,
+        erin: 'secret',
+        frank: [],
+        default: keyOf('single'),
+        grace: keyOf('single'),
+        heidi: [
+          { key: keyOf('1'), calls_per_minute: 1 },
+          { key: keyOf('2'), calls_per_minute: 2 },
+        ],
+      },
+      { MCP_SERVER_API_KEY: keyOf('single'), MCP_PRINCIPAL_DEFAULTS: '{"tools": ["secret"], "expires": "secret"}', PORT: 'secret' },
+    );
+    expect(found).toEqual([
+      expect.stringMatching(/^MCP_PRINCIPAL_DEFAULTS tools\[0\] is not a tool; the tools are chat_completion, /),
+      expect.stringMatching(/^MCP_PRINCIPAL_DEFAULTS expires is not known; the fields are tools, /),
+      expect.stringMatching(/^PORT must be/),
+      expect.stringMatching(/^MCP_SERVER_API_KEYS has an entry 4 whose name is not /),
+      expect.stringMatching(/^MCP_SERVER_API_KEYS has an entry 5 whose name is not .* or looks like a key$/),
+      'MCP_SERVER_API_KEYS for frank: there are no keys',
+      'MCP_SERVER_API_KEYS for alice: key must be 1 to 4000 visible ASCII characters without spaces',
+      'MCP_SERVER_API_KEYS for alice: expires must be a date such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z',
+      'MCP_SERVER_API_KEYS for alice: budget_usd_per_day must be a number from 0 to 1000000',
+      'MCP_SERVER_API_KEYS for alice: calls_per_minute must be a whole number from 1 to 1000000',
+      'MCP_SERVER_API_KEYS for alice: concurrent_calls must be a whole number from 1 to 1000000',
+      'MCP_SERVER_API_KEYS for bob, key 1: sha256 must be the SHA-256 digest of a key: 64 hexadecimal digits',
+      expect.stringMatching(/^MCP_SERVER_API_KEYS for bob, key 2: tools\[0\] is not a tool; the tools are /),
+      'MCP_SERVER_API_KEYS for bob, key 2: tools[1] is not a tool; did you mean generate_image?',
+      'MCP_SERVER_API_KEYS for bob, key 2: must have either key or sha256',
+      'MCP_SERVER_API_KEYS for carol: tools must name at least one tool',
+      'MCP_SERVER_API_KEYS for carol: buget_usd_per_day is not known; did you mean budget_usd_per_day?',
+      expect.stringMatching(/^MCP_SERVER_API_KEYS for carol: a field is not known; the fields are key, sha256, expires, tools, /),
+      'MCP_SERVER_API_KEYS for carol: must have either key or sha256',
+      'MCP_SERVER_API_KEYS for dave: must be a key, an object with a key, or an array of these',
+      'MCP_SERVER_API_KEYS gives default and grace the same key',
+      'MCP_SERVER_API_KEYS for heidi: calls_per_minute differs between its keys',
+      expect.stringMatching(/^MCP_SERVER_API_KEYS for erin: the key is shorter than 24 characters, .*MCP_ALLOW_WEAK_KEY=1$/),
+    ]);
+    expect(found.join()).not.toMatch(/secret|x{24}|a1a1/);
+  });
+
+  test.each([
+    ['{"alice": "secret', 'must be a JSON object'],
+    ['{}', 'has no keys'],
+    [`{"alice": "${strong}", "alice": "${keyOf('new')}"}`, 'has alice more than once; put its keys into an array'],
+    [`{"alice": {"key": "${strong}", "key": "${keyOf('a\\"{')}"}}`, 'for alice: a field is stated more than once'],
+    [`alice:${strong},secret`, 'has an entry 2 that is not name:key'],
+    [`alice:${strong},${DIGEST}:bob`, expect.stringMatching(/^has an entry 2 whose name/)],
+    [`alice:${strong},bob:`, 'for bob: key must be 1 to 4000 visible ASCII characters without spaces'],
+  ])('%s', (text, problem) => {
+    expect(load(text)).toEqual({ ok: false, problems: [{ variable: 'MCP_SERVER_API_KEYS', problem }], warnings: [] });
+  });
+
+  test('a weak one is a warning where the operator insists', () => {
+    const loaded = load({ alice: 'short', bob: strong }, { MCP_ALLOW_WEAK_KEY: '1' });
+    expect(loaded).toMatchObject({
+      ok: true,
+      warnings: [{ variable: 'MCP_SERVER_API_KEYS', problem: expect.stringMatching(/^for alice: /) }],
+    });
+  });
+
+  test('those that have expired or soon will are warnings', () => {
+    const nowMs = Date.UTC(2027, 0, 15);
+    const expiring = (expires: string) => ({ key: keyOf(expires), expires });
+    const loaded = load(
+      {
+        past: expiring('2027-01-14'),
+        today: expiring('2027-01-15'),
+        soon: [strong, expiring('2027-01-29T00:00:00Z')],
+        later: expiring('2027-01-29'),
+      },
+      {},
+      { nowMs },
+    );
+    expect(loaded.warnings).toEqual(
+      ['past: the key has expired', 'today: the key expires within 14 days', 'soon, key 2: the key expires within 14 days'].map(
+        (problem) => ({ variable: 'MCP_SERVER_API_KEYS', problem: `for ${problem}` }),
+      ),
+    );
+  });
 });

@@ -90,7 +90,7 @@ describe('the documented tools', () => {
 });
 
 test("the README's secrets are exactly the variables that hold one", () => {
-  const secrets = names.filter((name) => /_API_KEY$|_CONNECTION_STRING$/.test(name));
+  const secrets = names.filter((name) => /_API_KEYS?$|_CONNECTION_STRING$/.test(name));
   const row =
     read('README.md')
       .split('\n')

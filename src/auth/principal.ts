@@ -21,5 +21,10 @@ export type Limits = Readonly<{
   concurrentCalls?: number | undefined;
 }>;
 
+/** Whether a principal sees a tool and may call it. */
+export function mayUse({ limits }: Principal, tool: string): boolean {
+  return limits.tools === undefined || limits.tools.includes(tool);
+}
+
 /** Resolves a bearer token to its principal; `undefined` if the token is invalid. */
-export type VerifyToken = (token: string) => Promise<Principal | undefined>;
+export type VerifyToken = (token: string) => Promise<Principal | 'expired' | undefined>;

@@ -33,7 +33,7 @@ const UPLOAD_FORM = html`<form hidden>
 
 const STATUS_WORDS = { ready: 'Ready', draining: 'Shutting down', not_configured: 'Not configured' } as const;
 
-const KEY_NOTE = "Every request needs this gateway's bearer token. Replace <MCP_SERVER_API_KEY> below with it.";
+const KEY_NOTE = 'Every request needs a bearer token. Replace <MCP_SERVER_API_KEY> below with your key.';
 
 /** Renders the page from what varies by request: the requested origin and the status. */
 export function createHomePage(about: About): (origin: string, status: HomeStatus) => Html {

@@ -6,14 +6,15 @@ import { type HttpEnv, httpError } from './errors.ts';
 import type { SignIn } from './sign-in.ts';
 
 /** Why a bearer was refused. */
-export type Refusal = 'missing' | 'malformed' | 'unknown' | TokenProblem;
+export type Refusal = 'missing' | 'malformed' | 'unknown' | 'expired' | TokenProblem;
 
 /** Without double quotes, so that it reads the same in JSON and in a header. */
 const SENTENCE = {
-  missing: "Send the header Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
-  wrong: "The key in the Authorization header is wrong. Send Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
+  missing: 'Send the header Authorization: Bearer <key> with your key for this gateway.',
+  wrong: 'The key in the Authorization header is wrong. Send Authorization: Bearer <key> with your key for this gateway.',
+  expired: 'The key in the Authorization header has expired. Ask the operator of this gateway for a new one.',
   noOAuth:
-    "The key in the Authorization header is missing or wrong, and this gateway has no OAuth sign-in. Send Authorization: Bearer <MCP_SERVER_API_KEY> with this gateway's key.",
+    'The key in the Authorization header is missing or wrong, and this gateway has no OAuth sign-in. Send Authorization: Bearer <key> with your key for this gateway.',
 };
 
 /**
@@ -31,21 +32,22 @@ export function authenticate(
     const header = c.req.header('authorization') ?? '';
     const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
     const principal = token === undefined ? undefined : await verify(token);
-    if (principal) {
+    if (typeof principal === 'object') {
       c.set('principal', principal);
       return next();
     }
     const refused = (refusal: Refusal) => onRefused(c.get('requestId'), refusal);
-    if (signIn) return signIn(c, { header, token, refused, next });
-    refused(header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown');
-    return challenge(c, header);
+    if (signIn && principal === undefined) return signIn(c, { header, token, refused, next });
+    refused(principal ?? (header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown'));
+    return challenge(c, header, principal ?? 'wrong');
   };
 }
 
-function challenge(c: Context<HttpEnv>, header: string): Response {
+function challenge(c: Context<HttpEnv>, header: string, problem: 'wrong' | 'expired'): Response {
   const hasToken = /^bearer +\S/i.test(header);
-  c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${SENTENCE.wrong}"` : 'Bearer');
-  return httpError(c, 401, 'unauthorized', hasToken ? SENTENCE.wrong : SENTENCE.missing);
+  const sentence = hasToken ? SENTENCE[problem] : SENTENCE.missing;
+  c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${sentence}"` : 'Bearer');
+  return httpError(c, 401, 'unauthorized', sentence);
 }
 
 /**

@@ -15,7 +15,7 @@ const MAX_REMEMBERED = 64;
 const MAX_KEY_CHARACTERS = 1_000;
 
 /**
- * Remembers what was answered to `tools/list`: the answer depends on nothing but the principal, these headers and the
+ * Remembers what was answered to `tools/list`: the answer depends on nothing but the principal's tools, these headers and the
  * parameters, and making it takes four times as long as sending it. Only the request's id is put in anew.
  */
 export function createRememberedLists(): RememberedLists {
@@ -67,6 +67,6 @@ function listId(message: object): string | number | undefined {
 
 function keyOf({ headers }: Request, message: object, { principal }: Exchange): string | undefined {
   const { params = null } = message as { params?: unknown };
-  const key = JSON.stringify([principal.id, HEADERS.map((name) => headers.get(name)), params]);
+  const key = JSON.stringify([principal.limits.tools, HEADERS.map((name) => headers.get(name)), params]);
   return key.length > MAX_KEY_CHARACTERS ? undefined : key;
 }

@@ -1,5 +1,7 @@
-import { ResourceNotFoundError, type Server } from '@modelcontextprotocol/server';
+import { ResourceNotFoundError, type Server, type ServerContext } from '@modelcontextprotocol/server';
+import { mayUse } from '../auth/principal.ts';
 import { MAX_PATH_CHARACTERS } from '../limits.ts';
+import { listMedia } from '../tools/list-media.ts';
 import type { App } from './apps.ts';
 import { exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
@@ -11,11 +13,20 @@ export type ResourcesOptions = Readonly<{
   media: MediaResources | undefined;
 }>;
 
-/** Handles the methods of resources (specification 2025-11-25, server/resources): the app first, then what was made. */
-export function handleResources(server: Server, { app, media }: ResourcesOptions): void {
+/**
+ * Handles the methods of resources (specification 2025-11-25, server/resources): the app first, then what was made, for a
+ * principal that may list it with the tool.
+ */
+export function handleResources(server: Server, { app, media: all }: ResourcesOptions): void {
+  function mediaOf(context: ServerContext): { principalId: string; media: MediaResources | undefined } {
+    const { principal } = exchangeOf(context);
+    return { principalId: principal.id, media: mayUse(principal, listMedia.name) ? all : undefined };
+  }
+
   server.setRequestHandler('resources/list', async ({ params }, context) => {
     const cursor = params?.cursor;
-    const { resources = [], ...rest } = (await media?.list(exchangeOf(context).principal.id, cursor)) ?? {};
+    const { principalId, media } = mediaOf(context);
+    const { resources = [], ...rest } = (await media?.list(principalId, cursor)) ?? {};
     return { resources: cursor === undefined ? [app.resource, ...resources] : resources, ...rest };
   });
 
@@ -23,7 +34,8 @@ export function handleResources(server: Server, { app, media }: ResourcesOptions
 
   server.setRequestHandler('resources/read', async ({ params: { uri } }, context) => {
     if (uri === app.contents.uri) return { contents: [app.contents] };
-    const contents = await media?.read(exchangeOf(context).principal.id, uri);
+    const { principalId, media } = mediaOf(context);
+    const contents = await media?.read(principalId, uri);
     if (!contents) throw new ResourceNotFoundError(cut(uri, MAX_PATH_CHARACTERS));
     return { contents: [contents] };
   });

@@ -6,7 +6,7 @@ import {
   type ServerContext,
   type ServerOptions,
 } from '@modelcontextprotocol/server';
-import type { Principal } from '../auth/principal.ts';
+import { mayUse, type Principal } from '../auth/principal.ts';
 import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { createMeasures, type Measures, measureUploads } from '../tools/measures.ts';
@@ -62,7 +62,9 @@ function withoutLinks(result: CallToolResult): CallToolResult {
 
 export function createServerFactory(options: McpServerOptions): McpServerFactory {
   const compiled = new Map(options.tools.map((tool) => [tool.definition.name, tool]));
-  const toolList = { tools: [...compiled.values()].map(({ definition }) => definition) };
+  const definitions = options.tools.map(({ definition }) => definition);
+  const allowedTo = (principal: Principal) => definitions.filter(({ name }) => mayUse(principal, name));
+  const find = (name: string, principal: Principal) => (mayUse(principal, name) ? compiled.get(name) : undefined);
   const tasks = options.jobs && {
     jobs: options.jobs,
     clock: options.services.clock,
@@ -130,14 +132,17 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
 
   function createServer(protocolVersion?: string): Server {
     const server = new Server(options.info, { ...serverOptions, ...(protocolVersion && { supportedProtocolVersions: [protocolVersion] }) });
-    server.setRequestHandler('tools/list', () => toolList);
+    server.setRequestHandler('tools/list', (_, context) => ({ tools: allowedTo(exchangeOf(context).principal) }));
     server.setRequestHandler('tools/call', async ({ params }, context) => {
-      const tool = compiled.get(params.name);
-      if (!tool)
+      const { principal } = exchangeOf(context);
+      const tool = find(params.name, principal);
+      if (!tool) {
+        const available = allowedTo(principal).map(({ name }) => name);
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
-          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; available: ${[...compiled.keys()].join(', ')}`,
+          `Unknown tool ${cut(params.name, MAX_NAME_CHARACTERS)}; available: ${available.join(', ')}`,
         );
+      }
       callsInFlight++;
       return callTool(tool, context, (...call) => tool.call(params.arguments, ...call)).finally(() => callsInFlight--);
     });
@@ -151,7 +156,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     if ((method === 'tasks/get' || method === 'tasks/cancel') && typeof params?.taskId === 'string')
       return options.jobs?.placeOf({ jobId: params.taskId });
     if (method !== 'tools/call' || typeof params?.name !== 'string') return undefined;
-    const job = await compiled.get(params.name)?.jobOf(params.arguments, messageDeclaresTasks(message));
+    const job = await find(params.name, principal)?.jobOf(params.arguments, messageDeclaresTasks(message));
     return job && options.jobs?.placeOf({ ...job, principalId: principal.id });
   }
 

@@ -8,6 +8,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { mayUse } from '../auth/principal.ts';
 import type { JobAnswer } from '../jobs/job-call.ts';
 import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { isOrphaned } from '../jobs/record.ts';
@@ -85,7 +86,9 @@ export function handleTasks(server: Server, options: TasksOptions): void {
   /** Throws what the specification demands for clients without the extension and for tasks that are not theirs. */
   async function find(taskId: string, context: ServerContext): Promise<JobStatus> {
     if (!declaresTasks(context)) throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: TASKS_EXTENSION } });
-    return (await jobs.find(exchangeOf(context).principal, taskId)) ?? unknown(taskId);
+    const { principal } = exchangeOf(context);
+    const job = await jobs.find(principal, taskId);
+    return job && mayUse(principal, job.tool) ? job : unknown(taskId);
   }
 
   server.setRequestHandler('tasks/get', { params: taskParams }, async ({ taskId }, context) => {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { Agent } from 'undici';
@@ -20,6 +21,8 @@ export function createNodeRuntime(log: Log): Runtime {
     fetch: fetchThrough(NO_TIMEOUTS),
     fetchPublic: fetchThrough({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } }),
     bytesInit: createBytesInit,
+    // WebCrypto would take a turn of the thread pool for each request: 35 µs instead of 0.3.
+    sha256: (text) => hash('sha256', text),
     heartbeatMs: 15_000,
     lastByteMs: 0,
     // With a heap of 192 MB, 2,600 concurrent calls crashed the process.

@@ -11,6 +11,7 @@ export function createSharedRuntime(log: Log) {
     timeLimit: sleep,
     random: () => Math.random(),
     randomUUID: () => crypto.randomUUID(),
+    sha256: async (text) => new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).toHex(),
     log,
   } satisfies Partial<Runtime>;
 }

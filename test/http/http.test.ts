@@ -70,7 +70,7 @@ describe('bearer', () => {
     expect(response.status).toBe(403);
     const { error, error_description } = (await response.json()) as Record<string, string>;
     expect(error).toBe('access_denied');
-    expect(error_description).toMatch(/key.*missing or wrong.*no OAuth.*Bearer <MCP_SERVER_API_KEY>/);
+    expect(error_description).toMatch(/key.*missing or wrong.*no OAuth.*Bearer <key>/);
     expect(state.pulled).toBe(0);
   });
 

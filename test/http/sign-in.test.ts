@@ -95,6 +95,17 @@ describe('a request', () => {
   });
 });
 
+test('a key that has expired is refused as such, and is not taken for an access token', async () => {
+  const old = 'a-key.of-three.parts-that-has-expired';
+  const { ask, issuer } = setUp({ MCP_SERVER_API_KEYS: JSON.stringify({ old: { key: old, expires: '2020-01-31' } }) });
+  const response = await ask(old);
+  expect(response.status).toBe(401);
+  expect(await response.json()).toMatchObject({
+    error: { message: expect.stringContaining('key in the Authorization header has expired') },
+  });
+  expect(issuer.requested).toEqual([]);
+});
+
 test('while the issuer is down, clients are told to come back, and keys go on working', async () => {
   const { ask, issuer } = setUp();
   issuer.isDown = true;
