@@ -11,6 +11,7 @@ import { origin } from './http/origin.ts';
 import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
 import { refusalLog } from './http/refusal-log.ts';
 import { loggedPath, requestLog } from './http/request-log.ts';
+import { createSignIn, serveResourceMetadata } from './http/sign-in.ts';
 import { receiveUpload, UPLOADS_PATH } from './http/uploads.ts';
 import { MAX_NAME_CHARACTERS } from './limits.ts';
 import type { ForwardCall } from './mcp/durable-calls.ts';
@@ -29,7 +30,7 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, verifyToken, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
+  { server, runtime, verifyToken, signIn, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
   { sessions, forwardCall, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime);
@@ -42,8 +43,11 @@ export function createApp(
     home(ABOUT, publicUrlOf, () => ({ status: isDraining() ? 'draining' : 'ready' })),
   );
 
-  app.use(checkHost, origin(server.allowedOrigins));
-  rejectOAuth(app);
+  const signInOptions = signIn && { ...signIn, publicUrlOf, title: ABOUT.title };
+  app.use(checkHost);
+  if (signInOptions) serveResourceMetadata(app, signInOptions);
+  app.use(origin(server.allowedOrigins));
+  if (!signInOptions) rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.
   app.use('/mcp', rejectWhile(isDraining)).use('/sse', rejectWhile(isDraining)).use(`${UPLOADS_PATH}*`, rejectWhile(isDraining));
   // Likewise, so that a flood of calls uses no memory.
@@ -51,7 +55,7 @@ export function createApp(
   // The token in the path is the authentication.
   app.put(`${UPLOADS_PATH}:token`, receiveUpload(receiveFile));
   app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
-  app.use(authenticate(verifyToken, refusalLog(runtime)));
+  app.use(authenticate(verifyToken, refusalLog(runtime), signInOptions && createSignIn(signInOptions)));
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);

@@ -17,6 +17,7 @@ import {
 } from './config-fields.ts';
 import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
 import { principalDefaults } from './config-limits.ts';
+import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
 import { findWarnings, weakKeys } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
@@ -44,6 +45,8 @@ export type Config = Readonly<{
     /** Whether results show their pictures unless the call says otherwise. */
     inlinePreview: boolean;
   }>;
+  /** `undefined`: there is no sign-in. */
+  oauth: ReturnType<typeof oauthSettings>;
   openai: OpenAISettings;
   /** What the operator says of prices, besides the table. */
   prices: ModelPrices;
@@ -97,6 +100,7 @@ export const environmentSchema = z.object({
   MCP_SERVER_API_KEYS: z.string().optional(),
   MCP_PRINCIPAL_DEFAULTS: principalDefaults().optional(),
   MCP_ALLOW_WEAK_KEY: flag().optional(),
+  ...oauthFields,
   HOST: z.string().default(DEFAULT_HOST),
   PORT: integer(0, 65_535).default(8000),
   MCP_ALLOWED_ORIGINS: originList().optional(),
@@ -229,7 +233,7 @@ function toProblem(issue: z.core.$ZodIssue): ConfigProblem {
 }
 
 /** Any of these admits clients. */
-const CREDENTIALS = ['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEYS'] as const;
+const CREDENTIALS = ['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEYS', 'MCP_OAUTH_ISSUER'] as const;
 
 function checkCredentials(values: Readonly<Record<string, string>>): ConfigProblem[] {
   const admitsAnyone = CREDENTIALS.some((variable) => values[variable] !== undefined);
@@ -244,9 +248,12 @@ function checkCombinations(values: Readonly<Record<string, string>>): ConfigProb
       (capability) => [`OPENAI_${capability.toUpperCase()}_API_KEY`, `OPENAI_${capability.toUpperCase()}_BASE_URL`] as const,
     ),
   ] as const;
-  return pairs
-    .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
-    .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` }));
+  return [
+    ...checkOAuth(values),
+    ...pairs
+      .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
+      .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` })),
+  ];
 }
 
 /** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
@@ -278,6 +285,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
       inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
     },
+    oauth: oauthSettings(env),
     openai: {
       apiKey: env.OPENAI_API_KEY,
       baseUrl: env.OPENAI_BASE_URL,

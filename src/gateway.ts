@@ -1,5 +1,6 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmission, createMemory, type Memory } from './admission.ts';
+import { createAccessTokenVerifier, type OAuthSettings, type VerifyAccessToken } from './auth/access-token.ts';
 import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { createBlobStore } from './azure/blob-store.ts';
@@ -37,6 +38,8 @@ export type Gateway = Readonly<{
   server: Config['server'];
   runtime: Runtime;
   verifyToken: VerifyToken;
+  /** `undefined` where clients cannot sign in. */
+  signIn: Readonly<{ oauth: OAuthSettings; verify: VerifyAccessToken }> | undefined;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   /** The number of running tool calls, including those whose client has disconnected. */
@@ -181,6 +184,7 @@ export function assemble(
   const mcp = serveMcp(factory, config, runtime, jobs);
   return {
     ...mcp,
+    signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime, config.clients.defaults) },
     callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
     receiveFile: receiveAndNote(uploads, jobs, log),
   };
@@ -240,7 +244,7 @@ function serveMcp(
   { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
-): Omit<Gateway, 'receiveFile'> {
+): Omit<Gateway, 'receiveFile' | 'signIn'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {

@@ -10,6 +10,10 @@ export const MAX_REQUEST_BYTES = 4 * MIB;
 export const REQUEST_BODY_TIMEOUT_MS = MINUTE_MS;
 /** The Authorization header; longer ones are rejected unread. */
 export const MAX_AUTHORIZATION_CHARACTERS = 4 * KIB;
+/** A document of the issuer of access tokens: its metadata, or its keys. */
+export const MAX_ISSUER_DOCUMENT_BYTES = 256 * KIB;
+/** All that takes to have its keys. */
+export const ISSUER_TIMEOUT_MS = 5 * SECOND_MS;
 /** Warnings about rejected bearer tokens; further ones are counted. */
 export const MAX_REFUSALS_PER_MINUTE = 60;
 /** The method, id and progress token of a message, which responses and notifications repeat. */

@@ -77,6 +77,57 @@ test('bindings that are not strings are ignored', () => {
   expect(load({ PORT: {}, HOST: 5 })).toEqual(load({}));
 });
 
+const OAUTH = { MCP_OAUTH_ISSUER: 'https://login.example.com/tenant/', MCP_OAUTH_AUDIENCE: 'api://gateway' };
+
+describe('sign-in', () => {
+  test('needs no key, and an issuer and an audience are enough', () => {
+    const loaded = loadConfig(OAUTH, { rejectWeakKey: true });
+    expect(loaded).toMatchObject({ ok: true, config: { clients: { keys: [] } }, warnings: [] });
+    expect(loaded.ok && loaded.config.oauth).toEqual({
+      issuer: 'https://login.example.com/tenant/',
+      audiences: ['api://gateway'],
+      jwksUrl: undefined,
+      scopes: [],
+      limitsClaim: undefined,
+    });
+    expect(load({}).oauth).toBeUndefined();
+  });
+
+  test('takes several audiences and scopes', () => {
+    const lists = { MCP_OAUTH_AUDIENCE: 'a, https://b.example.com/mcp,', MCP_OAUTH_SCOPES: 'one,two  api://a/three' };
+    expect(load({ ...OAUTH, ...lists }).oauth).toMatchObject({
+      audiences: ['a', 'https://b.example.com/mcp'],
+      scopes: ['one', 'two', 'api://a/three'],
+    });
+  });
+
+  test('takes an issuer on loopback, and keys from an internal server', () => {
+    const local = { MCP_OAUTH_ISSUER: 'http://localhost:8080/realms/team', MCP_OAUTH_JWKS_URL: 'http://keycloak:8080/certs?realm=team' };
+    expect(load({ ...OAUTH, ...local }).oauth).toMatchObject({ issuer: local.MCP_OAUTH_ISSUER, jwksUrl: local.MCP_OAUTH_JWKS_URL });
+  });
+
+  test('is all or nothing, and every problem is reported', () => {
+    expect(problems({ MCP_OAUTH_ISSUER: OAUTH.MCP_OAUTH_ISSUER })).toEqual(['MCP_OAUTH_AUDIENCE']);
+    expect(problems({ ...REQUIRED, MCP_OAUTH_SCOPES: 'mcp', MCP_OAUTH_AUDIENCE: 'a' })).toEqual(['MCP_OAUTH_ISSUER']);
+    expect(problems({ MCP_OAUTH_SCOPES: 'mcp' })).toEqual(['MCP_SERVER_API_KEY', 'MCP_OAUTH_ISSUER']);
+  });
+
+  test.each([
+    ['MCP_OAUTH_ISSUER', 'login.example.com'],
+    ['MCP_OAUTH_ISSUER', 'http://login.example.com'],
+    ['MCP_OAUTH_ISSUER', 'https://login.example.com/?tenant=1'],
+    ['MCP_OAUTH_ISSUER', 'https://user@login.example.com/'],
+    ['MCP_OAUTH_JWKS_URL', 'keys.json'],
+    ['MCP_OAUTH_AUDIENCE', ',,'],
+    ['MCP_OAUTH_AUDIENCE', 'two words'],
+    ['MCP_OAUTH_SCOPES', 'a"b'],
+    ['MCP_OAUTH_LIMITS_CLAIM', 'two words'],
+  ])('rejects %s=%s', (variable, value) => {
+    const loaded = loadConfig({ ...REQUIRED, ...OAUTH, [variable]: value });
+    expect(loaded).toMatchObject({ ok: false, problems: [{ variable, problem: expect.not.stringContaining(value) }] });
+  });
+});
+
 describe('rejected values', () => {
   test.each([
     ['MCP_SERVER_API_KEY', 'two words'],

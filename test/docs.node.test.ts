@@ -12,7 +12,7 @@ import { storedFile } from '../src/tools/stored-file.ts';
 import { startNodeGateway } from './gateways.ts';
 import { codeBlocks, pages, read, section, sources, table } from './pages.ts';
 import { withTables } from './readme.ts';
-import { createTestApp } from './support.ts';
+import { createTestApp, testEnvironment } from './support.ts';
 
 const EXACT_VERSION = /^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/;
 const names = Object.keys(environmentSchema.shape);
@@ -123,6 +123,13 @@ describe('the troubleshooting', () => {
   });
 });
 
+test('the documented reasons for refusing tokens are exactly those of the code', () => {
+  const jwt = literals('src/auth/verify-jwt.ts', 'JwtProblem', /'(\w+)'/g);
+  const token = literals('src/auth/access-token.ts', 'TokenProblem', /'(\w+)'/g);
+  const documented = table('docs/operations.md', '### Refused tokens').flatMap(([reasons = '']) => reasons.match(/\w+/g) ?? []);
+  expect(documented.toSorted()).toEqual(['missing', ...jwt, ...token].toSorted());
+});
+
 test('every documented log event is one of the code', () => {
   const events = table('docs/operations.md', '## Logs').map(([event = '']) => event.slice(1, -1));
   expect(events.length).toBeGreaterThan(5);
@@ -195,7 +202,9 @@ test('the HTTP table has exactly the routes', () => {
   const documented = table('docs/operations.md', '## HTTP').flatMap(([path = '', methods = '']) =>
     methods.split(', ').map((method) => `${method} ${path.slice(1, -1)}`),
   );
-  const routes = createTestApp().app.routes.filter(({ method }) => method !== 'ALL');
+  const oauth = testEnvironment({ MCP_OAUTH_ISSUER: 'https://issuer.example.com', MCP_OAUTH_AUDIENCE: 'api://gateway' });
+  const apps = [createTestApp().app, createTestApp(oauth).app];
+  const routes = apps.flatMap((app) => app.routes).filter(({ method }) => method !== 'ALL');
   expect(documented.toSorted()).toEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted());
 });
 

@@ -1,10 +1,12 @@
-import type { Hono, MiddlewareHandler } from 'hono';
+import type { Context, Hono, MiddlewareHandler } from 'hono';
+import type { TokenProblem } from '../auth/access-token.ts';
 import type { VerifyToken } from '../auth/principal.ts';
 import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import { type HttpEnv, httpError } from './errors.ts';
+import type { SignIn } from './sign-in.ts';
 
 /** Why a bearer was refused. */
-export type Refusal = 'missing' | 'malformed' | 'unknown' | 'expired';
+export type Refusal = 'missing' | 'malformed' | 'unknown' | 'expired' | TokenProblem;
 
 /** Without double quotes, so that it reads the same in JSON and in a header. */
 const SENTENCE = {
@@ -18,9 +20,14 @@ const SENTENCE = {
 /**
  * Rejects requests without a valid bearer token (RFC 6750 section 2.1) before reading their body. Duplicate headers
  * arrive joined by a comma and a space, and are rejected like anything else that is not a single token. A request
- * without any token gets no error code (section 3.1).
+ * without any token gets no error code (section 3.1). What is not a key of the gateway may be an access token, if there
+ * is a sign-in.
  */
-export function authenticate(verify: VerifyToken, onRefused: (requestId: string, refusal: Refusal) => void): MiddlewareHandler<HttpEnv> {
+export function authenticate(
+  verify: VerifyToken,
+  onRefused: (requestId: string, refusal: Refusal) => void,
+  signIn?: SignIn,
+): MiddlewareHandler<HttpEnv> {
   return async function authenticate(c, next) {
     const header = c.req.header('authorization') ?? '';
     const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
@@ -29,12 +36,18 @@ export function authenticate(verify: VerifyToken, onRefused: (requestId: string,
       c.set('principal', principal);
       return next();
     }
-    onRefused(c.get('requestId'), principal ?? (header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown'));
-    const hasToken = /^bearer +\S/i.test(header);
-    const sentence = hasToken ? SENTENCE[principal ?? 'wrong'] : SENTENCE.missing;
-    c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${sentence}"` : 'Bearer');
-    return httpError(c, 401, 'unauthorized', sentence);
+    const refused = (refusal: Refusal) => onRefused(c.get('requestId'), refusal);
+    if (signIn && principal === undefined) return signIn(c, { header, token, refused, next });
+    refused(principal ?? (header === '' ? 'missing' : token === undefined ? 'malformed' : 'unknown'));
+    return challenge(c, header, principal ?? 'wrong');
   };
+}
+
+function challenge(c: Context<HttpEnv>, header: string, problem: 'wrong' | 'expired'): Response {
+  const hasToken = /^bearer +\S/i.test(header);
+  const sentence = hasToken ? SENTENCE[problem] : SENTENCE.missing;
+  c.header('WWW-Authenticate', hasToken ? `Bearer error="invalid_token", error_description="${sentence}"` : 'Bearer');
+  return httpError(c, 401, 'unauthorized', sentence);
 }
 
 /**

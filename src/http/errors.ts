@@ -6,6 +6,8 @@ export type HttpErrorCode =
   | 'forbidden_host'
   | 'forbidden_origin'
   | 'unauthorized'
+  | 'insufficient_scope'
+  | 'sign_in_unavailable'
   | 'not_found'
   | 'unknown_session'
   | 'too_many_sessions'
