@@ -35,6 +35,8 @@ export type Config = Readonly<{
     /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
+    /** The bearer token of `/metrics`, which does not exist without. */
+    metricsKey: string | undefined;
     /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
     publicUrl: string | undefined;
     resourceLinks: boolean;
@@ -103,6 +105,10 @@ export const environmentSchema = z.object({
     .toLowerCase()
     .pipe(z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }))
     .default('info'),
+  METRICS_KEY: token('the bearer token of /metrics')
+    .min(24, 'must have at least 24 characters')
+    .max(4000, 'must be at most 4000 characters')
+    .optional(),
 
   OPENAI_API_KEY: token('an API key').optional(),
   OPENAI_BASE_URL: apiBaseUrl().default('https://api.openai.com/v1'),
@@ -242,6 +248,7 @@ function toConfig(env: Environment): Config {
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
+      metricsKey: env.METRICS_KEY,
       publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
       inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
@@ -277,7 +284,7 @@ function toConfig(env: Environment): Config {
 
 function secrets(env: Environment): string[] {
   const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
-  const own = [env.MCP_SERVER_API_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
+  const own = [env.MCP_SERVER_API_KEY, env.METRICS_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
   const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
 }
