@@ -91,11 +91,7 @@ test('an invalid traceparent begins a new trace', async () => {
     {},
     { id: 'invalid', meta: { traceparent: 'garbage' }, headers: { traceparent: `${newParent().traceparent}00` } },
   ).result;
-  const [span] =
-    (await eventually(() => {
-      const found = receiver.spans.filter(({ attributes }) => attributes['jsonrpc.request.id'] === 'invalid');
-      return found.length > 0 ? found : undefined;
-    })) ?? [];
+  const span = await eventually(() => receiver.spans.find(({ attributes }) => attributes['jsonrpc.request.id'] === 'invalid'));
   expect(span?.parentSpanId ?? '').toBe('');
 });
 
