@@ -179,7 +179,7 @@ export function loadConfig(env: Readonly<Record<string, unknown>>, { rejectWeakK
   const parsed = environmentSchema.safeParse(values);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => toProblem(issue, values));
   problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkReadSas(parsed.data));
+  if (parsed.success) problems.push(...checkReadSas(parsed.data), ...checkMetricsKey(parsed.data));
   const rejected = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) ? rejectedKey(values) : [];
   problems.push(...rejected);
   const isRejected = ({ variable }: ConfigProblem) => rejected.some((problem) => problem.variable === variable);
@@ -228,6 +228,11 @@ function checkReadSas(env: Environment): ConfigProblem[] {
   const withoutKey = env.AZURE_STORAGE_CONNECTION_STRING?.credential.kind === 'sas';
   if (!withoutKey || env.AZURE_BLOB_READ_SAS_HOURS === undefined) return [];
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
+}
+
+/** Whoever scrapes the metrics should not be able to spend. */
+function checkMetricsKey({ METRICS_KEY: key, MCP_SERVER_API_KEY: clientKey }: Environment): ConfigProblem[] {
+  return key === undefined || key !== clientKey ? [] : [{ variable: 'METRICS_KEY', problem: 'must differ from MCP_SERVER_API_KEY' }];
 }
 
 /** Jobs read what they have written. */

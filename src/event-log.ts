@@ -15,8 +15,8 @@ export function createEventLog({ log, now }: Readonly<{ log: Log }> & Pick<Clock
       case 'tool_call':
         return logToolCall(event, log);
       case 'upstream': {
-        const { type, operation, model, host, durationMs: duration_ms, errorType: error } = event;
-        return log.debug(type, { operation, model, host, duration_ms, error });
+        const { operation, model, host, durationMs: duration_ms, errorType: error } = event;
+        return log.debug('upstream', { operation, model, host, duration_ms, error });
       }
       case 'job':
         return logJob(event, log);
@@ -28,21 +28,21 @@ export function createEventLog({ log, now }: Readonly<{ log: Log }> & Pick<Clock
 
 type Of<Type extends GatewayEvent['type']> = Extract<GatewayEvent, { type: Type }>;
 
-function logRequest({ type, requestId, principal, method, path, status, durationMs }: Of<'request'>, log: Log): void {
-  log.info(type, { request_id: requestId, ...(principal && { principal }), method, path, status, duration_ms: durationMs });
+function logRequest({ requestId, principal, method, path, status, durationMs }: Of<'request'>, log: Log): void {
+  log.info('request', { request_id: requestId, ...(principal && { principal }), method, path, status, duration_ms: durationMs });
 }
 
-function logToolCall({ type, requestId, principal, tool, durationMs, measures, outcome, error }: Of<'tool_call'>, log: Log): void {
+function logToolCall({ requestId, principal, tool, durationMs, measures, outcome, error }: Of<'tool_call'>, log: Log): void {
   const fields = { request_id: requestId, principal, tool, outcome, duration_ms: durationMs, ...measures };
-  if (outcome === 'ok') log.info(type, fields);
-  else if (outcome === 'internal') log.error(type, { ...fields, error: stackOf(error) });
-  else log.warn(type, { ...fields, ...describeFailureForLog(error) });
+  if (outcome === 'ok') log.info('tool_call', fields);
+  else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
+  else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
 }
 
-function logJob({ type, requestId, jobId, principal, tool, state, durationMs, measures }: Of<'job'>, log: Log): void {
+function logJob({ requestId, jobId, principal, tool, state, durationMs, measures }: Of<'job'>, log: Log): void {
   const fields = { request_id: requestId, ...measures, job_id: jobId, principal, tool, state, duration_ms: durationMs };
-  if (measures) log.info(type, fields);
-  else log.warn(type, fields);
+  if (measures) log.info('job', fields);
+  else log.warn('job', fields);
 }
 
 /** Never floods the log: anyone can send what is refused. The first warning of a later minute counts the rest. */
@@ -60,7 +60,9 @@ function createRefusalLog(log: Log, now: () => number): (refusal: Of<'refusal'>)
       return;
     }
     logged++;
-    log.warn(`${kind}_refused`, { request_id: requestId, reason, ...(omitted > 0 && { omitted }) });
+    const fields = { request_id: requestId, reason, ...(omitted > 0 && { omitted }) };
+    if (kind === 'bearer') log.warn('bearer_refused', fields);
+    else log.warn('call_refused', { kind, ...fields });
     omitted = 0;
   };
 }

@@ -57,7 +57,7 @@ type JobEnded = Readonly<{
   type: 'job';
   requestId: string | undefined;
   jobId: string;
-  /** The id. */
+  /** The name; the id if only the record knows it. */
   principal: string;
   tool: string;
   state: string;

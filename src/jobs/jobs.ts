@@ -124,7 +124,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     } finally {
       if (written === 'changed') onNotBegun();
     }
-    return written === 'changed' ? undefined : waitHere(live.start(written, entry, work, call.measures), call, collected);
+    return written === 'changed' ? undefined : waitHere(live.start(written, entry, work, call), call, collected);
   }
 
   /** The record, with what this process knows better. */

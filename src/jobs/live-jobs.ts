@@ -30,11 +30,14 @@ export type LiveJobsOptions = Readonly<{
 /** What the record keeps of a call. */
 type EnteredCall = Pick<NewJob, 'requestId' | 'rpcId' | 'prompt' | 'inlinePreview'>;
 
+/** What is known of the call with which the work of a job starts. */
+type StartingCall = Pick<JobCall, 'principal' | 'measures'>;
+
 /** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
 export type LiveJobs = Readonly<{
   newEntry: (place: string, call: EnteredCall) => JobEntry;
   /** Starts the work of a job whose record exists. */
-  start: (found: Found, entry: JobEntry, work: Work, measures: JobCall['measures']) => LocalJob;
+  start: (found: Found, entry: JobEntry, work: Work, call: StartingCall) => LocalJob;
   /** Takes what a job of this record could not finish after all was paid for. */
   takeRetry: (place: string) => FreeRetry | undefined;
   /** Keeps that for as long as results are collected; its memory stays reserved. */
@@ -71,7 +74,7 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
     return { kind: failure.kind, sentence: mask(describeFailure(failure)), billed: mayBeBilled(failure) };
   }
 
-  function start(found: Found, entry: JobEntry, work: Work, measures: JobCall['measures']): LocalJob {
+  function start(found: Found, entry: JobEntry, work: Work, call: StartingCall): LocalJob {
     const { principal, tool } = found.record;
     const job = startLocalJob(work, {
       found,
@@ -91,8 +94,8 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
       const retry = retryOf(job);
       if (retry) holdRetry(job.place, retry);
       const { id, request_id, state, started_ms, ended_ms = runtime.now(), output = {}, prompt } = job.entry();
-      const durationMs = ended_ms - started_ms;
-      events.emit({ type: 'job', requestId: request_id, jobId: id, principal, tool, state, durationMs, measures });
+      const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
+      events.emit({ type: 'job', ...ended, principal: call.principal.name, measures: call.measures });
       const made = { ...madeOf(output), ...(prompt !== undefined && { prompt }) };
       return index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, ...made });
     });
@@ -107,8 +110,8 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
     live,
     clock: runtime,
     onInterrupted({ id, request_id, started_ms, ended_ms = started_ms, state }, principal, tool) {
-      const durationMs = ended_ms - started_ms;
-      events.emit({ type: 'job', requestId: request_id, jobId: id, principal, tool, state, durationMs });
+      const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
+      events.emit({ type: 'job', ...ended, principal });
       runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms }));
     },
   });
