@@ -27,24 +27,27 @@ export function createMemory(capacityBytes: number): Memory {
   return { capacityBytes, held: new Set() };
 }
 
+/** What is held now, without what has expired. */
+export function reservedBytes({ held }: Memory, { now }: Pick<Clock, 'now'>): number {
+  let bytes = 0;
+  for (const lease of held) {
+    if (lease.untilMs < now()) held.delete(lease);
+    else bytes += lease.bytes;
+  }
+  return bytes;
+}
+
 /**
  * `lingerMs` is how long a call may go on after its client has gone. Workers end such calls silently, so what they
  * hold must expire.
  */
-export function createAdmission({ capacityBytes, held }: Memory, lingerMs: number, { now }: Pick<Clock, 'now'>): Admission {
-  function usedBytes(): number {
-    let used = 0;
-    for (const lease of held) {
-      if (lease.untilMs < now()) held.delete(lease);
-      else used += lease.bytes;
-    }
-    return used;
-  }
-
+export function createAdmission(memory: Memory, lingerMs: number, { now }: Pick<Clock, 'now'>): Admission {
+  const { capacityBytes, held } = memory;
   return {
     admit(wanted, signal) {
       const bytes = Math.min(wanted, capacityBytes);
-      if (usedBytes() + bytes > capacityBytes) throw new GatewayError({ kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS });
+      if (reservedBytes(memory, { now }) + bytes > capacityBytes)
+        throw new GatewayError({ kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS });
       const lease = { bytes, untilMs: now() + MAX_HELD_MS };
       held.add(lease);
       const shorten = () => {

@@ -1,5 +1,8 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { verifyKey } from './auth/keys.ts';
 import type { ConfigProblem } from './config.ts';
+import { createEventLog } from './event-log.ts';
+import { createEvents, type Events, traceparentOf } from './events.ts';
 import { ABOUT, type Gateway, VERSION } from './gateway.ts';
 import { home } from './home/home.ts';
 import { admit } from './http/admit.ts';
@@ -7,13 +10,14 @@ import { authenticate, rejectOAuth } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
+import { metrics } from './http/metrics.ts';
 import { origin } from './http/origin.ts';
 import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
-import { refusalLog } from './http/refusal-log.ts';
 import { loggedPath, requestLog } from './http/request-log.ts';
 import { createSignIn, serveResourceMetadata } from './http/sign-in.ts';
 import { receiveUpload, UPLOADS_PATH } from './http/uploads.ts';
 import { MAX_NAME_CHARACTERS } from './limits.ts';
+import { versionOf } from './mcp/call-span.ts';
 import type { ForwardCall } from './mcp/durable-calls.ts';
 import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
@@ -30,12 +34,20 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, verifyToken, signIn, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
+  { server, runtime, events, load, verifyToken, signIn, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
   { sessions, forwardCall, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
-  const app = createBase(runtime);
+  const app = createBase(runtime, events);
   const publicUrlOf = createPublicUrlOf(server.publicUrl);
+  const exchangeOf = createExchangeOf(publicUrlOf, runtime);
   app.get('/ready', (c) => (isDraining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' })));
+  // Before the check of the host, as whatever scrapes it names an address, and has a key of its own.
+  const verifyMetricsKey = server.metricsKey === undefined ? undefined : verifyKey(server.metricsKey, runtime);
+  const refuse = (requestId: string, reason: string) => events.emit({ type: 'refusal', kind: 'bearer', requestId, reason });
+  app.get(
+    '/metrics',
+    metrics({ verify: verifyMetricsKey, scrape: runtime.scrape, load, onRefused: (requestId) => refuse(requestId, 'metrics') }),
+  );
   const checkHost = host(server.allowedHosts, server.host);
   app.get(
     '/',
@@ -55,12 +67,12 @@ export function createApp(
   // The token in the path is the authentication.
   app.put(`${UPLOADS_PATH}:token`, receiveUpload(receiveFile));
   app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
-  app.use(authenticate(verifyToken, refusalLog(runtime), signInOptions && createSignIn(signInOptions)));
+  app.use(authenticate(verifyToken, refuse, signInOptions && createSignIn(signInOptions)));
 
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
     if (body instanceof Response) return body;
-    const exchange = exchangeOf(c, publicUrlOf);
+    const exchange = exchangeOf(c);
     const place = forwardCall && (await placeOf(body.message, exchange.principal));
     if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, body.message, exchange);
     return streamableHttp(c.req.raw, body.message, exchange);
@@ -68,7 +80,7 @@ export function createApp(
   // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));
   app.post('/sse', handlePost).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : methodNotAllowed(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c, publicUrlOf)));
+  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c)));
   app.all('/mcp', (c) => methodNotAllowed(c, 'POST'));
   app.all('/sse', (c) => methodNotAllowed(c, 'GET, POST'));
   app.all('/messages', (c) => methodNotAllowed(c, 'POST'));
@@ -127,8 +139,15 @@ async function deliver(
   }
 }
 
-function exchangeOf(c: Context<HttpEnv>, publicUrlOf: PublicUrlOf): Exchange {
-  return { requestId: c.get('requestId'), principal: c.get('principal'), publicUrl: publicUrlOf(c) };
+function createExchangeOf(publicUrlOf: PublicUrlOf, { tracing }: Runtime): (c: Context<HttpEnv>) => Exchange {
+  return (c) => ({
+    requestId: c.get('requestId'),
+    principal: c.get('principal'),
+    publicUrl: publicUrlOf(c),
+    ...(tracing && {
+      trace: { parent: traceparentOf(c.req.header('traceparent')), protocolVersion: versionOf(c.req.header('mcp-protocol-version')) },
+    }),
+  });
 }
 
 function methodNotAllowed(c: Context<HttpEnv>, allowed: string): Response {
@@ -143,7 +162,7 @@ function methodNotAllowed(c: Context<HttpEnv>, allowed: string): Response {
 
 /** Serves while misconfigured: every request fails with the variables to correct, never their values. */
 export function createMisconfiguredApp(problems: readonly ConfigProblem[], runtime: Runtime): Hono<HttpEnv> {
-  const app = createBase(runtime);
+  const app = createBase(runtime, createEvents(createEventLog(runtime), runtime));
   const sentence = `The gateway is not configured correctly. ${problems.map(({ variable, problem }) => `${variable} ${problem}`).join('; ')}. Its operator must set them (npx wrangler secret put NAME, or .dev.vars for wrangler dev).`;
   app.get(
     '/',
@@ -153,10 +172,9 @@ export function createMisconfiguredApp(problems: readonly ConfigProblem[], runti
   return app;
 }
 
-function createBase(runtime: Runtime): Hono<HttpEnv> {
-  const { log, now, randomUUID } = runtime;
+function createBase({ log, now, randomUUID }: Runtime, { emit }: Events): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(requestLog({ now, randomUUID, log: (entry) => log.info('request', entry) }));
+  app.use(requestLog({ now, randomUUID, emit }));
   app.get('/health', (c) => c.json({ status: 'ok', version: VERSION }));
   app.notFound((c) => httpError(c, 404, 'not_found', `No route for ${loggedPath(c.req.path)}; the MCP endpoint is POST /mcp.`));
   app.onError((error, c) => {

@@ -39,6 +39,8 @@ export type Config = Readonly<{
     /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
+    /** The bearer token of `/metrics`, which does not exist without. */
+    metricsKey: string | undefined;
     /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
     publicUrl: string | undefined;
     resourceLinks: boolean;
@@ -116,6 +118,10 @@ export const environmentSchema = z.object({
     .toLowerCase()
     .pipe(z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }))
     .default('info'),
+  METRICS_KEY: token('the bearer token of /metrics')
+    .min(24, 'must have at least 24 characters')
+    .max(4000, 'must be at most 4000 characters')
+    .optional(),
 
   OPENAI_API_KEY: token('an API key').optional(),
   OPENAI_BASE_URL: apiBaseUrl().default('https://api.openai.com/v1'),
@@ -192,7 +198,7 @@ export function loadConfig(
   const parsed = environmentSchema.safeParse(values);
   const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
   problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkReadSas(parsed.data));
+  if (parsed.success) problems.push(...checkReadSas(parsed.data), ...checkMetricsKey(parsed.data));
   const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
   const stated = several === undefined ? { keys: [], problems: [] } : readKeys(several, single);
   const ofKeys = (problem: string) => ({ variable: 'MCP_SERVER_API_KEYS', problem });
@@ -263,6 +269,11 @@ function checkReadSas(env: Environment): ConfigProblem[] {
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
 }
 
+/** Whoever scrapes the metrics should not be able to spend. */
+function checkMetricsKey({ METRICS_KEY: key, MCP_SERVER_API_KEY: clientKey }: Environment): ConfigProblem[] {
+  return key === undefined || key !== clientKey ? [] : [{ variable: 'METRICS_KEY', problem: 'must differ from MCP_SERVER_API_KEY' }];
+}
+
 /** Jobs read what they have written. */
 export const STATE_PERMISSIONS = 'rcwd';
 
@@ -281,6 +292,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
+      metricsKey: env.METRICS_KEY,
       publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
       inlinePreview: env.MCP_INLINE_PREVIEW ?? false,
@@ -318,7 +330,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
 
 function secrets(env: Environment, clientKeys: readonly StatedKey[]): string[] {
   const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
-  const own = [env.MCP_SERVER_API_KEY, ...clientKeys.map(({ key }) => key), env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
+  const own = [env.MCP_SERVER_API_KEY, ...clientKeys.map(({ key }) => key), env.METRICS_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
   const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
 }

@@ -1,11 +1,13 @@
 import packageJson from '../package.json' with { type: 'json' };
-import { createAdmission, createMemory, type Memory } from './admission.ts';
+import { createAdmission, createMemory, type Memory, reservedBytes } from './admission.ts';
 import { createAccessTokenVerifier, type OAuthSettings, type VerifyAccessToken } from './auth/access-token.ts';
 import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import { allows } from './azure/connection-string.ts';
 import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
+import { createEventLog, stackOf } from './event-log.ts';
+import { createEvents, type Events } from './events.ts';
 import { createDayIndex } from './jobs/day-index.ts';
 import { createHistory } from './jobs/history.ts';
 import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
@@ -26,7 +28,7 @@ import { createUploads, type Uploads } from './media/uploads.ts';
 import { downloadImage } from './media/upstream-image.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
-import type { Runtime } from './ports.ts';
+import type { Load, Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
@@ -42,6 +44,9 @@ export type Gateway = Readonly<{
   signIn: Readonly<{ oauth: OAuthSettings; verify: VerifyAccessToken }> | undefined;
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
+  events: Events;
+  /** What `/metrics` shows of this moment. */
+  load: () => Load;
   /** The number of running tool calls, including those whose client has disconnected. */
   callsInFlight: () => number;
   /** Stores the body of a request to an upload's URL. */
@@ -76,6 +81,7 @@ const INSTRUCTIONS =
 /** What all jobs and sessions of a process or an isolate share. */
 export type Parts = Readonly<{
   config: Config;
+  events: Events;
   services: Omit<ToolServices, 'admission' | 'uploads' | 'history'>;
   /** Derived from the secrets for state. */
   keys: StateKeys;
@@ -98,6 +104,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 export function createParts(config: Config, runtime: Runtime): Parts {
   const { store, media } = createStorage(config.storage, runtime);
   const keys = createStateKeys(config.jobs.secrets);
+  const events = createEvents(createEventLog(runtime), runtime);
   const sealed = createState(config, store, keys);
   const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
@@ -105,7 +112,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     clock: runtime,
   };
   const services = {
-    upstreams: createUpstreams(config.openai, { ...runtime, redact: createRedactor(config.secrets) }),
+    upstreams: createUpstreams(config.openai, { ...runtime, events, redact: createRedactor(config.secrets) }),
     models: createModelCatalog(runtime, runtime.waitUntil),
     prices: createPrices(config.prices),
     media,
@@ -128,6 +135,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   };
   return {
     config,
+    events,
     services,
     keys,
     memory: createMemory(runtime.mediaMemoryBytes),
@@ -143,7 +151,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
  * what waits for I/O cannot be shared. `onJobsChange` is told where the records of the running jobs are.
  */
 export function assemble(
-  { config, services: shared, keys, memory, tools, mask, sealed }: Parts,
+  { config, events, services: shared, keys, memory, tools, mask, sealed }: Parts,
   runtime: Runtime,
   onJobsChange?: JobsOptions['onChange'],
 ): Gateway {
@@ -159,6 +167,7 @@ export function assemble(
       sealed: sealed.jobs,
       index,
       runtime,
+      events,
       retentionMs: config.jobs.retentionHours * HOUR_MS,
       maxJobs: config.jobs.maxJobs ?? runtime.maxJobs,
       renewLinks: (output) => renewLinks(output, services.media),
@@ -174,18 +183,20 @@ export function assemble(
     waitUntil: runtime.waitUntil,
     mask,
     resourceLinks: config.server.resourceLinks,
-    onToolCall: ({ requestId, principal, tool, durationMs, measures, outcome, error }) => {
-      const fields = { request_id: requestId, principal: principal.name, tool, outcome, duration_ms: durationMs, ...measures };
-      if (outcome === 'ok') log.info('tool_call', fields);
-      else if (outcome === 'internal') log.error('tool_call', { ...fields, error: stackOf(error) });
-      else log.warn('tool_call', { ...fields, ...describeFailureForLog(error) });
-    },
+    events,
   });
   const mcp = serveMcp(factory, config, runtime, jobs);
+  const callsInFlight = () => mcp.callsInFlight() + uploads.inFlight();
   return {
     ...mcp,
+    events,
     signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime, config.clients.defaults) },
-    callsInFlight: () => mcp.callsInFlight() + uploads.inFlight(),
+    callsInFlight,
+    load: () => ({
+      callsInFlight: callsInFlight(),
+      jobsRunning: jobs?.running() ?? 0,
+      memoryReservedBytes: reservedBytes(memory, runtime),
+    }),
     receiveFile: receiveAndNote(uploads, jobs, log),
   };
 }
@@ -244,7 +255,7 @@ function serveMcp(
   { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
-): Omit<Gateway, 'receiveFile' | 'signIn'> {
+): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {
@@ -271,19 +282,4 @@ function serveMcp(
     placeOf,
     jobs,
   };
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/**
- * The message sent to the client and, if available, the code of the root cause (ECONNREFUSED, …). Messages of causes are
- * omitted: an upstream's may quote the API key.
- */
-function describeFailureForLog(error: unknown): { error: string; code?: string } {
-  let cause = error;
-  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? { code: cause.code } : {};
-  return { error: error instanceof Error ? error.message : String(error), ...code };
 }

@@ -13,6 +13,7 @@ import { createLog } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { createRedactor } from './redact.ts';
 import { createNodeRuntime } from './runtime/node.ts';
+import { loadTracing } from './runtime/node-tracing.ts';
 import { startSummary } from './start-summary.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -45,7 +46,7 @@ export function main(): void {
   if (!('fromBase64' in Uint8Array))
     exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
   const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true });
-  if (loaded.ok) serve(loaded.config, loaded.warnings);
+  if (loaded.ok) void serve(loaded.config, loaded.warnings);
   else exitWithProblems(loaded.problems, loaded.warnings);
 }
 
@@ -57,13 +58,15 @@ function readEnvironment(): Record<string, string | undefined> {
   return { ...fromFile, ...Object.fromEntries(set) };
 }
 
-function serve(config: Config, warnings: readonly ConfigProblem[]): void {
+async function serve(config: Config, warnings: readonly ConfigProblem[]): Promise<void> {
   const log = createLog(config.server.logLevel, {
     write: createLineWriter(),
     redact: createRedactor(config.secrets),
     now: Date.now,
   });
-  const runtime = createNodeRuntime(log);
+  const metrics = config.server.metricsKey ? (await import('./runtime/node-metrics.ts')).createNodeMetrics() : undefined;
+  const tracing = await loadTracing(ABOUT.name, VERSION);
+  const runtime = createNodeRuntime(log, { sinks: metrics && [metrics.sink], scrape: metrics?.scrape, tracing });
   const gateway = createGateway(config, runtime);
   const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
   let isDraining = false;

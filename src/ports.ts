@@ -1,3 +1,4 @@
+import type { Sink, SpanAttributes, SpanStart } from './events.ts';
 import type { Log } from './log.ts';
 
 /** The reason for aborting what has become unnecessary: by default, it would be an exception with a stack, which costs 10 µs. */
@@ -27,6 +28,19 @@ export type ShrinkImage = (
   image: Uint8Array<ArrayBuffer>,
   options: Readonly<{ sidePixels: number; quality: number }>,
 ) => Promise<ShrunkImage>;
+
+/** A span that is being recorded; `error.type` makes it a failed one. */
+export type Span = Readonly<{ setAttributes: (attributes: SpanAttributes) => void }>;
+
+/** Traces. What work starts, however long after, is within the span in which it runs. */
+export type Tracing = Readonly<{
+  enterSpan: <Result>(start: SpanStart, work: (span: Span) => Promise<Result>) => Promise<Result>;
+  /** The W3C traceparent of the current span. */
+  traceparent: () => string | undefined;
+}>;
+
+/** What a process has at this moment. */
+export type Load = Readonly<{ callsInFlight: number; jobsRunning: number; memoryReservedBytes: number }>;
 
 /** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &
@@ -67,4 +81,10 @@ export type Runtime = Clock &
     /** Keeps a request's work running after its client disconnects. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;
+    /** Who is told of every event besides the log. */
+    sinks?: readonly Sink[] | undefined;
+    /** Where traces are collected. */
+    tracing?: Tracing | undefined;
+    /** The metrics in the text format of Prometheus, where they are kept. */
+    scrape?: ((load: Load) => Promise<Readonly<{ contentType: string; text: string }>>) | undefined;
   }>;

@@ -3,11 +3,9 @@ import { type AlarmStorage, createJobAlarm } from './jobs/job-alarm.ts';
 import type { JobsOptions } from './jobs/jobs.ts';
 import { serveForwardedCalls } from './mcp/durable-calls.ts';
 import { type SessionNamespace, serveDurableSession } from './mcp/sse-durable-sessions.ts';
-import type { ImagesBinding } from './runtime/workers-images.ts';
+import type { Bindings } from './runtime/workers.ts';
 
-export type WorkerEnv = Readonly<
-  Record<string, unknown> & { SSE_SESSIONS: SessionNamespace; JOBS: SessionNamespace; IMAGES?: ImagesBinding | undefined }
->;
+export type WorkerEnv = Readonly<Record<string, unknown> & { SSE_SESSIONS: SessionNamespace; JOBS: SessionNamespace }> & Bindings;
 type Handler = (request: Request) => Response | Promise<Response>;
 
 /** The subset of a Durable Object's state used here. */

@@ -22,7 +22,7 @@ function load(env: WorkerEnv): LoadedWorker {
     redact: createRedactor(result.ok ? result.config.secrets : []),
     now: Date.now,
   });
-  const runtime = createWorkersRuntime(log, env.IMAGES);
+  const runtime = createWorkersRuntime(log, env);
   if (!result.ok) {
     log.error('not_configured', { problems: result.problems });
     logStart([], result.warnings, log);

@@ -93,38 +93,54 @@ export type WorkerdOptions = {
   without?: string;
   /** With the binding of Cloudflare Images, which wrangler.toml leaves to the operator. */
   withImages?: boolean;
+  /** With the binding of Analytics Engine, likewise. */
+  withAnalytics?: boolean;
   onLog?: (line: string) => void;
+  /** Logs each event of a trace, too, as a line of JSON. */
+  traces?: boolean;
   /** Of a Worker that is not the gateway, and has no bindings. */
   config?: string;
 };
+
+/** Logs what happens in the spans of another Worker. */
+const TAIL_WORKER = `
+const log = (event) => console.log(JSON.stringify(event, (_, value) => (typeof value === 'bigint' ? Number(value) : value)));
+export default { tailStream: (onset) => { log(onset); return log; } };`;
 
 /** Builds the Worker as `npm run build` does, and serves what was built in workerd, on a free port. */
 export async function startWorkerdGateway(
   env: Record<string, string>,
   entry = 'src/worker.ts',
-  { persistTo, without, withImages, onLog, config }: WorkerdOptions = {},
+  { persistTo, without, withImages, withAnalytics, onLog, traces, config }: WorkerdOptions = {},
 ): Promise<RunningGateway> {
   const outdir = await buildOnce(entry, config === undefined ? [] : ['--config', `${root}${config}`]);
   const { compatibility_date, compatibility_flags, durable_objects } = readConfig({ config: `${root}wrangler.toml` });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      name: 'gateway',
-      // Its usual front proxy would hide from the Worker that a client has gone.
-      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-      rootPath: outdir,
-      modules: true,
-      scriptPath: `${basename(entry, '.ts')}.js`,
-      compatibilityDate: compatibility_date ?? '',
-      compatibilityFlags: compatibility_flags,
-      durableObjects: Object.fromEntries(
-        durable_objects.bindings
-          .filter(({ name }: { name: string }) => !config && name !== without)
-          .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
-      ),
-      ...(withImages && { images: { binding: 'IMAGES' } }),
       ...(persistTo && { resourcePersistencePath: persistTo }),
       ...(onLog && { handleStructuredLogs: ({ message }: { message: string }) => onLog(message) }),
-      bindings: { LOG_LEVEL: 'error', ...env },
+      workers: [
+        {
+          name: 'gateway',
+          // Its usual front proxy would hide from the Worker that a client has gone.
+          unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+          rootPath: outdir,
+          modules: true,
+          scriptPath: `${basename(entry, '.ts')}.js`,
+          compatibilityDate: compatibility_date ?? '',
+          compatibilityFlags: compatibility_flags,
+          durableObjects: Object.fromEntries(
+            durable_objects.bindings
+              .filter(({ name }: { name: string }) => !config && name !== without)
+              .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
+          ),
+          ...(withImages && { images: { binding: 'IMAGES' } }),
+          ...(withAnalytics && { analyticsEngineDatasets: { ANALYTICS: { dataset: 'calls' } } }),
+          ...(traces && { streamingTails: ['tail'] }),
+          bindings: { LOG_LEVEL: 'error', ...env },
+        },
+        ...(traces ? [{ name: 'tail', modules: true, script: TAIL_WORKER, compatibilityDate: compatibility_date ?? '' }] : []),
+      ],
     }),
   );
   const url = await miniflare.unsafeGetDirectURL();

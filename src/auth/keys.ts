@@ -30,3 +30,10 @@ export function verifyKeys(keys: readonly ClientKey[], { sha256, now }: Pick<Run
     return found.expiresMs === undefined || now() < found.expiresMs ? found.principal : 'expired';
   };
 }
+
+/** Recognizes a key that belongs to no principal. */
+export type VerifyKey = (token: string) => Promise<boolean>;
+
+export function verifyKey(key: string, { sha256 }: Pick<Runtime, 'sha256'>): VerifyKey {
+  return async (token) => (await sha256(token)) === (await sha256(key));
+}

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono';
+import type { Sink } from '../events.ts';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../limits.ts';
 import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
@@ -8,7 +9,7 @@ export type RequestLogOptions = Readonly<{
   randomUUID: () => string;
   /** Milliseconds since the epoch. */
   now: () => number;
-  log: (entry: { request_id: string; principal?: string; method: string; path: string; status: number; duration_ms: number }) => void;
+  emit: Sink;
 }>;
 
 /** Hono's own `c.header` would copy the response, and node-server then sends it on its slow path: 5 % of a small request. */
@@ -26,8 +27,8 @@ export function loggedPath(path: string): string {
   return path.startsWith(UPLOADS_PATH) ? `${UPLOADS_PATH}…` : path.slice(0, MAX_PATH_CHARACTERS);
 }
 
-/** Assigns each request an id, returned as `X-Request-Id`, and logs the response once its body has been sent. */
-export function requestLog({ randomUUID, now, log }: RequestLogOptions): MiddlewareHandler<HttpEnv> {
+/** Assigns each request an id, returned as `X-Request-Id`, and reports the response once its body has been sent. */
+export function requestLog({ randomUUID, now, emit }: RequestLogOptions): MiddlewareHandler<HttpEnv> {
   return async function requestLog(c, next) {
     const startMs = now();
     const requestId = randomUUID();
@@ -38,8 +39,7 @@ export function requestLog({ randomUUID, now, log }: RequestLogOptions): Middlew
     const path = loggedPath(c.req.path);
     const { status } = c.res;
     const principal = c.get('principal')?.name;
-    const finish = () =>
-      log({ request_id: requestId, ...(principal && { principal }), method, path, status, duration_ms: now() - startMs });
+    const finish = () => emit({ type: 'request', requestId, principal, method, path, status, durationMs: now() - startMs });
     if (isEventStream(c.res)) c.res = onBodyEnd(c.res, finish);
     else finish();
   };

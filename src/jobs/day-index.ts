@@ -15,6 +15,8 @@ export type IndexFile = z.output<typeof indexFile>;
 
 const indexEntry = z.object({
   id: z.string(),
+  /** Of the HTTP request that started the job. */
+  request_id: z.string().optional(),
   tool: z.string(),
   state: z.string(),
   started_ms: z.number(),

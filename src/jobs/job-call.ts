@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.ts';
+import type { Measures } from '../events.ts';
 import type { JobSubject } from './job-store.ts';
 import type { Report } from './local-job.ts';
 import type { JobEntry } from './record.ts';
@@ -20,8 +21,10 @@ export type JobCall = Readonly<{
    */
   delivered: () => Promise<boolean>;
   report: Report;
-  /** What the log says of the job's work. */
-  logFields: () => Record<string, unknown>;
+  /** Of the HTTP request. */
+  requestId: string;
+  /** What the log says of the job's work; it grows. */
+  measures: Measures;
 }>;
 
 export type NewJob = JobCall &

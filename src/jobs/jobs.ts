@@ -41,6 +41,8 @@ export type Jobs = Readonly<{
   note: (owner: Owner, tool: string, startedMs: number, output: Record<string, unknown>) => void;
   /** The jobs of this process that run, or whose record is not written. */
   inFlight: () => number;
+  /** Those that run. */
+  running: () => number;
   /** Marks what still runs as interrupted, before the process ends. */
   interruptAll: () => Promise<void>;
   /** Marks what has lost its process, in the record at a place; see `createSweep`. */
@@ -49,7 +51,7 @@ export type Jobs = Readonly<{
 
 export type JobStatus = JobEntry & Readonly<{ tool: string; percent: number | undefined }>;
 
-export type JobsOptions = Pick<LiveJobsOptions, 'index' | 'runtime' | 'maxJobs' | 'mask' | 'onChange'> &
+export type JobsOptions = Pick<LiveJobsOptions, 'index' | 'runtime' | 'events' | 'maxJobs' | 'mask' | 'onChange'> &
   Pick<JoinOptions, 'renewLinks'> &
   Readonly<{ sealed: SealedStore; retentionMs: number }>;
 
@@ -122,7 +124,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     } finally {
       if (written === 'changed') onNotBegun();
     }
-    return written === 'changed' ? undefined : waitHere(live.start(written, entry, work, call.logFields), call, collected);
+    return written === 'changed' ? undefined : waitHere(live.start(written, entry, work, call), call, collected);
   }
 
   /** The record, with what this process knows better. */
@@ -195,6 +197,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     cancelled,
     note,
     // A job whose client waits is counted as its call.
+    running: live.running,
     inFlight: () => live.all().filter(({ waiters }) => waiters.size === 0).length + options.index.inFlight(),
     interruptAll,
     sweep: live.sweep,

@@ -52,7 +52,7 @@ export function createJoin({ store, live, waitHere, noteDelivery, runtime, renew
     if (!taken) return undefined;
     if (taken.state === 'interrupted') return answerFrom(place, taken, call);
     const found = await store.load(place);
-    return found && waitHere(live.start(found, taken, work, call.logFields), call, true);
+    return found && waitHere(live.start(found, taken, work, call), call, true);
   }
 
   /** Two calls must not collect the same result. */

@@ -1,4 +1,5 @@
 import { describeFailure, type FreeRetry, GatewayError, mayBeBilled } from '../errors.ts';
+import type { Events } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import type { DayIndex } from './day-index.ts';
@@ -10,15 +11,14 @@ import type { Polls } from './polls.ts';
 import { COLLECT_MS, type JobEntry } from './record.ts';
 import { createSweep } from './sweep.ts';
 
-export type JobsRuntime = Clock &
-  Pick<Runtime, 'randomUUID' | 'waitUntil' | 'outlivesClients'> &
-  Readonly<{ log: Pick<Log, 'info' | 'warn'> }>;
+export type JobsRuntime = Clock & Pick<Runtime, 'randomUUID' | 'waitUntil' | 'outlivesClients'> & Readonly<{ log: Pick<Log, 'warn'> }>;
 
 export type LiveJobsOptions = Readonly<{
   store: JobStore;
   index: DayIndex;
   polls: Polls;
   runtime: JobsRuntime;
+  events: Events;
   /** How many may run at once. */
   maxJobs: number;
   /** Removes secrets. */
@@ -28,19 +28,24 @@ export type LiveJobsOptions = Readonly<{
 }>;
 
 /** What the record keeps of a call. */
-type EnteredCall = Pick<NewJob, 'rpcId' | 'prompt' | 'inlinePreview'>;
+type EnteredCall = Pick<NewJob, 'requestId' | 'rpcId' | 'prompt' | 'inlinePreview'>;
+
+/** What is known of the call with which the work of a job starts. */
+type StartingCall = Pick<JobCall, 'principal' | 'measures'>;
 
 /** The jobs of this process: those that run, and those whose outcome is not recorded or taken yet. */
 export type LiveJobs = Readonly<{
   newEntry: (place: string, call: EnteredCall) => JobEntry;
   /** Starts the work of a job whose record exists. */
-  start: (found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']) => LocalJob;
+  start: (found: Found, entry: JobEntry, work: Work, call: StartingCall) => LocalJob;
   /** Takes what a job of this record could not finish after all was paid for. */
   takeRetry: (place: string) => FreeRetry | undefined;
   /** Keeps that for as long as results are collected; its memory stays reserved. */
   holdRetry: (place: string, retry: FreeRetry) => void;
   get: (jobId: string) => LocalJob | undefined;
   all: () => LocalJob[];
+  /** How many run. */
+  running: () => number;
   /** Throws `busy` when as many run as may. */
   assertCapacity: () => void;
   /** While it is being found out whether a recorded outcome has been delivered, nobody else gets it. */
@@ -56,7 +61,7 @@ export type LiveJobs = Readonly<{
 
 const RETRY_AFTER_SECONDS = 20;
 
-export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, onChange = () => {} }: LiveJobsOptions): LiveJobs {
+export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, mask, onChange = () => {} }: LiveJobsOptions): LiveJobs {
   const { log } = runtime;
   const live = new Map<string, LocalJob>();
   const unsettled = new Set<string>();
@@ -69,7 +74,7 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     return { kind: failure.kind, sentence: mask(describeFailure(failure)), billed: mayBeBilled(failure) };
   }
 
-  function start(found: Found, entry: JobEntry, work: Work, logFields: JobCall['logFields']): LocalJob {
+  function start(found: Found, entry: JobEntry, work: Work, call: StartingCall): LocalJob {
     const { principal, tool } = found.record;
     const job = startLocalJob(work, {
       found,
@@ -88,10 +93,11 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     const noted = job.ended.then(() => {
       const retry = retryOf(job);
       if (retry) holdRetry(job.place, retry);
-      const { state, started_ms, ended_ms = runtime.now(), output = {}, prompt } = job.entry();
-      log.info('job', { ...logFields(), job_id: entry.id, principal, tool, state, duration_ms: ended_ms - started_ms });
+      const { id, request_id, state, started_ms, ended_ms = runtime.now(), output = {}, prompt } = job.entry();
+      const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
+      events.emit({ type: 'job', ...ended, principal: call.principal.name, measures: call.measures });
       const made = { ...madeOf(output), ...(prompt !== undefined && { prompt }) };
-      return index.append(principal, { id: entry.id, tool, state, started_ms, ended_ms, ...made });
+      return index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, ...made });
     });
     runtime.waitUntil(noted);
     return job;
@@ -103,21 +109,26 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     store,
     live,
     clock: runtime,
-    onInterrupted({ id, started_ms, ended_ms = started_ms, state }, principal, tool) {
-      log.warn('job', { job_id: id, principal, tool, state, duration_ms: ended_ms - started_ms });
-      runtime.waitUntil(index.append(principal, { id, tool, state, started_ms, ended_ms }));
+    onInterrupted({ id, request_id, started_ms, ended_ms = started_ms, state }, principal, tool) {
+      const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
+      events.emit({ type: 'job', ...ended, principal });
+      runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms }));
     },
   });
 
+  const running = () => [...live.values()].filter((job) => job.outcome() === undefined).length;
+
   function assertCapacity(): void {
-    const running = [...live.values()].filter((job) => job.outcome() === undefined);
-    if (running.length >= maxJobs) throw busy();
+    if (running() >= maxJobs) throw busy();
   }
 
-  function newEntry(place: string, { rpcId: waiting, prompt, inlinePreview: inline_preview }: EnteredCall): JobEntry {
+  function newEntry(
+    place: string,
+    { requestId: request_id, rpcId: waiting, prompt, inlinePreview: inline_preview }: EnteredCall,
+  ): JobEntry {
     const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
     const entry = { started_ms: runtime.now(), lease_ms: newLease(runtime), waiting, inline_preview, delivered: false };
-    return { id, state: 'running', ...entry, ...(prompt !== undefined && { prompt }) };
+    return { id, request_id, state: 'running', ...entry, ...(prompt !== undefined && { prompt }) };
   }
 
   function holdRetry(place: string, retry: FreeRetry): void {
@@ -163,6 +174,7 @@ export function createLiveJobs({ store, index, polls, runtime, maxJobs, mask, on
     holdRetry,
     get: (id) => live.get(id),
     all: () => [...live.values()],
+    running,
     assertCapacity,
     settling,
     setDelivered,

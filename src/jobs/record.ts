@@ -5,6 +5,8 @@ const jobState = z.enum(['running', 'completed', 'failed', 'interrupted']);
 /** One job in its record. Times are milliseconds since the epoch. */
 const jobEntry = z.object({
   id: z.string(),
+  /** Of the HTTP request that started the job. */
+  request_id: z.string().optional(),
   state: jobState,
   started_ms: z.number(),
   ended_ms: z.number().optional(),

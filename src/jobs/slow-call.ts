@@ -48,7 +48,7 @@ export function createSlowCall({
           report = context.progress;
           return working;
         },
-        call.logFields,
+        call,
       );
     }
 

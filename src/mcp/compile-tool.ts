@@ -129,10 +129,10 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
 
   function toJobCall(maxWaitMs: number, context: ToolContext, { principal, rpcId, delivered, presentTask }: Caller): JobCall {
     const waitMs = presentTask ? 0 : maxWaitMs;
-    const { signal, progress: report, logFields } = context;
+    const { signal, progress: report, requestId, measures } = context;
     // A task is known by the id of its job alone.
     const needsCheckpoint = job?.upstreamJob !== undefined && !presentTask;
-    return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered, report, logFields };
+    return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered, report, requestId, measures };
   }
 
   function workOf(input: z.output<Input> | undefined, context: ToolContext, isKept: boolean): Work {

@@ -8,6 +8,8 @@ export type Exchange = Readonly<{
   principal: Principal;
   /** The base URL under which the client reaches the gateway; `undefined` if that is not known. */
   publicUrl?: string | undefined;
+  /** What the headers say, for a trace. */
+  trace?: Readonly<{ parent: string | undefined; protocolVersion: string | undefined }> | undefined;
 }>;
 
 /**

@@ -7,14 +7,16 @@ import {
   type ServerOptions,
 } from '@modelcontextprotocol/server';
 import { mayUse, type Principal } from '../auth/principal.ts';
+import type { Events, GatewayEvent } from '../events.ts';
 import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
-import { createMeasures, type Measures, measureUploads } from '../tools/measures.ts';
+import { createMeasures, measureUploads } from '../tools/measures.ts';
 import type { ToolContext, ToolServices } from '../tools/tool.ts';
 import { APPS_EXTENSION, createMediaApp } from './apps.ts';
+import { endOfCall, startOfCall } from './call-span.ts';
 import type { Caller, CompiledTool, Mask, ToolOutcome } from './compile-tool.ts';
 import { deliveryOf } from './delivery.ts';
-import { type Exchange, exchangeOf } from './exchange.ts';
+import { exchangeOf } from './exchange.ts';
 import { cut } from './invalid-arguments.ts';
 import { createMediaResources } from './media-resources.ts';
 import { startProgress } from './progress.ts';
@@ -36,8 +38,8 @@ export type McpServerOptions = Readonly<{
   waitUntil: (work: Promise<unknown>) => void;
   /** Whether results link to their files besides naming them in text; some clients fail on such links. */
   resourceLinks: boolean;
-  /** Called after every tool call, for the log. */
-  onToolCall: (call: Exchange & { tool: string; durationMs: number; measures: Measures } & Omit<ToolOutcome, 'result'>) => void;
+  /** Told of every tool call. */
+  events: Events;
 }>;
 
 /** `protocolVersion` restricts the server to one revision; by default it supports all. */
@@ -52,6 +54,9 @@ export type McpServerFactory = Readonly<{
   /** Where the record of the job is that a message starts or continues; `undefined` if it concerns none. */
   placeOf: (message: object, principal: Principal) => Promise<string | undefined>;
 }>;
+
+type ToolCall = (context: ToolContext, caller: Caller) => Promise<ToolOutcome>;
+type EndedCall = Extract<GatewayEvent, { type: 'tool_call' }> & Pick<ToolOutcome, 'result'>;
 
 /** How long what does not change before the next release may be cached. */
 const CACHE_HINT = { ttlMs: 300_000, cacheScope: 'private' } as const;
@@ -88,18 +93,27 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     },
   };
   const app = createMediaApp(options.services.media.publicOrigin);
+  const { events } = options;
   const { history } = options.services;
   const media = history && createMediaResources(history, options.services);
   let callsInFlight = 0;
 
-  /** Runs `call` with what it needs, and logs its outcome. */
-  async function callTool(
-    tool: CompiledTool,
-    serverContext: ServerContext,
-    call: (context: ToolContext, caller: Caller) => Promise<ToolOutcome>,
-  ): Promise<CallToolResult> {
-    const exchange = exchangeOf(serverContext);
-    const { requestId, principal, publicUrl } = exchange;
+  /** Runs `call` with what it needs, and reports its outcome. */
+  function callTool(tool: CompiledTool, serverContext: ServerContext, call: ToolCall): Promise<CallToolResult> {
+    const { name } = tool.definition;
+    return events.during(
+      () => startOfCall(name, serverContext, exchangeOf(serverContext)),
+      async (span) => {
+        const { result, ...ended } = await runTool(tool, serverContext, call);
+        events.emit(ended);
+        span?.setAttributes(endOfCall(ended));
+        return options.resourceLinks ? result : withoutLinks(result);
+      },
+    );
+  }
+
+  async function runTool(tool: CompiledTool, serverContext: ServerContext, call: ToolCall): Promise<EndedCall> {
+    const { requestId, principal, publicUrl } = exchangeOf(serverContext);
     const { signal } = serverContext.mcpReq;
     const { clock } = options.services;
     const startMs = clock.now();
@@ -110,8 +124,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       progress.report(options.mask(message).slice(-MAX_PROGRESS_CHARACTERS), percent);
     const { collected: measures, measure } = createMeasures();
     const media = measureUploads(options.services.media, { clock, measure });
-    const logFields = () => ({ request_id: requestId, ...measures });
-    const own = { principal, publicUrl, log, measure, logFields, signal, requestId, wantsProgress: progress.isWanted, progress: report };
+    const own = { principal, publicUrl, log, measure, measures, signal, requestId, wantsProgress: progress.isWanted, progress: report };
     const context: ToolContext = {
       ...options.services,
       media,
@@ -124,10 +137,11 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     const presentTask = tasks && declaresTasks(serverContext) ? createPresentTask(tasks, delivered) : undefined;
     const { jobs, waitUntil } = options;
     const caller = { principal, rpcId: serverContext.mcpReq.id, delivered, jobs, waitUntil, presentTask };
-    const { result, ...outcome } = await call(context, caller);
+    const outcome = await call(context, caller);
     progress.end();
-    options.onToolCall({ ...exchange, tool: tool.definition.name, durationMs: clock.now() - startMs, measures, ...outcome });
-    return options.resourceLinks ? result : withoutLinks(result);
+    const { name } = tool.definition;
+    const durationMs = clock.now() - startMs;
+    return { type: 'tool_call', requestId, principal: principal.name, tool: name, durationMs, measures, ...outcome };
   }
 
   function createServer(protocolVersion?: string): Server {

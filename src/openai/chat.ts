@@ -5,6 +5,7 @@ import { isNestedDeeper } from '../nesting.ts';
 import type { SmallAnswer } from '../ports.ts';
 import { callUpstream } from './call-upstream.ts';
 import { collectChat } from './chat-stream.ts';
+import { observe } from './observe.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -60,7 +61,11 @@ export type ChatResponse = Readonly<{
 }>;
 
 /** One chat completion (https://platform.openai.com/docs/api-reference/chat/create). */
-export async function createChat(upstream: Upstream, request: ChatRequest, options: ChatOptions): Promise<ChatResponse> {
+export function createChat(upstream: Upstream, request: ChatRequest, options: ChatOptions): Promise<ChatResponse> {
+  return observe(upstream, { operation: 'chat', model: request.model }, () => complete(upstream, request, options));
+}
+
+async function complete(upstream: Upstream, request: ChatRequest, options: ChatOptions): Promise<ChatResponse> {
   const raw = await callUpstream(upstream, { paid: true, signal: options.signal, finish: options.finish }, (signal) =>
     send(upstream, request, { ...options, signal }),
   );

@@ -6,6 +6,7 @@ import { guardBody } from '../streams/body.ts';
 import { callUpstream } from './call-upstream.ts';
 import { usageSchema } from './chat.ts';
 import { INLINE, type InlineImagesOptions } from './inline-images.ts';
+import { observe } from './observe.ts';
 import { bodyOptions, readInlineJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -55,7 +56,12 @@ const responseSchema = z.object({ data: z.array(entrySchema).min(1), usage: usag
  * (https://platform.openai.com/docs/api-reference/images/createEdit). Inline images are passed to `onImage`
  * while the response is read, so that only one needs to be in memory. Once sent, the request outlives its client.
  */
-export async function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
+export function createImages(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
+  const operation = options.inputs ? 'image_edit' : 'image_generation';
+  return observe(upstream, { operation, model: request.model ?? undefined }, () => create(upstream, request, options));
+}
+
+async function create(upstream: Upstream, request: ImageRequest, options: ImageOptions): Promise<ImageResponse> {
   const startMs = upstream.clock.now();
   const { inputs } = options;
   const response = await callUpstream(upstream, { paid: true, signal: options.signal, finish: true }, async (until) => {

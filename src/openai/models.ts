@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { MAX_LISTED_MODELS, MAX_MODELS_BODY_BYTES } from '../limits.ts';
 import { callUpstream } from './call-upstream.ts';
+import { observe } from './observe.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -19,14 +20,18 @@ export type ListedModel = z.output<typeof modelList>['data'][number];
 export const LIST_TIMEOUT_MS = 20_000;
 
 /** The upstream's model list, without ids that no call could name. */
-export async function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
+export function listModels(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
+  return observe(upstream, { operation: 'list_models', model: undefined }, () => list(upstream, signal));
+}
+
+async function list(upstream: Upstream, signal: AbortSignal): Promise<ListedModel[]> {
   const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: LIST_TIMEOUT_MS }, async (until) =>
     readJson(await (await upstream.client()).get('/models', { signal: until }).asResponse(), upstream, {
       paid: false,
       maxBytes: MAX_MODELS_BODY_BYTES,
     }),
   );
-  const list = modelList.safeParse(raw);
-  if (list.success) return list.data.data.filter(({ id }) => MODEL_NAME.test(id)).slice(0, MAX_LISTED_MODELS);
+  const parsed = modelList.safeParse(raw);
+  if (parsed.success) return parsed.data.data.filter(({ id }) => MODEL_NAME.test(id)).slice(0, MAX_LISTED_MODELS);
   throw unexpectedBody(upstream, 'no model list', false);
 }

@@ -2,6 +2,7 @@ import type { OpenAI } from 'openai';
 import { MAX_AUDIO_BYTES, MAX_SPOKEN_BYTES } from '../limits.ts';
 import { type OpenedBody, openBody, readBody } from '../streams/body.ts';
 import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
+import { observe } from './observe.ts';
 import { bodyOptions } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -16,16 +17,20 @@ export type Speech = OpenedBody & Readonly<{ contentType: string }>;
  * outlives its client.
  */
 export async function createSpeech(upstream: Upstream, request: SpeechRequest, headBytes: number, signal: AbortSignal): Promise<Speech> {
-  const response = await send(upstream, request, signal);
-  const body = await openBody(response, headBytes, bodyOptions(upstream, { paid: true, maxBytes: MAX_AUDIO_BYTES }));
-  return { ...body, contentType: contentTypeOf(response) };
+  return observe(upstream, { operation: 'speech', model: request.model }, async () => {
+    const response = await send(upstream, request, signal);
+    const body = await openBody(response, headBytes, bodyOptions(upstream, { paid: true, maxBytes: MAX_AUDIO_BYTES }));
+    return { ...body, contentType: contentTypeOf(response) };
+  });
 }
 
 /** The same for what is short enough to be held in memory. */
 export async function createShortSpeech(upstream: Upstream, request: SpeechRequest, signal: AbortSignal) {
-  const response = await send(upstream, request, signal);
-  const bytes = await readBody(response, bodyOptions(upstream, { paid: true, maxBytes: MAX_SPOKEN_BYTES }));
-  return { bytes, contentType: contentTypeOf(response) };
+  return observe(upstream, { operation: 'speech', model: request.model }, async () => {
+    const response = await send(upstream, request, signal);
+    const bytes = await readBody(response, bodyOptions(upstream, { paid: true, maxBytes: MAX_SPOKEN_BYTES }));
+    return { bytes, contentType: contentTypeOf(response) };
+  });
 }
 
 function send(upstream: Upstream, request: SpeechRequest, signal: AbortSignal): Promise<Response> {

@@ -3,6 +3,7 @@ import { MAX_SPOKEN_BYTES, MAX_SPOKEN_TEXT_BYTES, UPSTREAM_TIMEOUT_MS } from '..
 import { guardBody } from '../streams/body.ts';
 import { callUpstream } from './call-upstream.ts';
 import { usageSchema } from './chat.ts';
+import { observe } from './observe.ts';
 import { bodyOptions, readInlineJson, unexpectedBody } from './read-response.ts';
 import type { SpeechRequest } from './speech.ts';
 import type { Upstream } from './upstreams.ts';
@@ -24,7 +25,11 @@ export function speaksInChat(model: string): boolean {
  * Has a chat model read a text aloud (https://platform.openai.com/docs/guides/audio). The answer is base64 in JSON, which
  * is decoded as it arrives. Once sent, the request outlives its client. Throws `upstream_answer` when there is no audio.
  */
-export async function createSpokenChat(upstream: Upstream, request: SpeechRequest, signal: AbortSignal): Promise<SpokenChat> {
+export function createSpokenChat(upstream: Upstream, request: SpeechRequest, signal: AbortSignal): Promise<SpokenChat> {
+  return observe(upstream, { operation: 'chat', model: request.model }, () => speak(upstream, request, signal));
+}
+
+async function speak(upstream: Upstream, request: SpeechRequest, signal: AbortSignal): Promise<SpokenChat> {
   const { model, input, voice, response_format: format = 'mp3' } = request;
   const body = {
     model,

@@ -2,6 +2,7 @@ import type { OpenAI } from 'openai';
 import * as z from 'zod';
 import { MAX_TRANSCRIPT_BODY_BYTES } from '../limits.ts';
 import { callUpstream } from './call-upstream.ts';
+import { observe } from './observe.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -26,7 +27,11 @@ export function takesKeywords(model: string): boolean {
  * Turns speech into text (https://platform.openai.com/docs/api-reference/audio/createTranscription). Once sent, the request
  * outlives its client. Throws `upstream_answer` when the answer holds no text.
  */
-export async function createTranscription(upstream: Upstream, request: TranscriptionRequest, signal: AbortSignal): Promise<Transcription> {
+export function createTranscription(upstream: Upstream, request: TranscriptionRequest, signal: AbortSignal): Promise<Transcription> {
+  return observe(upstream, { operation: 'transcription', model: request.model }, () => transcribe(upstream, request, signal));
+}
+
+async function transcribe(upstream: Upstream, request: TranscriptionRequest, signal: AbortSignal): Promise<Transcription> {
   const { file, model, language, prompt, keywords } = request;
   const spoken = language && (takesKeywords(model) ? { languages: [language] } : { language });
   const form = { file, model, ...spoken, ...(prompt && { prompt }), ...(keywords && { keywords: [...keywords] }) };

@@ -1,9 +1,11 @@
 import type { OpenAI, ClientOptions as OpenAIOptions } from 'openai';
 import type { UpstreamVariables } from '../errors.ts';
+import type { Events } from '../events.ts';
 import type { Clock } from '../ports.ts';
 import type { Redact } from '../redact.ts';
 import { boundErrorBodies } from './bound-error-bodies.ts';
 import { inService } from './known-models.ts';
+import { withTraceparent } from './observe.ts';
 
 export const CAPABILITIES = ['chat', 'image', 'audio', 'video', 'transcription'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
@@ -31,7 +33,7 @@ type AzureSettings = NonNullable<OpenAISettings['azure']>;
 /** Options common to all clients. */
 type ClientOptions = ReturnType<typeof commonOptions>;
 /** Passed to the constructor of every upstream. */
-type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'retriesNotStarted'>;
+type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'events' | 'retriesNotStarted'>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -53,6 +55,8 @@ export type Upstream = Readonly<{
   clock: Clock;
   /** Makes the upstream's text safe for clients and the log. */
   redact: Redact;
+  /** Told when a request has ended. */
+  events: Events;
   /**
    * Whether a call is retried when the server has not started it (429, 503). The client's own retries would repeat a
    * billed request after a timeout or a lost response. Images and videos are never sent twice.
@@ -74,7 +78,7 @@ type NoUpstream = Readonly<{
 
 export type Upstreams = Readonly<Record<Capability, Upstream | NoUpstream>>;
 
-export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch; redact: Redact }>;
+export type UpstreamRuntime = Clock & Readonly<{ fetch: typeof fetch; redact: Redact; events: Events }>;
 
 /** Longer than any call; `callUpstream` sets the actual limits. */
 const CLIENT_TIMEOUT_MS = 60 * 60_000;
@@ -88,7 +92,7 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
   const retriesNotStarted = capability === 'chat' || capability === 'audio' || capability === 'transcription';
-  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, retriesNotStarted };
+  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, events: runtime.events, retriesNotStarted };
   const override = settings.overrides[capability];
   // The key and organization for OPENAI_BASE_URL are never sent to another server.
   if (override) return createPlainUpstream(capability, { ...override, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
@@ -224,7 +228,7 @@ function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
 
 function commonOptions(runtime: UpstreamRuntime) {
   return {
-    fetch: boundErrorBodies(runtime.fetch, runtime),
+    fetch: boundErrorBodies(withTraceparent(runtime.fetch, runtime.events), runtime),
     // Following a redirect would send Azure's `api-key` header to another host.
     fetchOptions: { redirect: 'manual' as const },
     maxRetries: 0,

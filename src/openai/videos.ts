@@ -4,6 +4,7 @@ import { type Failure, GatewayError } from '../errors.ts';
 import { MAX_NAME_CHARACTERS, MAX_VIDEO_JOB_BYTES } from '../limits.ts';
 import { callUpstream, UNCOMPRESSED } from './call-upstream.ts';
 import { safeCode, safeDetail } from './errors.ts';
+import { observe } from './observe.ts';
 import { readJson, unexpectedBody } from './read-response.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -63,10 +64,12 @@ export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreat
   // Aborting would not undo the job, and its id would be lost.
   const options = { paid: true, signal, finish: true, timeoutMs: CREATE_TIMEOUT_MS };
   try {
-    const raw = await callUpstream(upstream, options, async (until) =>
-      readJob(await (await upstream.client()).videos.create(request, { signal: until }).asResponse(), upstream, true),
-    );
-    return parseJob(raw, upstream, true);
+    return await observe(upstream, { operation: 'video_creation', model: request.model }, async () => {
+      const raw = await callUpstream(upstream, options, async (until) =>
+        readJob(await (await upstream.client()).videos.create(request, { signal: until }).asResponse(), upstream, true),
+      );
+      return parseJob(raw, upstream, true);
+    });
   } catch (error) {
     const status = missingStatus(error);
     if (status === undefined) throw error;
@@ -78,10 +81,12 @@ export async function createVideo(upstream: Upstream, request: OpenAI.VideoCreat
 export async function retrieveVideo(upstream: Upstream, videoId: string, signal: AbortSignal): Promise<VideoJob> {
   const { service } = upstream;
   try {
-    const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, async (until) =>
-      readJob(await (await upstream.client()).videos.retrieve(videoId, { signal: until }).asResponse(), upstream, false),
-    );
-    return { ...parseJob(raw, upstream, false), id: videoId };
+    return await observe(upstream, { operation: 'video_retrieval', model: undefined }, async () => {
+      const raw = await callUpstream(upstream, { paid: false, signal, timeoutMs: RETRIEVE_TIMEOUT_MS }, async (until) =>
+        readJob(await (await upstream.client()).videos.retrieve(videoId, { signal: until }).asResponse(), upstream, false),
+      );
+      return { ...parseJob(raw, upstream, false), id: videoId };
+    });
   } catch (error) {
     const status = missingStatus(error);
     if (status === undefined) throw error;
@@ -94,8 +99,10 @@ export function openVideo(upstream: Upstream, videoId: string, variant: VideoVar
   // The video has been billed, so it is stored even after the client has disconnected.
   const { signal } = new AbortController();
   const requestOptions = { headers: UNCOMPRESSED, fetchOptions: { redirect: 'follow' as const } };
-  return callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, async (until) =>
-    (await upstream.client()).videos.downloadContent(videoId, { variant }, { ...requestOptions, signal: until }).asResponse(),
+  return observe(upstream, { operation: 'video_download', model: undefined }, () =>
+    callUpstream(upstream, { paid: false, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS }, async (until) =>
+      (await upstream.client()).videos.downloadContent(videoId, { variant }, { ...requestOptions, signal: until }).asResponse(),
+    ),
   );
 }
 

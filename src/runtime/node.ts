@@ -15,8 +15,10 @@ const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 const CHUNK_BYTES = 64 * 1024;
 const MIB = 1024 * 1024;
 
-export function createNodeRuntime(log: Log): Runtime {
+/** `watchers`: who else is told of events. */
+export function createNodeRuntime(log: Log, watchers: Pick<Runtime, 'sinks' | 'scrape' | 'tracing'> = {}): Runtime {
   return {
+    ...watchers,
     ...createSharedRuntime(log),
     fetch: fetchThrough(NO_TIMEOUTS),
     fetchPublic: fetchThrough({ ...NO_TIMEOUTS, connect: { lookup: publicLookup } }),

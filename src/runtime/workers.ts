@@ -2,14 +2,20 @@ import { waitUntil } from 'cloudflare:workers';
 import type { Log } from '../log.ts';
 import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
+import { type AnalyticsBinding, createAnalytics } from './workers-analytics.ts';
 import { createShrinkImage, type ImagesBinding } from './workers-images.ts';
+import { workersTracing } from './workers-tracing.ts';
 
 /** Out of the 128 MB of an isolate. */
 const MEDIA_MEMORY_BYTES = 48 * 1024 * 1024;
 
-export function createWorkersRuntime(log: Log, images?: ImagesBinding): Runtime {
+export type Bindings = Readonly<{ IMAGES?: ImagesBinding | undefined; ANALYTICS?: AnalyticsBinding | undefined }>;
+
+export function createWorkersRuntime(log: Log, { IMAGES: images, ANALYTICS: analytics }: Bindings = {}): Runtime {
   return {
     ...createSharedRuntime(log),
+    sinks: analytics && [createAnalytics(analytics)],
+    tracing: workersTracing,
     heartbeatMs: 500,
     lastByteMs: 250,
     sizedStream: (bytes) => new FixedLengthStream(bytes),

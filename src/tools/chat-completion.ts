@@ -4,11 +4,12 @@ import { MAX_NESTING, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { isNestedDeeper } from '../nesting.ts';
 import { requireUpstream } from '../openai/call-upstream.ts';
 import { type ChatRequest, type ChatResponse, createChat } from '../openai/chat.ts';
+import { tokensOf } from '../openai/tokens.ts';
 import { chatAmounts } from '../usage/amounts.ts';
 import { chatEstimate } from '../usage/estimates.ts';
 import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
-import { timeUpstream, tokensOf } from './measures.ts';
+import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { defineTool, omitUndefined } from './tool.ts';
 

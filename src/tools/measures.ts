@@ -1,30 +1,6 @@
+import type { Measures } from '../events.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { Clock } from '../ports.ts';
-
-/** What the log says about a tool call. Never prompts, results or URLs. */
-export type Measures = Readonly<
-  Partial<{
-    model: string;
-    /** Waiting for the upstream; for images, until the last is read. */
-    upstream_ms: number;
-    /** Storing media; media that is stored as it arrives includes waiting for it. */
-    upload_ms: number;
-    input_tokens: number;
-    output_tokens: number;
-    /** Billed by the upstream for this call, as far as that is known. */
-    cost_usd: number;
-    images: number;
-    /** Of video. */
-    seconds: number;
-    /** Of speech. */
-    characters: number;
-    /** Of long speech, made by this call. */
-    pieces: number;
-    /** Stored by this call. */
-    bytes: number;
-    blobs: readonly string[];
-  }>
->;
 
 export type Measure = (measures: Measures) => void;
 
@@ -77,15 +53,4 @@ export function measureUploads(media: MediaStore, context: Measuring): MediaStor
     save: (name, bytes, format, repeatable) => upload(name, () => media.save(name, bytes, format, repeatable)),
     saveStream: (name, source, format) => upload(name, () => media.saveStream(name, source, format)),
   };
-}
-
-/** The tokens in an upstream's `usage`: chat and images name them differently. */
-export function tokensOf(usage: Record<string, unknown> = {}): Measures {
-  const input = usage.input_tokens ?? usage.prompt_tokens;
-  const output = usage.output_tokens ?? usage.completion_tokens;
-  return { ...(isCount(input) && { input_tokens: input }), ...(isCount(output) && { output_tokens: output }) };
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }

@@ -2,6 +2,7 @@ import type { ContentBlock, ToolAnnotations } from '@modelcontextprotocol/server
 import * as z from 'zod';
 import type { Admission } from '../admission.ts';
 import type { Principal } from '../auth/principal.ts';
+import type { Measures } from '../events.ts';
 import type { History } from '../jobs/history.ts';
 import type { InputImage, InputRequest } from '../media/input-file.ts';
 import type { MediaStore } from '../media/media-store.ts';
@@ -86,8 +87,8 @@ export type ToolContext = ToolServices &
     log: (event: string, fields: Record<string, unknown>) => void;
     /** Adds to what the log says about this call. */
     measure: Measure;
-    /** What the log says of this call when it ends. */
-    logFields: () => Record<string, unknown>;
+    /** What has been added. */
+    measures: Measures;
     /** Whether the client has asked for progress. */
     wantsProgress: boolean;
     /** Reports progress, if the client has asked for it. */

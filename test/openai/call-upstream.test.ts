@@ -1,4 +1,5 @@
 import { expect, inject, test } from 'vitest';
+import { createEvents } from '../../src/events.ts';
 import { callUpstream } from '../../src/openai/call-upstream.ts';
 import { createUpstreams, type Upstream } from '../../src/openai/upstreams.ts';
 import { newAccount, queueFaults, testRuntime } from '../support.ts';
@@ -18,7 +19,9 @@ function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSign
     overrides: {},
     azure: undefined,
   };
-  const { chat } = createUpstreams(settings, { ...testRuntime(), redact: (text) => text });
+  const runtime = testRuntime();
+  const events = createEvents(() => {}, runtime);
+  const { chat } = createUpstreams(settings, { ...runtime, events, redact: (text) => text });
   if (!chat.available) throw new Error(chat.reason);
   return { upstream: chat, account, ask: async (signal) => (await chat.client()).chat.completions.create(REQUEST, { signal }) };
 }
