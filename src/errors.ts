@@ -12,6 +12,8 @@ export type Failure =
   | { kind: 'invalid_input'; problems: readonly string[] }
   /** The operator has not set the variables this call needs. */
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
+  /** The call may cost more than its caller allows; `problem`: it is not known what it costs. */
+  | ({ kind: 'too_expensive'; maximumUsd: number } & ({ usd: number; model: string; cheaper: string } | { problem: string }))
   /** The memory for calls in flight is fully reserved. */
   | { kind: 'busy'; retryAfterSeconds: number }
   /** The upstream returned an error status, or a redirect. */
@@ -158,6 +160,8 @@ function describe(failure: Failure): string {
       return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the arguments and retry.`;
     case 'not_configured':
       return `${failure.what} is not configured on this gateway: the operator must set ${failure.variables.join(', ')}. Nothing was sent; retrying will not help until then.`;
+    case 'too_expensive':
+      return describeExpense(failure);
     case 'busy':
       return `The gateway is busy. Nothing was sent or billed; retry in ${failure.retryAfterSeconds} s.`;
     case 'upstream_status':
@@ -203,6 +207,14 @@ function describe(failure: Failure): string {
     case 'cancelled':
       return 'The call was cancelled.';
   }
+}
+
+function describeExpense(failure: Extract<Failure, { kind: 'too_expensive' }>): string {
+  const maximum = `max_cost_usd: ${failure.maximumUsd}`;
+  if ('problem' in failure)
+    return `${maximum} cannot be held. ${failure.problem} Nothing was sent or billed; without max_cost_usd, the call is made.`;
+  const { model, usd, cheaper } = failure;
+  return `${maximum} is less than this call may cost with ${model}, which is about $${Number(usd.toPrecision(2))}. Nothing was sent or billed; allow more, or choose ${cheaper}.`;
 }
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {
