@@ -214,7 +214,13 @@ function describeExpense(failure: Extract<Failure, { kind: 'too_expensive' }>): 
   if ('problem' in failure)
     return `${maximum} cannot be held. ${failure.problem} Nothing was sent or billed; without max_cost_usd, the call is made.`;
   const { model, usd, cheaper } = failure;
-  return `${maximum} is less than this call may cost with ${model}, which is about $${Number(usd.toPrecision(2))}. Nothing was sent or billed; allow more, or choose ${cheaper}.`;
+  return `${maximum} is less than this call may cost with ${model}, which is about $${roundUp(usd)}. Nothing was sent or billed; allow more, or choose ${cheaper}.`;
+}
+
+/** To two digits, so that allowing as much is enough. */
+function roundUp(usd: number): number {
+  const unit = 10 ** (Math.floor(Math.log10(usd)) - 1);
+  return Number((Math.ceil(usd / unit) * unit).toPrecision(2));
 }
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {
