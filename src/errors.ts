@@ -210,11 +210,11 @@ function describe(failure: Failure): string {
 }
 
 function describeExpense(failure: Extract<Failure, { kind: 'too_expensive' }>): string {
-  const maximum = `max_cost_usd: ${failure.maximumUsd}`;
+  const { maximumUsd } = failure;
   if ('problem' in failure)
-    return `${maximum} cannot be held. ${failure.problem} Nothing was sent or billed; without max_cost_usd, the call is made.`;
+    return `max_cost_usd (${maximumUsd}) cannot be held: ${failure.problem} Nothing was sent or billed; without max_cost_usd, the call is made.`;
   const { model, usd, cheaper } = failure;
-  return `${maximum} is less than this call may cost with ${model}, which is about $${roundUp(usd)}. Nothing was sent or billed; allow more, or choose ${cheaper}.`;
+  return `This call may cost about $${roundUp(usd)} with ${model}, which is more than max_cost_usd (${maximumUsd}). Nothing was sent or billed; allow more, or choose ${cheaper}.`;
 }
 
 /** To two digits, so that allowing as much is enough. */

@@ -157,7 +157,8 @@ function usageOf(request: ChatBody, { content, refusal }: Answer): object {
   const cached_tokens = Number(/\[cached (\d+)\]/.exec(text)?.[1] ?? 0);
   const spoken = request.audio ? textOf(request.messages.at(-1)?.content ?? '') : '';
   const audio_tokens = Math.ceil((spoken.length / 15) * 20);
-  const completion_tokens = Math.ceil((content ?? refusal ?? spoken).length / 4) + audio_tokens;
+  const limit = request.max_completion_tokens ?? request.max_tokens ?? Number.POSITIVE_INFINITY;
+  const completion_tokens = Math.min(limit, Math.ceil((content ?? refusal ?? spoken).length / 4)) + audio_tokens;
   return {
     prompt_tokens,
     completion_tokens,
