@@ -45,7 +45,7 @@ export const imageOptions = {
   background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent requires png or webp.'),
   output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
   output_compression: z.int().min(0).max(100).optional().describe('0 to 100%, for jpeg and webp.'),
-  safety_identifier: z.string().min(1).max(64).optional(),
+  safety_identifier: z.string().min(1).max(64).optional().describe('Hashed user id.'),
 };
 
 type ImageOptions = z.output<z.ZodObject<typeof imageOptions>>;
