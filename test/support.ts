@@ -172,7 +172,7 @@ export async function recordedRequests(account: string): Promise<RecordedRequest
 }
 
 /** What the stand-in charges for each request, by prices that are not the gateway's. */
-export async function billsOf(account: string): Promise<Bill[]> {
+async function billsOf(account: string): Promise<Bill[]> {
   return (await fetch(`${inject('openaiUrl')}/_control/${account}/bills`)).json() as Promise<Bill[]>;
 }
 

@@ -97,7 +97,7 @@ export function estimateImages(input: ImageInput, inputs: number, context: ToolC
   const model = input.model ?? upstream.model;
   const billedAs = context.prices.of(upstream, model)?.id ?? model;
   const tokens = imagesEstimate({ model: billedAs, prompt, inputs, count, quality, size });
-  const cheaper = `${count > 1 ? 'fewer images, ' : ''}a lower quality (${quality ?? 'auto'} may be high), a smaller size or a cheaper model`;
+  const cheaper = `${count > 1 ? 'fewer images, ' : ''}a lower quality, a smaller size or a cheaper model`;
   return estimateOf(context, upstream, { model, ways: [{ image: count }, tokens] }, cheaper);
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { createTestApp, type Environment, newAccount, type ToolResult, testEnvironment, testRuntime } from '../support.ts';
+import { createTestApp, type Environment, isUpload, newAccount, type ToolResult, testEnvironment, testRuntime } from '../support.ts';
 
 /** The stand-in is a compatible server that charges as OpenAI does. */
 const SAME = [
@@ -20,7 +20,7 @@ async function createPricedApp(overrides: Environment = {}) {
   await app.setVideos({ jobSeconds: 0.01 });
   return app;
 }
-type App = Awaited<ReturnType<typeof createPricedApp>>;
+type App = ReturnType<typeof createTestApp>;
 
 const billed = async (app: App) => (await app.bills()).reduce((sum, { usd }) => sum + usd, 0);
 const makeImage = async (app: App) =>
@@ -102,13 +102,30 @@ describe('nothing is counted twice', () => {
     expect(logOf(app, 'generate_image')).not.toHaveProperty('cost_usd');
   });
 
+  test('an image that was billed, and is stored by a later call', async () => {
+    let isBroken = true;
+    const runtime = testRuntime({ outlivesClients: true });
+    const fetch: typeof runtime.fetch = async (input, init) =>
+      isBroken && isUpload(init) ? new Response(null, { status: 503 }) : runtime.fetch(input, init);
+    const app = createTestApp(testEnvironment({ MODEL_PRICES }), { ...runtime, fetch });
+    const args = { prompt: 'a pier', size: '64x64' };
+    expect((await app.call('generate_image', args)).content[0]?.text).toContain('media_lost');
+    expect(logOf(app, 'generate_image').cost_usd).toBeCloseTo(await billed(app), 9);
+    isBroken = false;
+    expect((await app.call('generate_image', args)).structuredContent).toMatchObject({ collected: true, cost_usd: 0 });
+    expect(logOf(app, 'generate_image')).not.toHaveProperty('cost_usd');
+    expect(await app.bills()).toHaveLength(1);
+  });
+
   test('parts of long speech that an earlier call has made', async () => {
     const app = await createPricedApp();
     const args = { input: `${'A sentence, of many. '.repeat(300)}${crypto.randomUUID()}`, model: 'tts-1' };
-    app.fail({ status: 400, at: 'speech' });
+    await app.fail({ status: 400, at: 'speech' });
     const failed = await app.call('synthesize_speech', args);
     expect(failed.isError).toBe(true);
     const before = await billed(app);
+    expect(before).toBeGreaterThan(0);
+    expect(logOf(app, 'synthesize_speech').cost_usd).toBeCloseTo(before, 9);
     const { structuredContent } = await app.call('synthesize_speech', args);
     expect(structuredContent.cost_usd).toBeCloseTo((await billed(app)) - before, 9);
   });
