@@ -12,6 +12,8 @@ export type Failure =
   | { kind: 'invalid_input'; problems: readonly string[] }
   /** The operator has not set the variables this call needs. */
   | { kind: 'not_configured'; what: string; variables: readonly string[] }
+  /** The call may cost more than its caller allows; `problem`: it is not known what it costs. */
+  | ({ kind: 'too_expensive'; maximumUsd: number } & ({ usd: number; model: string; cheaper: string } | { problem: string }))
   /** The memory for calls in flight is fully reserved. */
   | { kind: 'busy'; retryAfterSeconds: number }
   /** A budget has too little left for what the call may cost. `whose`: the principal's name, or "the gateway". */
@@ -164,12 +166,14 @@ function describe(failure: Failure): string {
       return `Invalid arguments: ${failure.problems.join('; ')}. Nothing was sent; correct the arguments and retry.`;
     case 'not_configured':
       return `${failure.what} is not configured on this gateway: the operator must set ${failure.variables.join(', ')}. Nothing was sent; retrying will not help until then.`;
+    case 'too_expensive':
+      return describeExpense(failure);
     case 'busy':
       return `The gateway is busy. Nothing was sent or billed; retry in ${failure.retryAfterSeconds} s.`;
     case 'over_budget':
       return describeBudget(failure);
     case 'price_unknown':
-      return `There is a budget, and the cost of this call is not known: ${failure.problem}. Nothing was sent or billed.`;
+      return `There is a budget, and it is not known what this call costs: ${failure.problem} Nothing was sent or billed.`;
     case 'too_many_calls':
       return `${failure.limit} of your calls are running, which is as many as may run at once. Nothing was sent or billed; wait for one to end, then retry.`;
     case 'upstream_status':
@@ -226,6 +230,20 @@ function describeBudget({ whose, limitUsd, leftUsd, estimateUsd, nowMs, renewsMs
 /** At least cents; small amounts with two digits that count. */
 function dollars(usd: number): string {
   return `$${usd === 0 || usd >= 0.1 ? usd.toFixed(2) : usd.toPrecision(2)}`;
+}
+
+function describeExpense(failure: Extract<Failure, { kind: 'too_expensive' }>): string {
+  const { maximumUsd } = failure;
+  if ('problem' in failure)
+    return `max_cost_usd (${maximumUsd}) cannot be held: ${failure.problem} Nothing was sent or billed; without max_cost_usd, the call is made.`;
+  const { model, usd, cheaper } = failure;
+  return `This call may cost about $${roundUp(usd)} with ${model}, which is more than max_cost_usd (${maximumUsd}). Nothing was sent or billed; allow more, or choose ${cheaper}.`;
+}
+
+/** To two digits, so that allowing as much is enough. */
+function roundUp(usd: number): number {
+  const unit = 10 ** (Math.floor(Math.log10(usd)) - 1);
+  return Number((Math.ceil(usd / unit) * unit).toPrecision(2));
 }
 
 function describeStatus(failure: Extract<Failure, { kind: 'upstream_status' }>): string {

@@ -61,6 +61,19 @@ test('every problem is reported at once, by name and never by value', () => {
   expect(JSON.stringify(loaded.problems)).not.toMatch(/secret-|Secret_/);
 });
 
+test('every problem of MODEL_PRICES is named by its model', () => {
+  const prices = { good: { input: 1, second: { '1280x720': 0.1 } }, team: 'secret-model', odd: { input: -1, outptu: 2 }, list: ['secret'] };
+  const loaded = loadConfig({ ...REQUIRED, MODEL_PRICES: JSON.stringify(prices) });
+  if (loaded.ok) throw new Error('accepted');
+  expect(loaded.problems.map(({ variable, problem }) => `${variable} ${problem}`)).toEqual([
+    expect.stringMatching(/^MODEL_PRICES has a problem at "team": a text must be the name of a model/),
+    expect.stringMatching(/^MODEL_PRICES has a problem at "odd": input must be a number of US dollars, 0 or more/),
+    expect.stringMatching(/^MODEL_PRICES has a problem at "odd": .*outptu/),
+    expect.stringMatching(/^MODEL_PRICES has a problem at "list": must be an object of prices, the name of a model, or 0/),
+  ]);
+  expect(JSON.stringify(loaded.problems)).not.toContain('secret');
+});
+
 test('unset, empty and blank mean the same', () => {
   expect(load({ PORT: '', OPENAI_CHAT_MODEL: '   ', AZURE_OPENAI_ENDPOINT: '' })).toEqual(load({}));
   expect(problems({ MCP_SERVER_API_KEY: '' })).toEqual(['MCP_SERVER_API_KEY']);
@@ -151,6 +164,10 @@ describe('rejected values', () => {
     ['AZURE_BLOB_PATH_PREFIX', '../other'],
     ['AZURE_BLOB_IMAGE_ROOT', 'a//b'],
     ['AZURE_BLOB_READ_SAS_HOURS', '0'],
+    ['MODEL_PRICES', '[]'],
+    ['MODEL_PRICES', '{"a": 5}'],
+    ['MODEL_PRICES', '{"a": "a"}'],
+    ['MODEL_PRICES', '{"a": "b", "b": "gpt-4o"}'],
   ])('%s=%s', (variable, value) => {
     expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: '', [variable]: value })).toEqual([variable]);
   });

@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { environmentSchema, loadConfig } from '../src/config.ts';
 import { clientSnippets } from '../src/home/snippets.ts';
 import * as limits from '../src/limits.ts';
+import { costShape } from '../src/tools/billing.ts';
 import { tools } from '../src/tools/index.ts';
 import { storedFile } from '../src/tools/stored-file.ts';
 import { startNodeGateway } from './gateways.ts';
@@ -78,10 +79,11 @@ describe('the documented tools', () => {
     const rows = table('README.md', '## Tools');
     expect(rows.map(([name]) => name)).toEqual(tools.map(({ name }) => `\`${name}\``));
     tools.forEach((tool, index) => {
-      const fields = Object.keys(tool.output.shape).filter((field) => !(field in storedFile.shape));
+      const fields = Object.keys(tool.output.shape).filter((field) => !(field in storedFile.shape || field in costShape));
       for (const field of fields) expect(rows[index]?.[2], tool.name).toContain(`\`${field}\``);
     });
-    for (const field of Object.keys(storedFile.shape)) expect(section('docs/tools.md', '## Results')).toContain(`\`${field}\``);
+    for (const field of Object.keys({ ...storedFile.shape, ...costShape }))
+      expect(section('docs/tools.md', '## Results')).toContain(`\`${field}\``);
   });
 
   test('of docs/tools.md have every argument, as in their schemas (npx node test/readme.ts)', () => {

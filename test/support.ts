@@ -7,6 +7,7 @@ import { createMemorySessions } from '../src/mcp/sse-sessions.ts';
 import type { Runtime } from '../src/ports.ts';
 import { createRedactor, type Redact } from '../src/redact.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
+import type { Bill } from './stand-ins/openai/bills.ts';
 import type { VideoSettings } from './stand-ins/openai/videos.ts';
 
 export const CLIENT_KEY = 'client-key-of-the-tests';
@@ -134,6 +135,7 @@ export function createTestApp(env: Environment = testEnvironment(), runtime = te
     setVideos: (settings: Partial<VideoSettings>) => setVideos(account, settings),
     /** What the stand-in has received. */
     requests: () => recordedRequests(account),
+    bills: () => billsOf(account),
   };
 }
 
@@ -167,6 +169,11 @@ export async function release(account: string): Promise<void> {
 
 export async function recordedRequests(account: string): Promise<RecordedRequest[]> {
   return (await fetch(`${inject('openaiUrl')}/_control/${account}/requests`)).json() as Promise<RecordedRequest[]>;
+}
+
+/** What the stand-in charges for each request, by prices that are not the gateway's. */
+async function billsOf(account: string): Promise<Bill[]> {
+  return (await fetch(`${inject('openaiUrl')}/_control/${account}/bills`)).json() as Promise<Bill[]>;
 }
 
 export type StartOptions = Readonly<{ id?: string | number; url?: string; headers?: Record<string, string>; meta?: object }>;

@@ -101,6 +101,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
       }
       // While it was finding out about an earlier call, its own cancellation may have reached another process.
       if (tries > 0 && (await cancellations.since(call))) throw new GatewayError({ kind: 'cancelled' });
+      call.assertMayStart();
       const answer = await begin(found, call, work, false, () => {});
       const warning = call.key === undefined ? interruptionOf(record.jobs) : undefined;
       if (answer) return warning ? { ...answer, warning } : answer;

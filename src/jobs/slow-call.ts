@@ -20,6 +20,7 @@ export function createSlowCall({
     if (!runtime.outlivesClients) return direct(call, work);
     const left = live.all().length > 0 ? await findLeft(call) : undefined;
     if (left) return waiters.during(call, (waiting) => waitHere(left, waiting, true));
+    call.assertMayStart();
     const stop = new AbortController();
     const unlink = forwardAbort(call.signal, stop);
     let report = call.report;
@@ -68,6 +69,7 @@ export function createSlowCall({
 
   /** Without a job: for a runtime in which work ends with its client. */
   async function direct(call: NewJob, work: Work): Promise<JobAnswer> {
+    call.assertMayStart();
     const startedMs = runtime.now();
     const output = await work({ signal: call.signal, progress: call.report, checkpoint: () => {} }, undefined);
     return { status: 'completed', output, jobId: '', startedMs, collected: false };

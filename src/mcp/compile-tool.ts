@@ -88,7 +88,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const normal = normalizeArguments(args ?? {}, declared);
     if (!job) return present(await work(parse(tool.input, normal), context), context);
     const { own, rest } = splitArguments(normal, ownSchema);
-    const { wait_seconds, job_id, idempotency_key: key, inline_preview: inlinePreview } = parse(jobArguments, own);
+    const { wait_seconds, job_id, idempotency_key: key, max_cost_usd, inline_preview: inlinePreview } = parse(jobArguments, own);
     const waitMs = wait_seconds === undefined ? defaultWaitMs : wait_seconds * 1000;
     if (job_id !== undefined) {
       assertAlone(rest);
@@ -97,7 +97,10 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const input = parse(tool.input, rest);
     const { jobs } = caller;
     if (key !== undefined && !jobs) throw stateless('idempotency_key');
-    if (!jobs || job.upstreamJob?.isContinued(input)) {
+    const isContinued = job.upstreamJob?.isContinued(input) ?? false;
+    const assertMayStart = () => assertAffordable(input, max_cost_usd, context);
+    if (!jobs || isContinued) {
+      if (!isContinued) assertMayStart();
       const startedMs = context.clock.now();
       const working = work(input, { ...context, waitMs });
       // Not for what ends with its client: on workerd, a stream with such work does not notice that its client has left.
@@ -108,11 +111,18 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     }
     await tool.check?.(input, context);
     const prompt = storePrompts ? promptOf(input) : undefined;
-    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key, prompt, inlinePreview };
+    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key, prompt, inlinePreview, assertMayStart };
     const isRecorded = job.runs === 'always' || key !== undefined || caller.presentTask !== undefined;
     const doWork = workOf(input, context, isRecorded);
     const answer = await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork));
     return presentAnswer(answer, context, caller, inlinePreview);
+  }
+
+  /** Throws when a call may cost more than its caller allows, or when that is not known. */
+  function assertAffordable(input: z.output<Input>, maximumUsd: number | undefined, context: ToolContext): void {
+    if (maximumUsd === undefined || !tool.estimate) return;
+    const estimate = tool.estimate(input, context);
+    if ('problem' in estimate || estimate.usd > maximumUsd) throw new GatewayError({ kind: 'too_expensive', maximumUsd, ...estimate });
   }
 
   /** Validates, and describes what is wrong with the name of each argument. */
@@ -265,7 +275,8 @@ function errorResult(sentence: string, outcome: string, requestId: string): Call
 /** Of what is inside a result, only what it always has: models read this in every conversation, and results speak for themselves. */
 function toOutputSchema(output: z.ZodObject): ToolDefinition['outputSchema'] {
   const schema = toJsonSchema(output);
-  for (const property of Object.values(schema.properties ?? {}) as Published[]) {
+  for (const [name, property] of Object.entries(schema.properties ?? {}) as [string, Published][]) {
+    if (property.isHidden) delete schema.properties?.[name];
     pruneOptional(property);
     // That is so unless it is forbidden.
     if (property.additionalProperties === true) delete property.additionalProperties;
@@ -274,6 +285,7 @@ function toOutputSchema(output: z.ZodObject): ToolDefinition['outputSchema'] {
 }
 
 type Published = {
+  isHidden?: true;
   properties?: Record<string, Published>;
   items?: Published;
   required?: readonly string[];

@@ -21,7 +21,13 @@ export const jobArguments = z.object({
     .optional()
     .describe('Seconds to wait for the result, 0 to 600.'),
   job_id: z.string().min(1).max(100).optional().describe('Pass alone to keep waiting. Free.'),
-  idempotency_key: z.string().min(1).max(MAX_KEY_CHARACTERS).optional().describe('Reuse it when you retry this call: billed once.'),
+  idempotency_key: z.string().min(1).max(MAX_KEY_CHARACTERS).optional().describe('Reuse it to retry: billed once.'),
+  max_cost_usd: z
+    .number()
+    .min(0)
+    .meta(publishedAs({ type: 'number' }))
+    .optional()
+    .describe('Refuse a call that may cost more.'),
   inline_preview: z.boolean().optional().describe('Also show you each image, small, to judge it.'),
 });
 

@@ -11,7 +11,7 @@ import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { type ChatMessage, chatInput } from './chat-input.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
-import { defineTool, omitUndefined } from './tool.ts';
+import { defineTool, omitUndefined, UNPUBLISHED } from './tool.ts';
 
 type ChatInput = z.output<typeof chatInput>;
 
@@ -26,7 +26,7 @@ const chatOutput = z.object({
   usage: z.looseObject({}).optional(),
   id: z.string(),
   ...costShape,
-  warning: z.string().optional(),
+  warning: z.string().optional().meta(UNPUBLISHED),
 });
 
 export const chatCompletion = defineTool({

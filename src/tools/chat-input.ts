@@ -109,7 +109,7 @@ export const chatInput = z
       .optional()
       .describe('flex is cheaper and slower; priority and fast the opposite.'),
     store: z.boolean().optional().describe("Keep the response in the OpenAI account's log."),
-    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
+    safety_identifier: z.string().min(1).max(64).optional().describe('Hashed user id.'),
     metadata: z
       .record(z.string().min(1).max(64), z.string().max(512))
       .refine((pairs) => Object.keys(pairs).length <= 16, { message: 'must have at most 16 pairs' })

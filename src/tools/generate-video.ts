@@ -11,7 +11,7 @@ import { bill, type CostFields, costFields, costShape, estimateOf } from './bill
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
-import { defineTool, modelArgument, publishedAs, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, publishedAs, type ToolContext, UNPUBLISHED } from './tool.ts';
 import { findVideo, storeVideo } from './video-files.ts';
 
 /** The longest a job polls; its id stays valid. */
@@ -95,7 +95,7 @@ const videoOutput = z.object({
   size: z.string().optional(),
   model: z.string().optional(),
   ...costShape,
-  warning: z.string().optional(),
+  warning: z.string().optional().meta(UNPUBLISHED),
 });
 
 export const generateVideo = defineTool({

@@ -40,7 +40,7 @@ export const listSupportedModels = defineTool({
   name: 'list_supported_models',
   title: 'List supported models',
   description:
-    'Show which models serve chat, images, audio and video here: the default, and the choices for model with hints and retirement dates; if a tool is not available, why. Use it before choosing a model, or after a "not configured" error; not before every call, as each tool has a default. Example: {"verify": true}. Free.',
+    'Show which models serve chat, images, audio and video here: the default, and the choices for model with hints, prices and retirement dates; if a tool is not available, why. Use it before choosing a model, or after a "not configured" error; not before every call, as each tool has a default. Example: {"verify": true}. Free.',
   activity: 'querying the upstreams',
   annotations: { readOnlyHint: true, idempotentHint: true },
   input: z.strictObject({

@@ -15,7 +15,7 @@ import { type ImageUrls, withInputImages } from './input-images.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
-import { modelArgument, omitUndefined, type ToolContext } from './tool.ts';
+import { modelArgument, omitUndefined, type ToolContext, UNPUBLISHED } from './tool.ts';
 
 /** Reserved even for a small image, which limits how many are in flight. */
 const MIN_EXPECTED_BYTES = 4 * 1024 * 1024;
@@ -46,7 +46,7 @@ export const imageOptions = {
   background: z.enum(['auto', 'opaque', 'transparent']).optional().describe('transparent requires png or webp.'),
   output_format: z.enum(['png', 'jpeg', 'webp']).optional().describe('File format. Default: png.'),
   output_compression: z.int().min(0).max(100).optional().describe('0 to 100%, for jpeg and webp.'),
-  safety_identifier: z.string().min(1).max(64).optional().describe('Hashed id of the end user.'),
+  safety_identifier: z.string().min(1).max(64).optional().describe('Hashed user id.'),
 };
 
 type ImageOptions = z.output<z.ZodObject<typeof imageOptions>>;
@@ -78,7 +78,7 @@ export const imageOutput = z.object({
   model: z.string(),
   usage: z.looseObject({}).optional(),
   ...costShape,
-  warning: z.string().optional(),
+  warning: z.string().optional().meta(UNPUBLISHED),
 });
 
 /** What cannot be made here, before anything is sent. */
@@ -98,7 +98,7 @@ export function estimateImages(input: ImageInput, inputs: number, context: ToolC
   const model = input.model ?? upstream.model;
   const billedAs = context.prices.of(upstream, model)?.id ?? model;
   const tokens = imagesEstimate({ model: billedAs, prompt, inputs, count, quality, size });
-  const cheaper = `${count > 1 ? 'fewer images, ' : ''}a lower quality (${quality ?? 'auto'} may be high), a smaller size or a cheaper model`;
+  const cheaper = `${count > 1 ? 'fewer images, ' : ''}a lower quality, a smaller size or a cheaper model`;
   return estimateOf(context, upstream, { model, ways: [{ image: count }, tokens] }, cheaper);
 }
 

@@ -4,6 +4,7 @@ import { MAX_CHOICES, MAX_CHOICES_CHARACTERS } from '../limits.ts';
 import { capabilityOf, HINTS, KNOWN_MODELS } from '../openai/known-models.ts';
 import type { Capability, Upstream } from '../openai/upstreams.ts';
 import { TimeLimitError } from '../streams/time-limit.ts';
+import { priceText } from '../usage/price-text.ts';
 import type { ToolContext } from './tool.ts';
 
 /** An agent waits for what it may choose, but not long. */
@@ -13,6 +14,7 @@ const choice = z.object({
   model: z.string(),
   default: z.boolean().optional(),
   hints: z.array(z.enum(HINTS)).optional(),
+  price: z.string().optional(),
   retires_on: z.string().optional(),
   successor: z.string().optional(),
 });
@@ -72,13 +74,15 @@ function rankOf(id: string): number {
   return rank < 0 ? ORDER.length : rank;
 }
 
-function describe(id: string, upstream: Upstream, { models }: ToolContext): Choice {
+function describe(id: string, upstream: Upstream, { models, prices }: ToolContext): Choice {
   const hints = KNOWN_MODELS.get(id)?.hints ?? [];
+  const priced = prices.of(upstream, id);
   const retirement = models.retirement(upstream, id);
   return {
     model: id,
     ...(id === upstream.model && { default: true }),
     ...(hints.length > 0 && { hints: [...hints] }),
+    ...(priced && { price: priceText(priced.rates) }),
     ...(retirement && { retires_on: retirement.retiresOn, ...(retirement.successor && { successor: retirement.successor }) }),
   };
 }

@@ -2,7 +2,7 @@ import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { SavedMedia } from '../media/media-store.ts';
-import type { ToolContext } from './tool.ts';
+import { type ToolContext, UNPUBLISHED } from './tool.ts';
 
 /** A stored file in a tool's result. */
 export const storedFile = z.object({
@@ -10,7 +10,7 @@ export const storedFile = z.object({
   content_type: z.string(),
   bytes: z.int(),
   expires_at: z.string().optional(),
-  warning: z.string().optional(),
+  warning: z.string().optional().meta(UNPUBLISHED),
 });
 type StoredFile = z.output<typeof storedFile>;
 

@@ -12,7 +12,7 @@ import { modelWarning } from './model-warning.ts';
 import { createAndStore } from './short-speech.ts';
 import { estimateSpeech } from './speech-cost.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
-import { defineTool, modelArgument, omitUndefined, publishedAs } from './tool.ts';
+import { defineTool, modelArgument, omitUndefined, publishedAs, UNPUBLISHED } from './tool.ts';
 
 /** Of one request. */
 const MAX_CHARACTERS = 4096;
@@ -76,9 +76,9 @@ export const synthesizeSpeech = defineTool({
     model: z.string(),
     voice: z.string(),
     characters: z.int(),
-    sample_rate: z.int().optional(),
-    channels: z.int().optional(),
-    sample_format: z.string().optional(),
+    sample_rate: z.int().optional().meta(UNPUBLISHED),
+    channels: z.int().optional().meta(UNPUBLISHED),
+    sample_format: z.string().optional().meta(UNPUBLISHED),
     ...costShape,
   }),
   app: true,

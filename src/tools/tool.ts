@@ -25,7 +25,7 @@ export const modelArgument = z
   // Only dots would allow path traversal.
   .refine((name) => !/^\.+$/.test(name), MODEL_RULE)
   .optional()
-  .describe('Model or deployment; list_supported_models shows them.');
+  .describe('See list_supported_models.');
 
 export const PUBLISHED = 'published';
 
@@ -36,6 +36,9 @@ export const PUBLISHED = 'published';
 export function publishedAs(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return { [PUBLISHED]: schema };
 }
+
+/** Metadata for a field of results that `tools/list` leaves out, as models need not know of it beforehand. */
+export const UNPUBLISHED = publishedAs({ isHidden: true });
 
 /** Only the arguments the caller has set, as nothing else is sent upstream. */
 export function omitUndefined(args: object) {

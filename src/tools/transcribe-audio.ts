@@ -14,7 +14,7 @@ import { bill, costFields, costShape, estimateOf } from './billing.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile, toFile } from './stored-file.ts';
-import { defineTool, modelArgument, type ToolContext } from './tool.ts';
+import { defineTool, modelArgument, type ToolContext, UNPUBLISHED } from './tool.ts';
 
 /** A longer text is also stored: a client may cut it. */
 const LONG_CHARACTERS = 8_000;
@@ -51,7 +51,7 @@ export const transcribeAudio = defineTool({
     usage: z.looseObject({}).optional(),
     ...costShape,
     file: storedFile.optional(),
-    warning: z.string().optional(),
+    warning: z.string().optional().meta(UNPUBLISHED),
   }),
   job: { runs: 'always' },
 

@@ -99,7 +99,7 @@ function createPlatform({ env, objectRuntime, fetchObject, storages = new Map() 
     /** What the record says. */
     jobAt: async (place: string) => {
       const found = await parts.sealed?.jobs.read(place);
-      return (found?.value as { jobs: { state: string; checkpoint?: string }[] } | undefined)?.jobs[0];
+      return (found?.value as { jobs: { id: string; state: string; checkpoint?: string }[] } | undefined)?.jobs[0];
     },
   };
 }
@@ -159,6 +159,18 @@ test('a lost job that can be continued is not marked', async () => {
   await platform.ring(place);
   expect(platform.storageOf(place)?.isEmpty()).toBe(true);
   expect((await platform.jobAt(place))?.state).toBe('running');
+});
+
+test('what a lost job has cost is in the result of the call that continues it', async () => {
+  const env = testEnvironment({ MODEL_PRICES: '{"sora-2": "sora-2"}' });
+  await setVideos(env.OPENAI_API_KEY ?? '', { jobSeconds: 1 });
+  const storages: Storages = new Map();
+  const lost = createPlatform({ env, storages, objectRuntime: DEAD });
+  void lost.call('generate_video', { prompt: 'waves' }).catch(() => {});
+  await eventually(async () => (await lost.jobAt(lost.names()[0] ?? 'none'))?.checkpoint);
+  const jobId = (await lost.jobAt(lost.names()[0] ?? 'none'))?.id;
+  const { structuredContent } = await createPlatform({ env, storages }).call('generate_video', { job_id: jobId });
+  expect(structuredContent).toMatchObject({ status: 'completed', collected: true, cost_usd: 0.4 });
 });
 
 test('an object that is lost during a call says what to do', async () => {

@@ -20,6 +20,7 @@ const compiled = tools.map((tool) => {
   const checked = {
     ...(tool as unknown as Tool),
     check: async () => {},
+    estimate: () => ({ usd: 0, model: 'm', cheaper: '' }),
     handler: () => Promise.reject(new GatewayError({ kind: 'cancelled' })),
   };
   return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0, inlinePreview: false });

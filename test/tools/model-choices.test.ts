@@ -160,5 +160,7 @@ test('another server that lists a model without a date keeps it, and on Azure na
   expect(own.structuredContent).not.toHaveProperty('warning');
   const env = testEnvironment({ AZURE_OPENAI_ENDPOINT: inject('openaiUrl'), AZURE_OPENAI_API_KEY: 'account-azure' });
   const azure = createApp({ env });
-  expect((await azure.choices('audio')).choices).toEqual([{ model: 'gpt-4o-mini-tts', default: true, hints: ['best'] }]);
+  expect((await azure.choices('audio')).choices).toEqual([
+    { model: 'gpt-4o-mini-tts', default: true, hints: ['best'], price: expect.any(String) },
+  ]);
 });

@@ -83,6 +83,7 @@ describe('what comes back', () => {
       model: 'gpt-4o-mini-tts',
       voice: 'nova',
       characters: 13,
+      cost_note: expect.stringContaining('MODEL_PRICES'),
     });
     expect(type).toBe(content_type);
     const decoded = await parseBuffer(bytes, undefined, { duration: true });
@@ -243,7 +244,7 @@ describe('a chat model that speaks', () => {
       const stored = async (model: string) => {
         const { structuredContent } = await app.call('synthesize_speech', { ...SPEECH, response_format, model });
         const { url, ...rest } = structuredContent;
-        return { ...rest, model: undefined, warning: undefined, bytes: [...(await read(url)).bytes] };
+        return { ...rest, model: undefined, cost_note: undefined, warning: undefined, bytes: [...(await read(url)).bytes] };
       };
       expect(await stored(MODEL)).toEqual(await stored('gpt-4o-mini-tts'));
     },

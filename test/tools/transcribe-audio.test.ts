@@ -20,6 +20,7 @@ describe('what is sent', () => {
       characters: structuredContent.text.length,
       model: 'gpt-transcribe',
       usage: { type: 'duration', seconds: expect.any(Number) },
+      cost_note: expect.stringContaining('MODEL_PRICES'),
     });
     expect(content[0]?.text).toBe(structuredContent.text);
     expect((await sent(app)).map(({ body }) => body)).toEqual([

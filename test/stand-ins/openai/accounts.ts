@@ -1,3 +1,4 @@
+import type { Bill } from './bills.ts';
 import { DEFAULT_VIDEO_SETTINGS, type VideoSettings } from './videos.ts';
 
 /** One failure that the stand-in was told to answer with, once for each time it is queued. */
@@ -33,12 +34,14 @@ export type RecordedRequest = Readonly<{
   brokenOffAtMs?: number;
 }>;
 
-type Account = { faults: Fault[]; requests: RecordedRequest[]; videos: VideoSettings; held: PromiseWithResolvers<void> };
+type Account = { faults: Fault[]; requests: RecordedRequest[]; bills: Bill[]; videos: VideoSettings; held: PromiseWithResolvers<void> };
 
 /** What belongs to one API key: so that tests which run side by side, each with a key of its own, do not disturb each other. */
 export type Accounts = Readonly<{
   record(key: string, request: RecordedRequest): void;
   requests(key: string): readonly RecordedRequest[];
+  bill(key: string, bill: Bill): void;
+  bills(key: string): readonly Bill[];
   queueFaults(key: string, faults: readonly Fault[]): void;
   nextFault(key: string, request: string): Fault | undefined;
   /** Resolves with the next release. */
@@ -54,6 +57,7 @@ export function createAccounts(): Accounts {
     const account = accounts.get(key) ?? {
       faults: [],
       requests: [],
+      bills: [],
       videos: DEFAULT_VIDEO_SETTINGS,
       held: Promise.withResolvers<void>(),
     };
@@ -63,6 +67,8 @@ export function createAccounts(): Accounts {
   return {
     record: (key, request) => void of(key).requests.push(request),
     requests: (key) => of(key).requests,
+    bill: (key, bill) => void of(key).bills.push(bill),
+    bills: (key) => of(key).bills,
     queueFaults: (key, faults) => void of(key).faults.push(...faults),
     nextFault(key, request) {
       const { faults } = of(key);

@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { type Accounts, createAccounts, type Fault } from './accounts.ts';
+import { billOf } from './bills.ts';
 import { completeChat } from './chat.ts';
 import { ApiError } from './errors.ts';
 import { editImages, generateImages } from './images.ts';
@@ -24,6 +25,7 @@ export function createOpenAIStandIn(): Hono<Env> {
   const app = new Hono<Env>();
 
   app.get('/_control/:key/requests', (c) => c.json(accounts.requests(c.req.param('key'))));
+  app.get('/_control/:key/bills', (c) => c.json(accounts.bills(c.req.param('key'))));
   app.post('/_control/:key/faults', async (c) => {
     accounts.queueFaults(c.req.param('key'), await c.req.json<Fault[]>());
     return c.body(null, 204);
@@ -162,6 +164,8 @@ async function answer(c: Context<Env>, accounts: Accounts, make: Answer): Promis
   if (fault?.delayMs) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
   if (fault?.status !== undefined) return faultAnswer(fault, fault.status);
   const response = await make(c.get('body'));
+  const bill = c.req.method === 'POST' && (await billOf(c.req.path, c.get('body'), response));
+  if (bill) accounts.bill(c.get('key'), bill);
   response.headers.set('x-request-id', `req_${crypto.randomUUID()}`);
   if (fault?.eventDelayMs) return slowAnswer(response, fault.eventDelayMs);
   return fault?.cut || fault?.stall || fault?.hold === 'half' ? halfAnswer(response, fault, released) : response;

@@ -150,10 +150,28 @@ function exampleOf(schema: Record<string, unknown>): unknown {
   return 'text';
 }
 
+/** Speech has 20 tokens a second, of about 15 characters, besides those of its transcript. `[cached 5]` in a message: 5 are cached. */
 function usageOf(request: ChatBody, { content, refusal }: Answer): object {
-  const prompt_tokens = Math.ceil(JSON.stringify(request.messages).length / 4);
-  const completion_tokens = Math.ceil((content ?? refusal ?? '').length / 4);
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+  const text = JSON.stringify(request.messages);
+  const prompt_tokens = Math.ceil(text.length / 4);
+  const cached_tokens = Number(/\[cached (\d+)\]/.exec(text)?.[1] ?? 0);
+  const spoken = request.audio ? textOf(request.messages.at(-1)?.content ?? '') : '';
+  const audio_tokens = Math.ceil((spoken.length / 15) * 20);
+  const limit = request.max_completion_tokens ?? request.max_tokens ?? Number.POSITIVE_INFINITY;
+  const completion_tokens = Math.min(limit, Math.ceil((content ?? refusal ?? spoken).length / 4)) + audio_tokens;
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: { cached_tokens, audio_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: 0, audio_tokens },
+  };
+}
+
+/** The tier that has served a request. */
+function tierOf({ service_tier: tier }: ChatBody): string {
+  if (tier === 'fast' || tier === 'priority') return 'priority';
+  return tier === 'flex' ? 'flex' : 'default';
 }
 
 function toCompletion(request: ChatBody, answer: Answer): object {
@@ -166,11 +184,18 @@ function toCompletion(request: ChatBody, answer: Answer): object {
     model: `${request.model}-stand-in`,
     choices,
     usage: usageOf(request, answer),
+    service_tier: tierOf(request),
   };
 }
 
 function streamAnswer(request: ChatBody, answer: Answer): Response {
-  const common = { id: newId(), object: 'chat.completion.chunk', created: nowSeconds(), model: `${request.model}-stand-in` };
+  const common = {
+    id: newId(),
+    object: 'chat.completion.chunk',
+    created: nowSeconds(),
+    model: `${request.model}-stand-in`,
+    service_tier: tierOf(request),
+  };
   const chunk = (delta: object, finish_reason: string | null = null) => ({
     ...common,
     choices: [{ index: 0, delta, logprobs: null, finish_reason }],

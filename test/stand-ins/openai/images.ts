@@ -38,7 +38,7 @@ export async function generateImages(
       ? { url: keepFile(bytes, `image/${format}`), revised_prompt: `${request.prompt}, in detail` }
       : { b64_json: Buffer.from(bytes).toString('base64') },
   );
-  const usage = { input_tokens: 10, output_tokens: 1000 * images.length, total_tokens: 10 + 1000 * images.length };
+  const usage = usageOf(request, { width, height }, 0, images.length);
   return { created: Math.floor(Date.now() / 1000), data, output_format: format, size: `${width}x${height}`, usage };
 }
 
@@ -64,6 +64,24 @@ function assertSupported(request: ImageBody, azure: boolean): void {
   if (request.prompt.includes('[refuse]')) {
     throw new ApiError(400, 'Your request was rejected by the safety system.', 'moderation_blocked', null);
   }
+}
+
+type Quality = { quality?: string | null | undefined };
+
+/** What OpenAI's calculator says of `gpt-image-2` at 1024x1024 and 1536x1024; that is not linear, but smaller images take less. */
+const TOKENS: Readonly<Record<string, readonly [square: number, wide: number]>> = {
+  low: [196, 158],
+  medium: [1756, 1372],
+  high: [7024, 5488],
+};
+
+function usageOf({ quality }: Quality, { width, height }: { width: number; height: number }, inputs: number, outputs: number): object {
+  const [square, wide] = TOKENS[quality ?? 'medium'] ?? [1756, 1372];
+  const each = width === height ? square : wide;
+  const output_tokens = outputs * Math.ceil(each * Math.min(1, (width * height) / 1024 ** 2));
+  const input_tokens_details = { text_tokens: 10, image_tokens: 500 * inputs };
+  const input_tokens = 10 + 500 * inputs;
+  return { input_tokens, input_tokens_details, output_tokens, total_tokens: input_tokens + output_tokens };
 }
 
 function sizeOf(size: string): { width: number; height: number } {
@@ -152,11 +170,7 @@ export async function editImages(form: unknown, azure: boolean): Promise<object>
     .toFormat(format)
     .toBuffer();
   const data = Array.from({ length: request.n ?? 1 }, () => ({ b64_json: bytes.toString('base64') }));
-  const usage = {
-    input_tokens: 10 + 500 * files.length,
-    output_tokens: 1000 * data.length,
-    total_tokens: 10 + 500 * files.length + 1000 * data.length,
-  };
+  const usage = usageOf(request, { width, height }, files.length, data.length);
   return { created: Math.floor(Date.now() / 1000), data, output_format: format, size: `${width}x${height}`, usage };
 }
 
