@@ -46,7 +46,7 @@ const responseSchema = z.object({
     z.unknown(),
   ),
   usage: usageSchema,
-  service_tier: z.string().nullish().catch(null),
+  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).nullish().catch(null),
 });
 
 export type ChatResponse = Readonly<{

@@ -266,8 +266,9 @@ async function finish(
 }
 
 function billVideo({ model, seconds, size }: VideoInput, job: VideoJob, upstream: Upstream, context: ToolContext): CostFields {
-  const length = Number(job.seconds ?? seconds ?? DEFAULT_SECONDS);
-  const billed = { model: model ?? job.model ?? upstream.model, ways: [{ second: length }], size: job.size ?? size ?? DEFAULT_SIZE };
+  const [second = 0] = [job.seconds, seconds, DEFAULT_SECONDS].map(Number).filter((length) => length > 0);
+  const known = job.model ? upstream.redact(job.model, MAX_MODEL_CHARACTERS) : upstream.model;
+  const billed = { model: model ?? known, ways: [{ second }], size: job.size ?? size ?? DEFAULT_SIZE };
   return costFields(bill(context, upstream, billed));
 }
 

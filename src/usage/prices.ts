@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cost } from './cost.ts';
 import { PRICE_TABLE } from './price-table.ts';
-import { type Billed, costBy, type Rates, ratesSchema, unknown } from './rates.ts';
+import { type Billed, costBy, type Rates, ratesSchema, SILENT, unknown } from './rates.ts';
 
 /** What the operator says of a model: its prices, that it is free, or as which model of the table it is billed. */
 type ModelPrice = Rates | 0 | string;
@@ -36,7 +36,7 @@ export function createPrices(own: ModelPrices): Prices {
       const { rates } = priced;
       if (rates === 0) return { usd: 0 };
       const costs = ways.map((amounts) => costBy(rates, amounts, billed));
-      return costs.find((cost) => 'usd' in cost) ?? costs.at(-1) ?? { problem: 'The upstream has not said what it bills.' };
+      return costs.find((cost) => 'usd' in cost) ?? costs.at(-1) ?? SILENT;
     },
   };
 }
@@ -68,9 +68,9 @@ function problemsOf(own: ModelPrices, model: string, given: unknown): string[] {
   if (given === 0) return [];
   if (typeof given === 'string')
     return resolve(own, model, given) ? [] : ['a text must be the name of a model of the table, or of one with prices here'];
-  const rates = ratesSchema.safeParse(given);
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return ['must be an object of prices, the name of a model, or 0'];
+  const rates = ratesSchema.safeParse(given);
   return rates.success ? [] : rates.error.issues.map(({ path, message }) => [...path, message].join(' '));
 }
 

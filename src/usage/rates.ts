@@ -50,9 +50,13 @@ export type Amounts = Readonly<Partial<Record<Token | 'minute' | 'second' | 'ima
  */
 export type Billed = Readonly<{ model: string; ways: readonly Amounts[]; size?: string | undefined; tier?: string | undefined }>;
 
+/** A response without usage, or with one that says nothing. */
+export const SILENT = { problem: 'The upstream has not said what it bills.' };
+
 /** What the amounts cost by the prices of their model. */
 export function costBy(rates: Rates, amounts: Amounts, { model, size, tier }: Omit<Billed, 'ways'>): Cost {
   const tierFactor = tierFactorOf(rates, tier);
+  if (!Object.values(amounts).some((amount) => amount > 0)) return SILENT;
   if (tierFactor === undefined) return unknown(`the service tier ${tier} of the model ${model}`);
   let usdTotal = 0;
   for (const [kind, amount = 0] of Object.entries(amounts)) {
@@ -62,7 +66,7 @@ export function costBy(rates: Rates, amounts: Amounts, { model, size, tier }: Om
     const isToken = Object.hasOwn(TOKENS, kind);
     usdTotal += isToken ? ((amount * rate) / 1e6) * tierFactor * longFactor(rates, amounts, kind) : amount * rate;
   }
-  return { usd: roundUsd(usdTotal) };
+  return Number.isFinite(usdTotal) ? { usd: roundUsd(usdTotal) } : { problem: 'The upstream has reported impossible amounts.' };
 }
 
 /** Says who can do something about it. */
@@ -73,7 +77,8 @@ export function unknown(whose: string): { problem: string } {
 function rateOf(rates: Rates, kind: string, size: string | undefined): number | undefined {
   for (let name = kind as Token | undefined; name !== undefined; name = TOKENS[name]) {
     const rate = rates[name as Token | 'second'];
-    if (rate !== undefined) return typeof rate === 'number' ? rate : rate[size ?? ''];
+    if (typeof rate === 'object') return Object.hasOwn(rate, size ?? '') ? rate[size ?? ''] : undefined;
+    if (rate !== undefined) return rate;
   }
   return undefined;
 }

@@ -99,6 +99,11 @@ describe('a cost', () => {
     expect(cost(own, 'compatible', 'sora-2-pro', { second: 4 }, { size: '640x480' })).toHaveProperty('problem');
   });
 
+  test('of impossible amounts, or of none, is not known', () => {
+    expect(cost({}, 'openai', 'gpt-transcribe', { minute: 0 })).toEqual({ problem: 'The upstream has not said what it bills.' });
+    expect(cost({}, 'openai', 'gpt-4o', { input: Number.MAX_VALUE, output: Number.MAX_VALUE })).toHaveProperty('problem');
+  });
+
   test('is never 0 for what is billed', () => {
     expect(cost({}, 'openai', 'gpt-6-luna', { cached_input: 1 })).toEqual({ usd: 1e-8 });
     expect(cost({ x: { input: 1e-6 } }, 'openai', 'x', { input: 1 })).toEqual({ usd: 1e-9 });
