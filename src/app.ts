@@ -12,6 +12,7 @@ import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { metrics } from './http/metrics.ts';
 import { origin } from './http/origin.ts';
+import { refuseTooFast } from './http/pace.ts';
 import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
 import { loggedPath, requestLog } from './http/request-log.ts';
 import { createSignIn, serveResourceMetadata } from './http/sign-in.ts';
@@ -23,6 +24,7 @@ import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
 import type { Runtime } from './ports.ts';
+import type { Pace } from './usage/pace.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
@@ -34,7 +36,7 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(
-  { server, runtime, events, load, verifyToken, signIn, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
+  { server, runtime, events, load, verifyToken, signIn, pace, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
   { sessions, forwardCall, isDraining = () => false }: AppOptions,
 ): Hono<HttpEnv> {
   const app = createBase(runtime, events);
@@ -72,6 +74,8 @@ export function createApp(
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
     if (body instanceof Response) return body;
+    const refused = await refuseTooFast(c, pace, body.message);
+    if (refused) return refused;
     const exchange = exchangeOf(c);
     const place = forwardCall && (await placeOf(body.message, exchange.principal));
     if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, body.message, exchange);
@@ -80,7 +84,7 @@ export function createApp(
   // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));
   app.post('/sse', handlePost).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : methodNotAllowed(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c)));
+  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c), pace));
   app.all('/mcp', (c) => methodNotAllowed(c, 'POST'));
   app.all('/sse', (c) => methodNotAllowed(c, 'GET, POST'));
   app.all('/messages', (c) => methodNotAllowed(c, 'POST'));
@@ -123,11 +127,14 @@ async function deliver(
   sessions: SseSessions,
   isDraining: () => boolean,
   exchange: Exchange,
+  pace: Pace,
 ): Promise<Response> {
   const body = await readJsonRpcBody(c, runtime);
   if (body instanceof Response) return body;
   // Notifications such as cancellations still get through.
   if (isDraining() && 'method' in body.message && 'id' in body.message) return rejectNewCall(c);
+  const refused = await refuseTooFast(c, pace, body.message);
+  if (refused) return refused;
   const sessionId = c.req.query('sessionId') ?? '';
   switch (await sessions.deliver({ sessionId, message: body.message, exchange })) {
     case 'accepted':

@@ -82,11 +82,22 @@ export const integer = (minimum: number, maximum: number) =>
     .transform(Number)
     .refine((value) => value >= minimum && value <= maximum, { message: `must be a whole number from ${minimum} to ${maximum}` });
 
+/** An amount in US dollars. */
+export const usd = () =>
+  z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,6})?$/, 'must be an amount in US dollars, such as 50 or 2.50')
+    .transform(Number);
+
 export const flag = () =>
   z
     .string()
     .regex(/^(0|1|true|false)$/i, 'must be 1 or 0')
     .transform((text) => text === '1' || text.toLowerCase() === 'true');
+
+/** A key of the operator's for one path. */
+export const operatorKey = (path: string) =>
+  token(`the bearer token of ${path}`).min(24, 'must have at least 24 characters').max(4000, 'must be at most 4000 characters').optional();
 
 /** A secret from which keys are derived, so its own strength counts. */
 export function stateSecret() {

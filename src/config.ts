@@ -10,10 +10,12 @@ import {
   httpUrl,
   integer,
   name,
+  operatorKey,
   originList,
   pathSegments,
   stateSecret,
   token,
+  usd,
 } from './config-fields.ts';
 import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
 import { principalDefaults } from './config-limits.ts';
@@ -39,6 +41,8 @@ export type Config = Readonly<{
     /** `undefined`: loopback names when listening on loopback, otherwise all. */
     allowedHosts: readonly string[] | undefined;
     logLevel: LogLevel;
+    /** The bearer token with which the operator sees what all principals have used. */
+    adminKey: string | undefined;
     /** The bearer token of `/metrics`, which does not exist without. */
     metricsKey: string | undefined;
     /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
@@ -52,6 +56,8 @@ export type Config = Readonly<{
   openai: OpenAISettings;
   /** What the operator says of prices, besides the table. */
   prices: ModelPrices;
+  /** What all principals together may spend on a day in UTC; `undefined`: anything. */
+  budgetUsdPerDay: number | undefined;
   storage: StorageSettings;
   jobs: JobSettings;
   /** Hosts, besides the storage account's, from which caller-supplied image URLs may be read. */
@@ -112,17 +118,15 @@ export const environmentSchema = z.object({
   MCP_PUBLIC_URL: httpUrl().optional(),
   MCP_RESOURCE_LINKS: flag().optional(),
   MCP_STORE_PROMPTS: flag().optional(),
+  MCP_BUDGET_USD_PER_DAY: usd().optional(),
   MCP_INLINE_PREVIEW: flag().optional(),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
     .pipe(z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }))
     .default('info'),
-  METRICS_KEY: token('the bearer token of /metrics')
-    .min(24, 'must have at least 24 characters')
-    .max(4000, 'must be at most 4000 characters')
-    .optional(),
-
+  MCP_ADMIN_KEY: operatorKey('/usage'),
+  METRICS_KEY: operatorKey('/metrics'),
   OPENAI_API_KEY: token('an API key').optional(),
   OPENAI_BASE_URL: apiBaseUrl().default('https://api.openai.com/v1'),
   OPENAI_ORG_ID: name().optional(),
@@ -198,11 +202,12 @@ export function loadConfig(
   const parsed = environmentSchema.safeParse(values);
   const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
   problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkReadSas(parsed.data), ...checkMetricsKey(parsed.data));
+  if (parsed.success) problems.push(...checkReadSas(parsed.data));
   const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
   const stated = several === undefined ? { keys: [], problems: [] } : readKeys(several, single);
   const ofKeys = (problem: string) => ({ variable: 'MCP_SERVER_API_KEYS', problem });
   problems.push(...stated.problems.map(ofKeys));
+  if (parsed.success) problems.push(...checkOperatorKeys(parsed.data, stated.keys));
   const rejectsWeak = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) && !/^(1|true)$/i.test(values.MCP_ALLOW_WEAK_KEY ?? '');
   const weak = weakKeys(single, stated.keys, rejectsWeak);
   if (rejectsWeak) problems.push(...weak);
@@ -270,8 +275,15 @@ function checkReadSas(env: Environment): ConfigProblem[] {
 }
 
 /** Whoever scrapes the metrics should not be able to spend. */
-function checkMetricsKey({ METRICS_KEY: key, MCP_SERVER_API_KEY: clientKey }: Environment): ConfigProblem[] {
-  return key === undefined || key !== clientKey ? [] : [{ variable: 'METRICS_KEY', problem: 'must differ from MCP_SERVER_API_KEY' }];
+/** What opens one door opens no other. */
+function checkOperatorKeys(env: Environment, clientKeys: readonly StatedKey[]): ConfigProblem[] {
+  const { METRICS_KEY, MCP_ADMIN_KEY, MCP_SERVER_API_KEY } = env;
+  const isClients = (key: string) => key === MCP_SERVER_API_KEY || clientKeys.some((client) => client.key === key);
+  const problems = Object.entries({ METRICS_KEY, MCP_ADMIN_KEY })
+    .filter(([, key]) => key !== undefined && isClients(key))
+    .map(([variable]) => ({ variable, problem: 'must differ from the keys of clients' }));
+  const isShared = METRICS_KEY !== undefined && METRICS_KEY === MCP_ADMIN_KEY;
+  return isShared ? [...problems, { variable: 'METRICS_KEY', problem: 'must differ from MCP_ADMIN_KEY' }] : problems;
 }
 
 /** Jobs read what they have written. */
@@ -292,6 +304,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
       allowedOrigins: env.MCP_ALLOWED_ORIGINS,
       allowedHosts: env.MCP_ALLOWED_HOSTS,
       logLevel: env.LOG_LEVEL,
+      adminKey: env.MCP_ADMIN_KEY,
       metricsKey: env.METRICS_KEY,
       publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
@@ -314,6 +327,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
       azure: azureOpenAI(env),
     },
     prices: env.MODEL_PRICES ?? {},
+    budgetUsdPerDay: env.MCP_BUDGET_USD_PER_DAY,
     storage: storage(env),
     jobs: {
       defaultWaitSeconds: env.MCP_DEFAULT_WAIT_SECONDS,
@@ -330,7 +344,14 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
 
 function secrets(env: Environment, clientKeys: readonly StatedKey[]): string[] {
   const keys = CAPABILITIES.map((capability) => env[`OPENAI_${capability.toUpperCase() as Uppercase<Capability>}_API_KEY`]);
-  const own = [env.MCP_SERVER_API_KEY, ...clientKeys.map(({ key }) => key), env.METRICS_KEY, env.STATE_SECRET, env.STATE_SECRET_PREVIOUS];
+  const own = [
+    env.MCP_SERVER_API_KEY,
+    ...clientKeys.map(({ key }) => key),
+    env.METRICS_KEY,
+    env.MCP_ADMIN_KEY,
+    env.STATE_SECRET,
+    env.STATE_SECRET_PREVIOUS,
+  ];
   const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
 }

@@ -10,7 +10,8 @@ import { createEventLog, stackOf } from './event-log.ts';
 import { createEvents, type Events } from './events.ts';
 import { createDayIndex } from './jobs/day-index.ts';
 import { createHistory } from './jobs/history.ts';
-import { createJobs, type Jobs, type JobsOptions } from './jobs/jobs.ts';
+import { createJobs, type JobOutcome, type Jobs, type JobsOptions } from './jobs/jobs.ts';
+import type { LostJob } from './jobs/live-jobs.ts';
 import { createSealedStore, type SealedStore } from './jobs/sealed-store.ts';
 import { MAX_INPUT_IMAGES_BYTES } from './limits.ts';
 import type { Log } from './log.ts';
@@ -33,7 +34,12 @@ import { createMask, createRedactor } from './redact.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
 import type { Tool, ToolServices } from './tools/tool.ts';
+import { type Budgets, createBudgets, dateOf } from './usage/budgets.ts';
+import { createCharge } from './usage/charge.ts';
+import { createLedger, type Ledger } from './usage/ledger.ts';
+import type { Pace } from './usage/pace.ts';
 import { createPrices } from './usage/prices.ts';
+import type { UsageBook } from './usage/usage-book.ts';
 
 /** The components behind the routes. */
 export type Gateway = Readonly<{
@@ -54,6 +60,12 @@ export type Gateway = Readonly<{
   placeOf: McpServerFactory['placeOf'];
   /** `undefined` where no state can be stored. */
   jobs: Jobs | undefined;
+  pace: Pace;
+  budgets: Budgets;
+  /** What was used, by the day. */
+  book: UsageBook;
+  /** Writes what has been spent and used, before the process ends. */
+  close: () => Promise<void>;
 }>;
 
 /** A capability, or storage: whether it can be used, and with what, or why not. */
@@ -90,7 +102,7 @@ export type Parts = Readonly<{
   tools: readonly CompiledTool[];
   mask: Mask;
   /** The records of jobs, and of what they have made; `undefined` when storage is not configured. */
-  sealed: Readonly<{ jobs: SealedStore; index: SealedStore }> | undefined;
+  sealed: Readonly<{ jobs: SealedStore; index: SealedStore; usage: SealedStore }> | undefined;
   features: readonly Feature[];
 }>;
 
@@ -146,19 +158,29 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   };
 }
 
+export type AssembleOptions = Readonly<{
+  /** Told where the records of the running jobs are. */
+  onJobsChange?: JobsOptions['onChange'];
+  /** By default, that of a process: see `createLedger`. */
+  ledger?: Ledger | undefined;
+}>;
+
 /**
  * Adds what lives in one place: the jobs, and the server whose calls start them. On Workers, that is one Durable Object:
- * what waits for I/O cannot be shared. `onJobsChange` is told where the records of the running jobs are.
+ * what waits for I/O cannot be shared.
  */
 export function assemble(
   { config, events, services: shared, keys, memory, tools, mask, sealed }: Parts,
   runtime: Runtime,
-  onJobsChange?: JobsOptions['onChange'],
+  { onJobsChange, ledger: given }: AssembleOptions = {},
 ): Gateway {
   const { log } = runtime;
   const admission = createAdmission(memory, runtime.lingerMs, runtime);
   const uploads = createUploads({ media: shared.media, keys, admission, maxInputBytes: shared.maxInputBytes, runtime });
   const index = sealed && createDayIndex(sealed.index, runtime);
+  const ledger = given ?? createLedger(sealed?.usage, async (place, id) => (jobs ? jobs.outcomeOf(place, id) : NO_OUTCOME), runtime);
+  const { accounts, book, pace } = ledger;
+  const budgets = createBudgets(accounts, config.budgetUsdPerDay, runtime);
   const services = { ...shared, admission, uploads, history: index && createHistory(index, runtime) };
   const jobs =
     sealed &&
@@ -173,6 +195,7 @@ export function assemble(
       renewLinks: (output) => renewLinks(output, services.media),
       mask,
       onChange: onJobsChange,
+      onInterrupted: (lost) => addLost(book, lost),
     });
   const factory = createServerFactory({
     info: { name: ABOUT.name, title: ABOUT.title, version: VERSION },
@@ -180,16 +203,24 @@ export function assemble(
     tools,
     services,
     jobs,
+    charge: createCharge(budgets, book, runtime),
+    pace,
     waitUntil: runtime.waitUntil,
     mask,
     resourceLinks: config.server.resourceLinks,
     events,
   });
   const mcp = serveMcp(factory, config, runtime, jobs);
-  const callsInFlight = () => mcp.callsInFlight() + uploads.inFlight();
+  const callsInFlight = () => mcp.callsInFlight() + uploads.inFlight() + accounts.inFlight() + book.inFlight();
   return {
     ...mcp,
     events,
+    pace,
+    budgets,
+    book,
+    close: async () => {
+      await Promise.all([accounts.close(), book.close()]);
+    },
     signIn: config.oauth && { oauth: config.oauth, verify: createAccessTokenVerifier(config.oauth, runtime, config.clients.defaults) },
     callsInFlight,
     load: () => ({
@@ -199,6 +230,15 @@ export function assemble(
     }),
     receiveFile: receiveAndNote(uploads, jobs, log),
   };
+}
+
+/** Without records there are no jobs to be settled by them. */
+const NO_OUTCOME: JobOutcome = { state: 'ended', usd: undefined };
+
+function addLost(book: UsageBook, { principalId, tool, startedMs, costUsd = 0 }: LostJob): void {
+  const nothing = { input_tokens: 0, output_tokens: 0, files: 0, bytes: 0 };
+  const lost = { principal: principalId, name: principalId, tool, model: '', calls: 1, failures: 1 };
+  book.add(dateOf(startedMs), { ...lost, ...nothing, cost_usd: costUsd });
 }
 
 /** Uploads are listed as what their principal has made. */
@@ -217,8 +257,8 @@ function receiveAndNote({ receive }: Uploads, jobs: Jobs | undefined, log: Log):
 function createState({ storage }: Config, store: ObjectStore | undefined, keys: StateKeys): Parts['sealed'] {
   if (!storage.configured || !store || !allows(storage.azure.account, STATE_PERMISSIONS)) return undefined;
   const { pathPrefix } = storage.media;
-  const createIn = (folder: 'state' | 'history') => createSealedStore(store, { keys, pathPrefix, folder });
-  return { jobs: createIn('state'), index: createIn('history') };
+  const createIn = (folder: 'state' | 'history' | 'usage') => createSealedStore(store, { keys, pathPrefix, folder });
+  return { jobs: createIn('state'), index: createIn('history'), usage: createIn('usage') };
 }
 
 function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {
@@ -255,7 +295,7 @@ function serveMcp(
   { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
-): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load'> {
+): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load' | 'pace' | 'budgets' | 'book' | 'close'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {

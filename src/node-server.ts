@@ -84,7 +84,11 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
 
   /** What clients were told to come back for is then known to be lost. */
   const giveUp = async (): Promise<never> => {
-    await Promise.race([gateway.jobs?.interruptAll(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]).catch(() => {});
+    const told = async () => {
+      await gateway.jobs?.interruptAll();
+      await gateway.close();
+    };
+    await Promise.race([told(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]).catch(() => {});
     process.exit(1);
   };
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -94,7 +98,13 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
     }
     isDraining = true;
     log.info('draining', { signal });
-    drain({ callsInFlight: gateway.callsInFlight, openResponses: () => openResponses.size, closeStreams: sessions.closeAll, giveUp });
+    drain({
+      callsInFlight: gateway.callsInFlight,
+      openResponses: () => openResponses.size,
+      closeStreams: sessions.closeAll,
+      close: () => Promise.race([gateway.close(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]),
+      giveUp,
+    });
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -183,20 +193,24 @@ type Draining = Readonly<{
   callsInFlight: () => number;
   openResponses: () => number;
   closeStreams: () => void;
+  /** Writes what is not written yet. */
+  close: () => Promise<void>;
   /** Ends the process although calls are in flight. */
   giveUp: () => Promise<never>;
 }>;
 
 /** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
-function drain({ callsInFlight, openResponses, closeStreams, giveUp }: Draining): void {
+function drain({ callsInFlight, openResponses, closeStreams, close, giveUp }: Draining): void {
   let idleSinceMs = Date.now();
-  setInterval(() => {
+  const checking = setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
     const idleMs = Date.now() - idleSinceMs;
     if (idleMs < IDLE_CHECK_MS) return;
     // Legacy streams would outlive their calls.
     closeStreams();
-    if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
+    if (openResponses() > 0 && idleMs <= LAST_BYTES_TIMEOUT_MS) return;
+    clearInterval(checking);
+    void close().finally(() => process.exit(0));
   }, IDLE_CHECK_MS);
   setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
 }

@@ -6,14 +6,15 @@ import { createCallForwarder } from './mcp/durable-calls.ts';
 import { createDurableSessions } from './mcp/sse-durable-sessions.ts';
 import { createRedactor } from './redact.ts';
 import { createObjectRuntime, createWorkersRuntime } from './runtime/workers.ts';
+import { createDurableLedger } from './usage/durable-ledger.ts';
 import { createWorkerEntry, type LoadedWorker, type WorkerEnv } from './worker-entry.ts';
 
-const { worker, SseSessionObject, JobObject } = createWorkerEntry(load);
+const { worker, SseSessionObject, JobObject, AccountObject } = createWorkerEntry(load);
 export default worker;
-export { JobObject, SseSessionObject };
+export { AccountObject, JobObject, SseSessionObject };
 
 /** The Durable Object class of each binding. */
-const BINDINGS = { SSE_SESSIONS: 'SseSessionObject', JOBS: 'JobObject' };
+const BINDINGS = { SSE_SESSIONS: 'SseSessionObject', JOBS: 'JobObject', ACCOUNTS: 'AccountObject' };
 
 function load(env: WorkerEnv): LoadedWorker {
   const result = loadWorkerConfig(env);
@@ -33,8 +34,11 @@ function load(env: WorkerEnv): LoadedWorker {
   const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
   const forwardCall = createCallForwarder(env.JOBS, log);
   return {
-    assembleObject: (state, onJobsChange) => assemble(parts, createObjectRuntime(runtime, state), onJobsChange),
-    handle: createApp(assemble(parts, runtime), { sessions, forwardCall }).fetch,
+    assembleObject(state, onJobsChange) {
+      const own = createObjectRuntime(runtime, state);
+      return assemble(parts, own, { onJobsChange, ledger: createDurableLedger(env.ACCOUNTS, own) });
+    },
+    handle: createApp(assemble(parts, runtime, { ledger: createDurableLedger(env.ACCOUNTS, runtime) }), { sessions, forwardCall }).fetch,
   };
 }
 

@@ -37,6 +37,8 @@ export type NewJob = JobCall &
     prompt: string | undefined;
     /** Whether the result is to show its pictures, unless a call that collects it says otherwise. */
     inlinePreview: boolean | undefined;
+    /** What the work may cost, in US dollars, if that is known. */
+    estimateUsd: () => number | undefined;
     /** Throws why new work must not start. Not asked by a call that collects or continues an earlier one. */
     assertMayStart: () => void;
   }>;

@@ -10,7 +10,7 @@ import { madeOf } from './made.ts';
 import { createNoteDelivery } from './note-delivery.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createProbe } from './probe.ts';
-import { COLLECT_MS, hasUsedKey, type JobEntry, mayCollect } from './record.ts';
+import { COLLECT_MS, costOf, hasUsedKey, isOrphaned, type JobEntry, mayCollect } from './record.ts';
 import type { SealedStore } from './sealed-store.ts';
 import { createSlowCall } from './slow-call.ts';
 import { createWaitHere } from './wait-here.ts';
@@ -47,11 +47,16 @@ export type Jobs = Readonly<{
   interruptAll: () => Promise<void>;
   /** Marks what has lost its process, in the record at a place; see `createSweep`. */
   sweep: (place: string) => Promise<number | undefined>;
+  /** What has become of a job whose process may have died, and what that has cost. */
+  outcomeOf: (place: string, jobId: string) => Promise<JobOutcome>;
 }>;
+
+/** `usd` is undefined when the record does not say. */
+export type JobOutcome = Readonly<{ state: 'running'; untilMs: number } | { state: 'ended'; usd: number | undefined }>;
 
 export type JobStatus = JobEntry & Readonly<{ tool: string; percent: number | undefined }>;
 
-export type JobsOptions = Pick<LiveJobsOptions, 'index' | 'runtime' | 'events' | 'maxJobs' | 'mask' | 'onChange'> &
+export type JobsOptions = Pick<LiveJobsOptions, 'index' | 'runtime' | 'events' | 'maxJobs' | 'mask' | 'onChange' | 'onInterrupted'> &
   Pick<JoinOptions, 'renewLinks'> &
   Readonly<{ sealed: SealedStore; retentionMs: number }>;
 
@@ -177,6 +182,15 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     await Promise.all(live.all().map((job) => job.interrupt()));
   }
 
+  async function outcomeOf(place: string, jobId: string): Promise<JobOutcome> {
+    await live.sweep(place);
+    const found = await store.load(place);
+    const entry = live.get(jobId)?.entry() ?? found?.record.jobs.find(({ id }) => id === jobId);
+    if (entry?.state !== 'running') return { state: 'ended', usd: entry && costOf(entry) };
+    // What can be continued has been billed.
+    return isOrphaned(entry, runtime.now()) ? { state: 'ended', usd: entry.estimate_usd } : { state: 'running', untilMs: entry.lease_ms };
+  }
+
   function note(owner: Owner, tool: string, startedMs: number, output: Record<string, unknown>): void {
     const made = madeOf(output);
     if (!made.files) return;
@@ -202,6 +216,7 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
     inFlight: () => live.all().filter(({ waiters }) => waiters.size === 0).length + options.index.inFlight(),
     interruptAll,
     sweep: live.sweep,
+    outcomeOf,
   };
 }
 

@@ -25,10 +25,15 @@ export type LiveJobsOptions = Readonly<{
   mask: (text: string) => string;
   /** Told where the records of the running jobs are, whenever one starts or is done. */
   onChange?: ((places: readonly string[]) => void) | undefined;
+  /** Told of each job that has been found to have lost its process. */
+  onInterrupted?: ((lost: LostJob) => void) | undefined;
 }>;
 
+/** `costUsd`: what it counts as. */
+export type LostJob = Readonly<{ principalId: string; tool: string; startedMs: number; costUsd: number | undefined }>;
+
 /** What the record keeps of a call. */
-type EnteredCall = Pick<NewJob, 'requestId' | 'rpcId' | 'prompt' | 'inlinePreview'>;
+type EnteredCall = Pick<NewJob, 'requestId' | 'rpcId' | 'prompt' | 'inlinePreview' | 'estimateUsd'>;
 
 /** What is known of the call with which the work of a job starts. */
 type StartingCall = Pick<JobCall, 'principal' | 'measures'>;
@@ -61,7 +66,17 @@ export type LiveJobs = Readonly<{
 
 const RETRY_AFTER_SECONDS = 20;
 
-export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, mask, onChange = () => {} }: LiveJobsOptions): LiveJobs {
+export function createLiveJobs({
+  store,
+  index,
+  polls,
+  runtime,
+  events,
+  maxJobs,
+  mask,
+  onChange = () => {},
+  onInterrupted = () => {},
+}: LiveJobsOptions): LiveJobs {
   const { log } = runtime;
   const live = new Map<string, LocalJob>();
   const unsettled = new Set<string>();
@@ -81,6 +96,7 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
       entry,
       clock: runtime,
       store,
+      costUsd: () => call.measures.cost_usd,
       failureOf,
       onSaveFailed: (error) => log.warn('job_record_failed', { job_id: entry.id, error: String(error) }),
       onDone() {
@@ -93,10 +109,10 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
     const noted = job.ended.then(() => {
       const retry = retryOf(job);
       if (retry) holdRetry(job.place, retry);
-      const { id, request_id, state, started_ms, ended_ms = runtime.now(), output = {}, prompt } = job.entry();
+      const { id, request_id, state, started_ms, ended_ms = runtime.now(), output = {}, prompt, cost_usd } = job.entry();
       const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
       events.emit({ type: 'job', ...ended, principal: call.principal.name, measures: call.measures });
-      const made = { ...madeOf(output), ...(prompt !== undefined && { prompt }) };
+      const made = { ...(cost_usd !== undefined && { cost_usd }), ...madeOf(output), ...(prompt !== undefined && { prompt }) };
       return index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, ...made });
     });
     runtime.waitUntil(noted);
@@ -109,10 +125,11 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
     store,
     live,
     clock: runtime,
-    onInterrupted({ id, request_id, started_ms, ended_ms = started_ms, state }, principal, tool) {
+    onInterrupted({ id, request_id, started_ms, ended_ms = started_ms, state, cost_usd }, principal, tool) {
       const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
       events.emit({ type: 'job', ...ended, principal });
-      runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms }));
+      onInterrupted({ principalId: principal, tool, startedMs: started_ms, costUsd: cost_usd });
+      runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, cost_usd }));
     },
   });
 
@@ -124,10 +141,11 @@ export function createLiveJobs({ store, index, polls, runtime, events, maxJobs, 
 
   function newEntry(
     place: string,
-    { requestId: request_id, rpcId: waiting, prompt, inlinePreview: inline_preview }: EnteredCall,
+    { requestId: request_id, rpcId: waiting, prompt, inlinePreview: inline_preview, estimateUsd }: EnteredCall,
   ): JobEntry {
     const id = `job-${place}-${runtime.randomUUID().slice(0, 8)}`;
-    const entry = { started_ms: runtime.now(), lease_ms: newLease(runtime), waiting, inline_preview, delivered: false };
+    const times = { started_ms: runtime.now(), lease_ms: newLease(runtime) };
+    const entry = { ...times, waiting, inline_preview, estimate_usd: estimateUsd(), delivered: false };
     return { id, request_id, state: 'running', ...entry, ...(prompt !== undefined && { prompt }) };
   }
 

@@ -1,7 +1,7 @@
 import { every } from '../every.ts';
 import type { Clock } from '../ports.ts';
 import type { Found, JobStore } from './job-store.ts';
-import { COLLECT_MS, type JobEntry } from './record.ts';
+import { COLLECT_MS, interrupted, type JobEntry } from './record.ts';
 import type { Waiter } from './waiters.ts';
 
 const LEASE_MS = 30_000;
@@ -23,6 +23,8 @@ type JobContext = Readonly<{
   progress: Report;
   /** Remembers what the upstream calls the work, so that it can be continued elsewhere. */
   checkpoint: (id: string) => void;
+  /** The job and its record; `undefined` if there is none. */
+  job?: Readonly<{ id: string; place: string }>;
 }>;
 
 /** Does the work of a new job, or continues one from its checkpoint. */
@@ -58,6 +60,8 @@ export type LocalJobOptions = Readonly<{
   store: JobStore;
   /** How a thrown error is kept in the record. */
   failureOf: (error: unknown) => NonNullable<JobEntry['failure']>;
+  /** What the work has cost, as far as that is known. */
+  costUsd: () => number | undefined;
   onSaveFailed: (error: unknown) => void;
   /** The job has ended, its record is written, and nobody waits for it. */
   onDone: () => void;
@@ -101,7 +105,10 @@ export function startLocalJob(work: Work, options: LocalJobOptions): LocalJob {
   }
 
   async function run(): Promise<void> {
-    outcome = await work({ signal: stop.signal, progress, checkpoint }, entry.checkpoint).then(
+    outcome = await work(
+      { signal: stop.signal, progress, checkpoint, job: { id: entry.id, place: options.found.place } },
+      entry.checkpoint,
+    ).then(
       (output) => ({ output }),
       (error: unknown) => ({ error }),
     );
@@ -110,7 +117,7 @@ export function startLocalJob(work: Work, options: LocalJobOptions): LocalJob {
       'output' in outcome
         ? { state: 'completed' as const, output: outcome.output }
         : { state: 'failed' as const, failure: failureOf(outcome.error) };
-    entry = { ...entry, ...state, ended_ms: clock.now() };
+    entry = { ...entry, ...state, cost_usd: options.costUsd(), ended_ms: clock.now() };
   }
 
   async function saveSoon(): Promise<void> {
@@ -160,7 +167,7 @@ export function startLocalJob(work: Work, options: LocalJobOptions): LocalJob {
       void save();
     },
     async interrupt() {
-      if (!outcome) entry = { ...entry, state: 'interrupted', ended_ms: clock.now() };
+      if (!outcome) entry = interrupted(entry, clock.now());
       await save();
     },
   };

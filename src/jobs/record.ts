@@ -20,6 +20,10 @@ const jobEntry = z.object({
   cancel_requested: z.boolean().optional(),
   /** Whether a client has received the outcome. */
   delivered: z.boolean(),
+  /** What the work may cost, in US dollars: what it counts as if its process is lost. */
+  estimate_usd: z.number().optional(),
+  /** What the work has cost, as far as that is known. */
+  cost_usd: z.number().optional(),
   /** What the upstream calls the work, for a tool that can continue it. */
   checkpoint: z.string().optional(),
   /** What was asked for, if the operator wants that to be kept. */
@@ -75,9 +79,9 @@ export function isOrphaned({ state, lease_ms }: JobEntry, nowMs: number): boolea
   return state === 'running' && lease_ms < nowMs;
 }
 
-/** A job that has ended without an outcome. */
+/** A job that has ended without an outcome: it may have been billed. */
 export function interrupted({ waiting: _left, ...job }: JobEntry, nowMs: number): JobEntry {
-  return { ...job, state: 'interrupted', ended_ms: nowMs };
+  return { ...job, state: 'interrupted', cost_usd: job.cost_usd ?? job.estimate_usd, ended_ms: nowMs };
 }
 
 /** The job, for which nobody waits any longer. */
@@ -93,4 +97,9 @@ export function mayCollect({ state, delivered, failure }: JobEntry): boolean {
 /** A key is free again when nothing was billed. */
 export function hasUsedKey({ state, failure }: JobEntry): boolean {
   return state !== 'failed' || failure?.billed === true;
+}
+
+/** What a job that has ended has cost; `undefined` if nobody knows. */
+export function costOf({ cost_usd, failure }: JobEntry): number | undefined {
+  return cost_usd ?? (failure && !failure.billed ? 0 : undefined);
 }

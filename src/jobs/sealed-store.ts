@@ -27,7 +27,7 @@ export type SealedStoreOptions = Readonly<{
   keys: StateKeys;
   pathPrefix: string | undefined;
   /** Records of different lifetimes are in different folders. */
-  folder: 'state' | 'history';
+  folder: 'state' | 'history' | 'usage';
 }>;
 
 const CONTENT_TYPE = 'application/octet-stream';

@@ -8,6 +8,10 @@ import type { Work } from '../jobs/local-job.ts';
 import { promptOf } from '../jobs/made.ts';
 import { previewBlocks } from '../tools/previews.ts';
 import { PUBLISHED, type Tool, type ToolContext } from '../tools/tool.ts';
+import type { JobRef } from '../usage/accounts.ts';
+import type { Charge } from '../usage/charge.ts';
+import type { Estimate } from '../usage/cost.ts';
+import { type Pace, whilePaced } from '../usage/pace.ts';
 import { MEDIA_APP_META } from './apps.ts';
 import { findOversize } from './argument-bounds.ts';
 import { describeProblems } from './invalid-arguments.ts';
@@ -38,6 +42,9 @@ export type Caller = Readonly<{
   waitUntil: (work: Promise<unknown>) => void;
   /** Runs paid calls; `undefined` where no state can be stored. */
   jobs: Jobs | undefined;
+  /** Does work within the budgets, and adds up what was used. */
+  charge: Charge;
+  pace: Pace;
   /** For a client that polls: a paid call does not wait, and this presents what still runs. */
   presentTask?: PresentTask | undefined;
 }>;
@@ -86,7 +93,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const oversize = findOversize(args);
     if (oversize) throw new GatewayError({ kind: 'invalid_input', problems: [oversize] });
     const normal = normalizeArguments(args ?? {}, declared);
-    if (!job) return present(await work(parse(tool.input, normal), context), context);
+    if (!job) return present(await work(parse(tool.input, normal), context, caller), context);
     const { own, rest } = splitArguments(normal, ownSchema);
     const { wait_seconds, job_id, idempotency_key: key, max_cost_usd, inline_preview: inlinePreview } = parse(jobArguments, own);
     const waitMs = wait_seconds === undefined ? defaultWaitMs : wait_seconds * 1000;
@@ -98,11 +105,12 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     const { jobs } = caller;
     if (key !== undefined && !jobs) throw stateless('idempotency_key');
     const isContinued = job.upstreamJob?.isContinued(input) ?? false;
-    const assertMayStart = () => assertAffordable(input, max_cost_usd, context);
+    const estimate = isContinued ? undefined : estimateOf(input, context);
+    const assertMayStart = () => assertAffordable(estimate, max_cost_usd);
     if (!jobs || isContinued) {
-      if (!isContinued) assertMayStart();
+      assertMayStart();
       const startedMs = context.clock.now();
-      const working = work(input, { ...context, waitMs });
+      const working = work(input, { ...context, waitMs }, caller, estimate);
       // Not for what ends with its client: on workerd, a stream with such work does not notice that its client has left.
       if (!jobs && job.runs === 'always') caller.waitUntil(working.catch(() => {}));
       const output = await working;
@@ -111,18 +119,23 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     }
     await tool.check?.(input, context);
     const prompt = storePrompts ? promptOf(input) : undefined;
-    const call = { ...toJobCall(waitMs, context, caller), digest: () => digestOf(input), key, prompt, inlinePreview, assertMayStart };
+    const estimateUsd = () => usdOf(estimate?.());
+    const ofJob = { digest: () => digestOf(input), key, prompt, inlinePreview, estimateUsd, assertMayStart };
+    const call = { ...toJobCall(waitMs, context, caller), ...ofJob };
     const isRecorded = job.runs === 'always' || key !== undefined || caller.presentTask !== undefined;
-    const doWork = workOf(input, context, isRecorded);
+    const doWork = workOf(input, { ...context, isKept: isRecorded }, caller, estimate);
     const answer = await (isRecorded ? jobs.run(call, doWork) : jobs.runIfSlow(call, doWork));
     return presentAnswer(answer, context, caller, inlinePreview);
   }
 
-  /** Throws when a call may cost more than its caller allows, or when that is not known. */
-  function assertAffordable(input: z.output<Input>, maximumUsd: number | undefined, context: ToolContext): void {
-    if (maximumUsd === undefined || !tool.estimate) return;
-    const estimate = tool.estimate(input, context);
-    if ('problem' in estimate || estimate.usd > maximumUsd) throw new GatewayError({ kind: 'too_expensive', maximumUsd, ...estimate });
+  /** What the call may cost, worked out when it is first needed; `undefined` if the tool is free. */
+  function estimateOf(input: z.output<Input>, context: ToolContext): (() => Estimate) | undefined {
+    let estimate: Estimate | undefined;
+    if (!tool.estimate) return undefined;
+    return () => {
+      estimate ??= tool.estimate?.(input, context) as Estimate;
+      return estimate;
+    };
   }
 
   /** Validates, and describes what is wrong with the name of each argument. */
@@ -134,7 +147,7 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
 
   async function resume(jobId: string, waitMs: number, context: ToolContext, caller: Caller): Promise<JobAnswer> {
     if (!caller.jobs) throw stateless('job_id');
-    return caller.jobs.resume(toJobCall(waitMs, context, caller), jobId, workOf(undefined, context, true));
+    return caller.jobs.resume(toJobCall(waitMs, context, caller), jobId, workOf(undefined, { ...context, isKept: true }, caller));
   }
 
   function toJobCall(maxWaitMs: number, context: ToolContext, { principal, rpcId, delivered, presentTask }: Caller): JobCall {
@@ -145,24 +158,36 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     return { principal, tool: name, rpcId, waitMs, needsCheckpoint, signal, delivered, report, requestId, measures };
   }
 
-  function workOf(input: z.output<Input> | undefined, context: ToolContext, isKept: boolean): Work {
-    return (running, checkpoint) => {
-      const continued = checkpoint === undefined ? input : job?.upstreamJob?.continueFrom(checkpoint);
-      return handle(continued as z.output<Input>, { ...context, ...running, isKept, waitMs: Number.POSITIVE_INFINITY });
+  /** `estimate`: of new work. What is continued has been charged by the process that began it, or will be by its record. */
+  function workOf(input: z.output<Input> | undefined, context: ToolContext, caller: Caller, estimate?: () => Estimate): Work {
+    return ({ job: ref, ...running }, checkpoint) => {
+      const isNew = checkpoint === undefined;
+      const continued = isNew ? input : job?.upstreamJob?.continueFrom(checkpoint);
+      const runContext = { ...context, ...running, waitMs: Number.POSITIVE_INFINITY };
+      return handle(continued as z.output<Input>, runContext, caller, isNew ? estimate : undefined, ref);
     };
   }
 
-  async function work(input: z.output<Input>, context: ToolContext): Promise<z.output<Output>> {
+  async function work(input: z.output<Input>, context: ToolContext, caller: Caller, estimate?: () => Estimate): Promise<z.output<Output>> {
     await tool.check?.(input, context);
-    return handle(input, context);
+    return handle(input, context, caller, estimate);
   }
 
-  async function handle(input: z.output<Input>, context: ToolContext): Promise<z.output<Output>> {
+  async function handle(
+    input: z.output<Input>,
+    context: ToolContext,
+    { principal, charge }: Caller,
+    estimate?: () => Estimate,
+    ref?: JobRef,
+  ): Promise<z.output<Output>> {
     const complete = (output: unknown) => mask(tool.output.parse(output));
-    const handled = tool.handler(input, context).catch((error: unknown) => {
-      throw mapRetry(error, complete);
+    const { measure, measures } = context;
+    return charge({ principal, tool: name, estimate, job: ref, measure, measures }, async () => {
+      const handled = tool.handler(input, context).catch((error: unknown) => {
+        throw mapRetry(error, complete);
+      });
+      return complete(await handled);
     });
-    return complete(await handled);
   }
 
   async function present(output: z.output<Output>, context: ToolContext, isShown = showsPictures): Promise<CallToolResult> {
@@ -215,7 +240,8 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     },
     async call(args, context, caller) {
       try {
-        return { result: await run(args, context, caller), outcome: 'ok' };
+        const result = await whilePaced(caller.pace, caller.principal, context.requestId, () => run(args, context, caller));
+        return { result, outcome: 'ok' };
       } catch (error) {
         return toOutcome(error, context.requestId, mask);
       }
@@ -229,6 +255,17 @@ function withWarning({ output, warning }: Extract<JobAnswer, { status: 'complete
 
 function stateless(argument: string): GatewayError {
   return new GatewayError({ kind: 'invalid_input', problems: [`${argument}: needs storage, which is not configured on this gateway`] });
+}
+
+/** Throws when a call may cost more than its caller allows, or when that is not known. */
+function assertAffordable(estimate: (() => Estimate) | undefined, maximumUsd: number | undefined): void {
+  if (maximumUsd === undefined || !estimate) return;
+  const estimated = estimate();
+  if ('problem' in estimated || estimated.usd > maximumUsd) throw new GatewayError({ kind: 'too_expensive', maximumUsd, ...estimated });
+}
+
+function usdOf(estimate: Estimate | undefined): number | undefined {
+  return estimate && 'usd' in estimate ? estimate.usd : undefined;
 }
 
 /** SHA-256 of the normalised arguments, in hexadecimal. */

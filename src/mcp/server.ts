@@ -12,6 +12,8 @@ import type { JobStatus, Jobs } from '../jobs/jobs.ts';
 import { MAX_NAME_CHARACTERS, MAX_PROGRESS_CHARACTERS } from '../limits.ts';
 import { createMeasures, measureUploads } from '../tools/measures.ts';
 import type { ToolContext, ToolServices } from '../tools/tool.ts';
+import type { Charge } from '../usage/charge.ts';
+import type { Pace } from '../usage/pace.ts';
 import { APPS_EXTENSION, createMediaApp } from './apps.ts';
 import { endOfCall, startOfCall } from './call-span.ts';
 import type { Caller, CompiledTool, Mask, ToolOutcome } from './compile-tool.ts';
@@ -34,6 +36,10 @@ export type McpServerOptions = Readonly<{
   mask: Mask;
   /** Runs paid calls; `undefined` where no state can be stored. */
   jobs: Jobs | undefined;
+  /** Does work within the budgets, and adds up what was used. */
+  charge: Charge;
+  /** How many calls of a principal run at once. */
+  pace: Pace;
   /** Keeps work running after its client disconnects. */
   waitUntil: (work: Promise<unknown>) => void;
   /** Whether results link to their files besides naming them in text; some clients fail on such links. */
@@ -135,8 +141,8 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
     };
     const delivered = () => deliveryOf(serverContext);
     const presentTask = tasks && declaresTasks(serverContext) ? createPresentTask(tasks, delivered) : undefined;
-    const { jobs, waitUntil } = options;
-    const caller = { principal, rpcId: serverContext.mcpReq.id, delivered, jobs, waitUntil, presentTask };
+    const { jobs, charge, pace, waitUntil } = options;
+    const caller = { principal, rpcId: serverContext.mcpReq.id, delivered, jobs, charge, pace, waitUntil, presentTask };
     const outcome = await call(context, caller);
     progress.end();
     const { name } = tool.definition;

@@ -1,3 +1,4 @@
+import type { JobOutcome } from '../jobs/jobs.ts';
 import { type Account, EMPTY_ACCOUNT, type Hold, leftUsd, settled, withHold } from './account.ts';
 
 /** Identifies an account: a principal, or the gateway; and a day in UTC, `yyyy-mm-dd`. */
@@ -22,8 +23,6 @@ export type Settle = (usd: number) => void;
 /** `leftUsd`: nothing was set aside, as it is more than that. */
 export type HoldResult = Readonly<{ settle: Settle } | { leftUsd: number }>;
 
-/** What happened to a job: `usd` is undefined when its record does not say. */
-export type JobOutcome = Readonly<{ state: 'running'; untilMs: number } | { state: 'ended'; usd: number | undefined }>;
 export type OutcomeOf = (place: string, jobId: string) => Promise<JobOutcome>;
 
 /** The accounts of all budgets, wherever they are kept. */

@@ -1,3 +1,5 @@
+import type { Principal } from '../auth/principal.ts';
+import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
 
 /** How a call stands with its principal's calls per minute; `waitSeconds`: it is one too many until then. */
@@ -18,6 +20,19 @@ const MAX_CALL_MS = 15 * 60_000;
 const MAX_IDLE_PRINCIPALS = 1_000;
 
 type Calls = { startsMs: number[]; running: Map<string, number> };
+
+/** Does the work of a call while no more of its principal's run than may. Throws `too_many_calls`. */
+export async function whilePaced<Result>(
+  pace: Pace,
+  { id, limits }: Principal,
+  callId: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { concurrentCalls: limit } = limits;
+  if (limit === undefined) return work();
+  if (!(await pace.enter(id, callId, limit))) throw new GatewayError({ kind: 'too_many_calls', limit });
+  return work().finally(() => pace.leave(id, callId));
+}
 
 /** In the memory of one process, or of one Durable Object. */
 export function createPace({ now }: Pick<Clock, 'now'>): Pace {

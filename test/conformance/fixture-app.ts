@@ -31,7 +31,8 @@ export function createFixtures(env: Record<string, unknown>, runtime: Runtime): 
     },
   });
   const tools = [...compileFixtures(), ...compileTaskTools(parts.mask)].map(counted);
-  return { parts: { ...parts, tools, sealed: { jobs: createMemoryStore(), index: createMemoryStore() } }, calls };
+  const sealed = { jobs: createMemoryStore(), index: createMemoryStore(), usage: createMemoryStore() };
+  return { parts: { ...parts, tools, sealed }, calls };
 }
 
 /** The product's routes, and `GET /calls`: which fixtures have been called, so that a scenario cannot pass without. */

@@ -8,16 +8,16 @@ import { createObjectRuntime, createWorkersRuntime } from '../../src/runtime/wor
 import { createWorkerEntry } from '../../src/worker-entry.ts';
 import { createFixtureApp, createFixtures } from './fixture-app.ts';
 
-const { worker, SseSessionObject, JobObject } = createWorkerEntry((env) => {
+const { worker, SseSessionObject, JobObject, AccountObject } = createWorkerEntry((env) => {
   const log = createLog('error', { write: (line) => console.log(line), redact: createRedactor([]), now: Date.now });
   const runtime = createWorkersRuntime(log);
   const fixtures = createFixtures(env, runtime);
   const sessions = createDurableSessions(env.SSE_SESSIONS, runtime);
   const forwardCall = createCallForwarder(env.JOBS, log);
   return {
-    assembleObject: (state, onJobsChange) => assemble(fixtures.parts, createObjectRuntime(runtime, state), onJobsChange),
+    assembleObject: (state, onJobsChange) => assemble(fixtures.parts, createObjectRuntime(runtime, state), { onJobsChange }),
     handle: createFixtureApp(assemble(fixtures.parts, runtime), fixtures, { sessions, forwardCall }).fetch,
   };
 });
 export default worker;
-export { JobObject, SseSessionObject };
+export { AccountObject, JobObject, SseSessionObject };

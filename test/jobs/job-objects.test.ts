@@ -59,11 +59,11 @@ function createPlatform({ env, objectRuntime, fetchObject, storages = new Map() 
     const sessions: SseSessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
     return {
       assembleObject: (state, onJobsChange) =>
-        assemble(parts, { ...runtime, outlivesClients: true, waitUntil: state.waitUntil, ...objectRuntime }, onJobsChange),
+        assemble(parts, { ...runtime, outlivesClients: true, waitUntil: state.waitUntil, ...objectRuntime }, { onJobsChange }),
       handle: createApp(gateway, { sessions, forwardCall: createCallForwarder(JOBS, runtime.log) }).fetch,
     };
   });
-  const workerEnv: WorkerEnv = { SSE_SESSIONS: namespace(), JOBS: namespace() };
+  const workerEnv: WorkerEnv = { SSE_SESSIONS: namespace(), JOBS: namespace(), ACCOUNTS: namespace() };
 
   function objectOf(name: unknown) {
     const kept = storages.get(name) ?? createStorage();

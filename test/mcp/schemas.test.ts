@@ -3,6 +3,11 @@ import { GatewayError } from '../../src/errors.ts';
 import { compileTool } from '../../src/mcp/compile-tool.ts';
 import { tools } from '../../src/tools/index.ts';
 import type { Tool, ToolContext } from '../../src/tools/tool.ts';
+import { createMemoryAccounts } from '../../src/usage/accounts.ts';
+import { createBudgets } from '../../src/usage/budgets.ts';
+import { createCharge } from '../../src/usage/charge.ts';
+import { createPace } from '../../src/usage/pace.ts';
+import { createMemoryBook } from '../../src/usage/usage-book.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -33,6 +38,16 @@ const caller = {
   delivered: async () => true,
   waitUntil: () => {},
   jobs: undefined,
+  charge: createCharge(
+    createBudgets(
+      createMemoryAccounts(() => 'id'),
+      undefined,
+      Date,
+    ),
+    createMemoryBook(),
+    Date,
+  ),
+  pace: createPace(Date),
 };
 const definitions = compiled.map(({ definition }) => definition);
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { JobOutcome } from '../../src/jobs/jobs.ts';
 import { EMPTY_ACCOUNT, jobsOf, leftUsd } from '../../src/usage/account.ts';
 import { type AccountObject, type AccountStorage, createAccountObject } from '../../src/usage/account-object.ts';
-import { type Accounts, createMemoryAccounts, type JobOutcome } from '../../src/usage/accounts.ts';
-import { type AccountNamespace, createDurableAccounts } from '../../src/usage/durable-accounts.ts';
+import { type Accounts, createMemoryAccounts } from '../../src/usage/accounts.ts';
+import { type AccountNamespace, createDurableLedger } from '../../src/usage/durable-ledger.ts';
 import { createStoredAccounts } from '../../src/usage/stored-accounts.ts';
 import { setUpSealed } from '../jobs/sealed.ts';
 import { createSleepClock, eventually, testRuntime } from '../support.ts';
@@ -66,7 +67,7 @@ const KINDS: Kind[] = [
     name: 'in Durable Objects',
     async create(processes, outcomes) {
       const namespace = createNamespace(outcomes);
-      return Array.from({ length: processes }, () => createDurableAccounts(namespace, { ...runtimeOf(), waitUntil: () => {} }).accounts);
+      return Array.from({ length: processes }, () => createDurableLedger(namespace, { ...runtimeOf(), waitUntil: () => {} }).accounts);
     },
   },
   { name: 'in memory', create: async (processes) => Array(processes).fill(createMemoryAccounts(() => crypto.randomUUID())) },

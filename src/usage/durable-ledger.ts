@@ -3,6 +3,7 @@ import type { Runtime } from '../ports.ts';
 import type { Account } from './account.ts';
 import type { AccountRequest } from './account-object.ts';
 import { type Accounts, GATEWAY, type HoldResult, ownerOf } from './accounts.ts';
+import type { Ledger } from './ledger.ts';
 import type { Pace, PaceOutcome } from './pace.ts';
 import type { UsageRow } from './rows.ts';
 import type { UsageBook } from './usage-book.ts';
@@ -15,8 +16,8 @@ export type AccountNamespace = Readonly<{
 
 type DurableRuntime = Pick<Runtime, 'randomUUID' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
 
-/** Accounts, usage and pace in Durable Objects: one for each principal, and one for the gateway. */
-export function createDurableAccounts(namespace: AccountNamespace, { randomUUID, waitUntil, log }: DurableRuntime) {
+/** The ledger in Durable Objects: one for each principal, and one for the gateway. */
+export function createDurableLedger(namespace: AccountNamespace, { randomUUID, waitUntil, log }: DurableRuntime): Ledger {
   async function ask<Answer>(owner: string, request: AccountRequest): Promise<Answer> {
     const object = namespace.get(namespace.idFromName(owner));
     const response = await object.fetch('http://account/', { method: 'POST', body: JSON.stringify(request) });
