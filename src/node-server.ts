@@ -32,6 +32,8 @@ const IDLE_CHECK_MS = 100;
 const LOAD_REST_AFTER_MS = 1_000;
 /** Time to record which jobs did not end. */
 const INTERRUPT_TIMEOUT_MS = 3_000;
+/** Time to export the last spans. */
+const FLUSH_TIMEOUT_MS = 3_000;
 /** Time for clients to read the rest of their responses after the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 /** Node's defaults; any other error is a bad request. */
@@ -94,7 +96,13 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
     }
     isDraining = true;
     log.info('draining', { signal });
-    drain({ callsInFlight: gateway.callsInFlight, openResponses: () => openResponses.size, closeStreams: sessions.closeAll, giveUp });
+    drain({
+      callsInFlight: gateway.callsInFlight,
+      openResponses: () => openResponses.size,
+      closeStreams: sessions.closeAll,
+      flush: () => Promise.race([tracing?.flush(), runtime.sleep(FLUSH_TIMEOUT_MS)]).catch(() => {}),
+      giveUp,
+    });
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -183,20 +191,24 @@ type Draining = Readonly<{
   callsInFlight: () => number;
   openResponses: () => number;
   closeStreams: () => void;
+  /** Exports what is still held. Never rejects. */
+  flush: () => Promise<void>;
   /** Ends the process although calls are in flight. */
   giveUp: () => Promise<never>;
 }>;
 
 /** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
-function drain({ callsInFlight, openResponses, closeStreams, giveUp }: Draining): void {
+function drain({ callsInFlight, openResponses, closeStreams, flush, giveUp }: Draining): void {
   let idleSinceMs = Date.now();
-  setInterval(() => {
+  const checking = setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
     const idleMs = Date.now() - idleSinceMs;
     if (idleMs < IDLE_CHECK_MS) return;
     // Legacy streams would outlive their calls.
     closeStreams();
-    if (openResponses() === 0 || idleMs > LAST_BYTES_TIMEOUT_MS) process.exit(0);
+    if (openResponses() > 0 && idleMs <= LAST_BYTES_TIMEOUT_MS) return;
+    clearInterval(checking);
+    void flush().then(() => process.exit(0));
   }, IDLE_CHECK_MS);
   setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
 }
