@@ -122,7 +122,11 @@ export function createEvents(logEvent: Sink, { log, sinks = [], tracing }: Event
     }
   }
   if (!tracing) return { emit, during: (_, work) => work(undefined), traceparent: () => undefined };
-  return { emit, during: (start, work) => tracing.enterSpan(start(), work), traceparent: tracing.traceparent };
+  return {
+    emit,
+    during: (start, work) => (tracing.isTraced() ? tracing.enterSpan(start(), work) : work(undefined)),
+    traceparent: tracing.traceparent,
+  };
 }
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;

@@ -33,6 +33,7 @@ export async function loadTracing(name: string, version: string): Promise<NodeTr
   });
 
   return {
+    isTraced: () => true,
     enterSpan({ name, kind, parent, fallbackParent, attributes }, work) {
       const within = contextOf(parent ?? (trace.getActiveSpan() ? undefined : fallbackParent));
       return tracer.startActiveSpan(name, { kind: kinds[kind], attributes }, within, async (span) => {
