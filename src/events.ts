@@ -1,4 +1,4 @@
-import type { Clock, Runtime, Span } from './ports.ts';
+import type { Runtime, Span } from './ports.ts';
 
 /** What the log says about a tool call. Never prompts, results or URLs. */
 export type Measures = Readonly<
@@ -107,7 +107,7 @@ export type Events = Readonly<{
   traceparent: () => string | undefined;
 }>;
 
-type EventsRuntime = Pick<Clock, 'now'> & Pick<Runtime, 'log' | 'sinks' | 'tracing'>;
+type EventsRuntime = Pick<Runtime, 'log' | 'sinks' | 'tracing'>;
 
 /** Composes the sinks of a runtime, after the log. One that throws disturbs nothing. */
 export function createEvents(logEvent: Sink, { log, sinks = [], tracing }: EventsRuntime): Events {
