@@ -151,7 +151,7 @@ function createExchangeOf(publicUrlOf: PublicUrlOf, { tracing }: Runtime): (c: C
     requestId: c.get('requestId'),
     principal: c.get('principal'),
     publicUrl: publicUrlOf(c),
-    ...(tracing && {
+    ...(tracing?.isTraced() && {
       trace: { parent: traceparentOf(c.req.header('traceparent')), protocolVersion: versionOf(c.req.header('mcp-protocol-version')) },
     }),
   });

@@ -1,4 +1,4 @@
-import type { Clock, Runtime, Span } from './ports.ts';
+import type { Runtime, Span } from './ports.ts';
 
 /** What the log says about a tool call. Never prompts, results or URLs. */
 export type Measures = Readonly<
@@ -107,7 +107,7 @@ export type Events = Readonly<{
   traceparent: () => string | undefined;
 }>;
 
-type EventsRuntime = Pick<Clock, 'now'> & Pick<Runtime, 'log' | 'sinks' | 'tracing'>;
+type EventsRuntime = Pick<Runtime, 'log' | 'sinks' | 'tracing'>;
 
 /** Composes the sinks of a runtime, after the log. One that throws disturbs nothing. */
 export function createEvents(logEvent: Sink, { log, sinks = [], tracing }: EventsRuntime): Events {
@@ -122,7 +122,11 @@ export function createEvents(logEvent: Sink, { log, sinks = [], tracing }: Event
     }
   }
   if (!tracing) return { emit, during: (_, work) => work(undefined), traceparent: () => undefined };
-  return { emit, during: (start, work) => tracing.enterSpan(start(), work), traceparent: tracing.traceparent };
+  return {
+    emit,
+    during: (start, work) => (tracing.isTraced() ? tracing.enterSpan(start(), work) : work(undefined)),
+    traceparent: tracing.traceparent,
+  };
 }
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;

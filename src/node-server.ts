@@ -32,6 +32,8 @@ const IDLE_CHECK_MS = 100;
 const LOAD_REST_AFTER_MS = 1_000;
 /** Time to record which jobs did not end. */
 const INTERRUPT_TIMEOUT_MS = 3_000;
+/** Time to export the last spans. */
+const FLUSH_TIMEOUT_MS = 3_000;
 /** Time for clients to read the rest of their responses after the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 /** Node's defaults; any other error is a bad request. */
@@ -102,7 +104,11 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
       callsInFlight: gateway.callsInFlight,
       openResponses: () => openResponses.size,
       closeStreams: sessions.closeAll,
-      close: () => Promise.race([gateway.close(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]),
+      flush: () =>
+        Promise.race([Promise.all([gateway.close(), tracing?.flush()]), runtime.sleep(FLUSH_TIMEOUT_MS)]).then(
+          () => {},
+          () => {},
+        ),
       giveUp,
     });
   };
@@ -193,14 +199,14 @@ type Draining = Readonly<{
   callsInFlight: () => number;
   openResponses: () => number;
   closeStreams: () => void;
-  /** Writes what is not written yet. */
-  close: () => Promise<void>;
+  /** Writes and exports what is still held. Never rejects. */
+  flush: () => Promise<void>;
   /** Ends the process although calls are in flight. */
   giveUp: () => Promise<never>;
 }>;
 
 /** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
-function drain({ callsInFlight, openResponses, closeStreams, close, giveUp }: Draining): void {
+function drain({ callsInFlight, openResponses, closeStreams, flush, giveUp }: Draining): void {
   let idleSinceMs = Date.now();
   const checking = setInterval(() => {
     if (callsInFlight() > 0) idleSinceMs = Date.now();
@@ -210,7 +216,7 @@ function drain({ callsInFlight, openResponses, closeStreams, close, giveUp }: Dr
     closeStreams();
     if (openResponses() > 0 && idleMs <= LAST_BYTES_TIMEOUT_MS) return;
     clearInterval(checking);
-    void close().finally(() => process.exit(0));
+    void flush().then(() => process.exit(0));
   }, IDLE_CHECK_MS);
   setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
 }

@@ -34,6 +34,8 @@ export type Span = Readonly<{ setAttributes: (attributes: SpanAttributes) => voi
 
 /** Traces. What work starts, however long after, is within the span in which it runs. */
 export type Tracing = Readonly<{
+  /** Whether anything collects what happens now. */
+  isTraced: () => boolean;
   enterSpan: <Result>(start: SpanStart, work: (span: Span) => Promise<Result>) => Promise<Result>;
   /** The W3C traceparent of the current span. */
   traceparent: () => string | undefined;

@@ -149,6 +149,7 @@ describe('rejected values', () => {
     ['PORT', '80.5'],
     ['PORT', '-1'],
     ['LOG_LEVEL', 'verbose'],
+    ['METRICS_KEY', 'x'.repeat(23)],
     ['MCP_SERVER_API_KEY', 'x'.repeat(4001)],
     ['OPENAI_BASE_URL', 'ftp://example.com'],
     ['OPENAI_BASE_URL', 'https:example.com'],
@@ -171,6 +172,12 @@ describe('rejected values', () => {
   ])('%s=%s', (variable, value) => {
     expect(problems({ ...REQUIRED, AZURE_OPENAI_ENDPOINT: '', [variable]: value })).toEqual([variable]);
   });
+});
+
+test("the key of the metrics is not the clients'", () => {
+  const key = 'k'.repeat(24);
+  expect(problems({ ...REQUIRED, MCP_SERVER_API_KEY: key, METRICS_KEY: key })).toEqual(['METRICS_KEY']);
+  expect(load({ METRICS_KEY: key }).server.metricsKey).toBe(key);
 });
 
 test('the Azure endpoint requires its key', () => {

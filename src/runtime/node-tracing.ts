@@ -1,6 +1,9 @@
 import type { Span as OtelSpan } from '@opentelemetry/api';
 import type { Span, Tracing } from '../ports.ts';
 
+/** `flush` resolves when the SDK has exported what it holds, if it can. */
+type NodeTracing = Tracing & Readonly<{ flush: () => Promise<void> }>;
+
 /** Where the API of OpenTelemetry keeps what an SDK has registered, for all of its copies. */
 const REGISTRY = Symbol.for('opentelemetry.js.api.1');
 
@@ -8,10 +11,10 @@ const REGISTRY = Symbol.for('opentelemetry.js.api.1');
  * Traces through the SDK of OpenTelemetry that the operator has loaded before (`node --import`); without one, nothing is
  * loaded, and calls cost nothing.
  */
-export async function loadTracing(name: string, version: string): Promise<Tracing | undefined> {
+export async function loadTracing(name: string, version: string): Promise<NodeTracing | undefined> {
   const registry = Reflect.get(globalThis, REGISTRY) as Readonly<{ trace?: unknown }> | undefined;
   if (registry?.trace === undefined) return undefined;
-  const { context, isSpanContextValid, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
+  const { context, isSpanContextValid, ProxyTracerProvider, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
   const tracer = trace.getTracer(name, version);
   const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT };
 
@@ -30,6 +33,7 @@ export async function loadTracing(name: string, version: string): Promise<Tracin
   });
 
   return {
+    isTraced: () => true,
     enterSpan({ name, kind, parent, fallbackParent, attributes }, work) {
       const within = contextOf(parent ?? (trace.getActiveSpan() ? undefined : fallbackParent));
       return tracer.startActiveSpan(name, { kind: kinds[kind], attributes }, within, async (span) => {
@@ -44,6 +48,11 @@ export async function loadTracing(name: string, version: string): Promise<Tracin
       const current = trace.getActiveSpan()?.spanContext();
       if (!current || !isSpanContextValid(current)) return undefined;
       return `00-${current.traceId}-${current.spanId}-${current.traceFlags.toString(16).padStart(2, '0')}`;
+    },
+    async flush() {
+      const proxy = trace.getTracerProvider();
+      const provider: object = proxy instanceof ProxyTracerProvider ? proxy.getDelegate() : proxy;
+      if ('forceFlush' in provider && typeof provider.forceFlush === 'function') await provider.forceFlush();
     },
   };
 }

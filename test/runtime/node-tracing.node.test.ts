@@ -116,6 +116,16 @@ test('the upstream request of a job that outlives its call is still within the c
   expect(spans.find(({ kind }) => kind === CLIENT)).toMatchObject({ name: 'image_generation gpt-image-2', parentSpanId: server?.spanId });
 });
 
+test('the last spans are exported before the process ends', async () => {
+  const otel = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, EXPORT_DELAY_MS: '600000' };
+  const ending = await startNodeGateway({ ...env, ...otel }, undefined, undefined, ['--import', SETUP]);
+  const { traceId, traceparent } = newParent();
+  await call('list_media', {}, { url: ending.url, headers: { traceparent } }).result;
+  expect(spansOf(traceId)).toEqual([]);
+  expect(await ending.terminate()).toBe(0);
+  expect(spansOf(traceId)).toMatchObject([{ name: 'tools/call list_media' }]);
+});
+
 test('one call is followed by its request id through log, trace, metrics, and what the job leaves', async () => {
   const calls = async () => {
     const response = await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${METRICS_KEY}` } });
