@@ -12,7 +12,7 @@ import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
 import { metrics } from './http/metrics.ts';
 import { origin } from './http/origin.ts';
-import { refuseTooFast } from './http/pace.ts';
+import { atPace, type PaceOptions } from './http/pace.ts';
 import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
 import { loggedPath, requestLog } from './http/request-log.ts';
 import { createSignIn, serveResourceMetadata } from './http/sign-in.ts';
@@ -24,7 +24,6 @@ import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
 import type { Runtime } from './ports.ts';
-import type { Pace } from './usage/pace.ts';
 
 export type AppOptions = Readonly<{
   sessions: SseSessions;
@@ -71,20 +70,25 @@ export function createApp(
   app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
   app.use(authenticate(verifyToken, refuse, signInOptions && createSignIn(signInOptions)));
 
+  const paceOptions: PaceOptions = {
+    pace,
+    onRefused: (requestId) => events.emit({ type: 'refusal', kind: 'rate', requestId, reason: 'calls_per_minute' }),
+  };
   const handlePost = async (c: Context<HttpEnv>) => {
     const body = await readJsonRpcBody(c, runtime);
     if (body instanceof Response) return body;
-    const refused = await refuseTooFast(c, pace, body.message);
-    if (refused) return refused;
+    const { message } = body;
     const exchange = exchangeOf(c);
-    const place = forwardCall && (await placeOf(body.message, exchange.principal));
-    if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, body.message, exchange);
-    return streamableHttp(c.req.raw, body.message, exchange);
+    return atPace(c, paceOptions, message, async () => {
+      const place = forwardCall && (await placeOf(message, exchange.principal));
+      if (forwardCall && place !== undefined) return forwardCall(place, c.req.raw, message, exchange);
+      return streamableHttp(c.req.raw, message, exchange);
+    });
   };
   // Some clients first POST to the URL of a legacy stream, and open the stream only when that fails.
   app.post('/mcp', handlePost).get((c) => (isLegacyStreamRequest(c.req.raw) ? openStream(c, sessions) : methodNotAllowed(c, 'POST')));
   app.post('/sse', handlePost).get((c) => (c.req.method === 'GET' ? openStream(c, sessions) : methodNotAllowed(c, 'GET, POST')));
-  app.post('/messages', (c) => deliver(c, runtime, sessions, isDraining, exchangeOf(c), pace));
+  app.post('/messages', (c) => deliver(c, { runtime, sessions, isDraining, paceOptions }, exchangeOf(c)));
   app.all('/mcp', (c) => methodNotAllowed(c, 'POST'));
   app.all('/sse', (c) => methodNotAllowed(c, 'GET, POST'));
   app.all('/messages', (c) => methodNotAllowed(c, 'POST'));
@@ -120,30 +124,26 @@ async function openStream(c: Context<HttpEnv>, sessions: SseSessions): Promise<R
   return httpError(c, 503, 'too_many_sessions', 'Too many open streams; retry later.');
 }
 
+type Inbox = Required<Pick<AppOptions, 'sessions' | 'isDraining'>> & Readonly<{ runtime: Runtime; paceOptions: PaceOptions }>;
+
 /** Accepts messages for a legacy stream; responses go to the stream. */
-async function deliver(
-  c: Context<HttpEnv>,
-  runtime: Runtime,
-  sessions: SseSessions,
-  isDraining: () => boolean,
-  exchange: Exchange,
-  pace: Pace,
-): Promise<Response> {
+async function deliver(c: Context<HttpEnv>, { runtime, sessions, isDraining, paceOptions }: Inbox, exchange: Exchange): Promise<Response> {
   const body = await readJsonRpcBody(c, runtime);
   if (body instanceof Response) return body;
+  const { message } = body;
   // Notifications such as cancellations still get through.
-  if (isDraining() && 'method' in body.message && 'id' in body.message) return rejectNewCall(c);
-  const refused = await refuseTooFast(c, pace, body.message);
-  if (refused) return refused;
+  if (isDraining() && 'method' in message && 'id' in message) return rejectNewCall(c);
   const sessionId = c.req.query('sessionId') ?? '';
-  switch (await sessions.deliver({ sessionId, message: body.message, exchange })) {
-    case 'accepted':
-      return c.text('Accepted', 202);
-    case 'invalid':
-      return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message whose id is not in use.');
-    case 'unknown':
-      return httpError(c, 404, 'unknown_session', 'Session not found or expired; open a new stream with GET /sse.');
-  }
+  return atPace(c, paceOptions, message, async () => {
+    switch (await sessions.deliver({ sessionId, message, exchange })) {
+      case 'accepted':
+        return c.text('Accepted', 202);
+      case 'invalid':
+        return jsonRpcError(c, -32600, 'Invalid request: the body must be a JSON-RPC message whose id is not in use.');
+      case 'unknown':
+        return httpError(c, 404, 'unknown_session', 'Session not found or expired; open a new stream with GET /sse.');
+    }
+  });
 }
 
 function createExchangeOf(publicUrlOf: PublicUrlOf, { tracing }: Runtime): (c: Context<HttpEnv>) => Exchange {

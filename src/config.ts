@@ -116,9 +116,9 @@ export const environmentSchema = z.object({
   MCP_ALLOWED_INPUT_HOSTS: hostList().optional(),
   MCP_ALLOWED_DOWNLOAD_HOSTS: hostList().optional(),
   MCP_PUBLIC_URL: httpUrl().optional(),
+  MCP_BUDGET_USD_PER_DAY: usd().optional(),
   MCP_RESOURCE_LINKS: flag().optional(),
   MCP_STORE_PROMPTS: flag().optional(),
-  MCP_BUDGET_USD_PER_DAY: usd().optional(),
   MCP_INLINE_PREVIEW: flag().optional(),
   LOG_LEVEL: z
     .string()

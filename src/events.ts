@@ -77,7 +77,7 @@ type RequestEnded = Readonly<{
 }>;
 
 /** What was refused before it became a call; `kind` and `reason` are from closed sets. */
-type Refused = Readonly<{ type: 'refusal'; kind: 'bearer' | 'rate' | 'budget'; requestId: string; reason: string }>;
+type Refused = Readonly<{ type: 'refusal'; kind: 'bearer' | 'rate'; requestId: string; reason: string }>;
 
 export type GatewayEvent = ToolCallEnded | UpstreamEnded | JobEnded | RequestEnded | Refused;
 

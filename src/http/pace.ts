@@ -1,28 +1,50 @@
 import type { Context } from 'hono';
-import type { Pace } from '../usage/pace.ts';
+import type { Pace, PaceOutcome } from '../usage/pace.ts';
 import type { HttpEnv } from './errors.ts';
-
-type Message = Readonly<{ method?: unknown; id?: unknown }>;
-
-/**
- * Counts a tool call of a principal with a limit, and refuses one too many: 429 (RFC 6585 section 4) with `Retry-After`,
- * and a JSON-RPC error, which clients show. `RateLimit` and `RateLimit-Policy` are those of
- * draft-ietf-httpapi-ratelimit-headers-10.
- */
-export async function refuseTooFast(c: Context<HttpEnv>, pace: Pace, message: object): Promise<Response | undefined> {
-  const { id: principalId, limits } = c.get('principal');
-  const { method, id = null } = message as Message;
-  if (limits.callsPerMinute === undefined || method !== 'tools/call') return undefined;
-  const { limit, remaining, resetSeconds, waitSeconds } = await pace.count(principalId, limits.callsPerMinute);
-  c.header('RateLimit-Policy', `"calls";q=${limit};w=60`);
-  c.header('RateLimit', `"calls";r=${remaining};t=${resetSeconds}`);
-  if (waitSeconds === undefined) return undefined;
-  c.header('Retry-After', String(waitSeconds));
-  const sentence = `You may make ${limit} tool calls a minute, and have made them. Nothing was sent or billed; retry in ${waitSeconds} s.`;
-  const data = { request_id: c.get('requestId'), retry_after_seconds: waitSeconds };
-  const isId = typeof id === 'string' || typeof id === 'number';
-  return c.json({ jsonrpc: '2.0', id: isId ? id : null, error: { code: RATE_LIMITED, message: sentence, data } }, 429);
-}
 
 /** Of the range that JSON-RPC leaves to implementations (section 5.1), and that MCP does not use. */
 const RATE_LIMITED = -32029;
+
+export type PaceOptions = Readonly<{ pace: Pace; onRefused: (requestId: string) => void }>;
+
+/**
+ * Answers a message unless it is a tool call too many of its principal, which gets 429 (RFC 6585 section 4) with
+ * `Retry-After`, and a JSON-RPC error, which clients show. `RateLimit` and `RateLimit-Policy` are those of
+ * draft-ietf-httpapi-ratelimit-headers-10.
+ */
+export async function atPace(
+  c: Context<HttpEnv>,
+  { pace, onRefused }: PaceOptions,
+  message: object,
+  answer: () => Promise<Response>,
+): Promise<Response> {
+  const { id: principalId, limits } = c.get('principal');
+  const { method, id } = message as Readonly<{ method?: unknown; id?: unknown }>;
+  if (limits.callsPerMinute === undefined || method !== 'tools/call') return answer();
+  const outcome = await pace.count(principalId, limits.callsPerMinute);
+  if (outcome.waitSeconds === undefined) return withHeaders(await answer(), headersOf(outcome));
+  onRefused(c.get('requestId'));
+  return refusal(c, outcome.limit, outcome.waitSeconds, id, headersOf(outcome));
+}
+
+function headersOf({ limit, remaining, resetSeconds, waitSeconds }: PaceOutcome): Record<string, string> {
+  return {
+    'RateLimit-Policy': `"calls";q=${limit};w=60`,
+    RateLimit: `"calls";r=${remaining};t=${resetSeconds}`,
+    ...(waitSeconds !== undefined && { 'Retry-After': String(waitSeconds) }),
+  };
+}
+
+function refusal(c: Context<HttpEnv>, limit: number, waitSeconds: number, id: unknown, headers: Record<string, string>): Response {
+  const message = `You may make ${limit} tool calls a minute, and have made them. Nothing was sent or billed; retry in ${waitSeconds} s.`;
+  const data = { request_id: c.get('requestId'), retry_after_seconds: waitSeconds };
+  const answered = typeof id === 'string' || typeof id === 'number' ? id : null;
+  return c.json({ jsonrpc: '2.0', id: answered, error: { code: RATE_LIMITED, message, data } }, 429, headers);
+}
+
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  // The headers of a response that another Worker has returned cannot be changed.
+  const changed = new Response(response.body, response);
+  for (const [name, value] of Object.entries(headers)) changed.headers.set(name, value);
+  return changed;
+}
