@@ -15,15 +15,17 @@ function parse(toml: string, env?: string) {
   return readConfig({ config: path, ...(env && { env }) });
 }
 
-test('wrangler.toml binds the Durable Objects of streams and of jobs, whose classes are SQLite-backed', () => {
+test('wrangler.toml binds the Durable Objects of streams, jobs and accounts, whose classes are SQLite-backed', () => {
   const { durable_objects, migrations, compatibility_flags, observability } = parse(text);
   expect(durable_objects.bindings).toEqual([
     { name: 'SSE_SESSIONS', class_name: 'SseSessionObject' },
     { name: 'JOBS', class_name: 'JobObject' },
+    { name: 'ACCOUNTS', class_name: 'AccountObject' },
   ]);
   expect(migrations).toEqual([
     { tag: 'v1', new_sqlite_classes: ['SseSessionObject'] },
     { tag: 'v2', new_sqlite_classes: ['JobObject'] },
+    { tag: 'v3', new_sqlite_classes: ['AccountObject'] },
   ]);
   expect(compatibility_flags).toContain('enable_request_signal');
   expect(observability).toMatchObject({ enabled: true });

@@ -18,8 +18,8 @@ export type Budgets = Readonly<{
   read: (principal: Principal) => Promise<readonly BudgetState[]>;
 }>;
 
-export type BudgetState = Readonly<{ budget: BudgetName; limitUsd: number; account: Account }>;
-export type BudgetName = 'principal' | 'gateway';
+type BudgetState = Readonly<{ budget: BudgetName; limitUsd: number; account: Account }>;
+type BudgetName = 'principal' | 'gateway';
 
 type Budget = Readonly<{ name: BudgetName; limitUsd: number; id: AccountId }>;
 type Refusal = Budget & Readonly<{ leftUsd: number }>;

@@ -18,4 +18,4 @@ export default {
     return JOBS.get(JOBS.idFromName(request.headers.get(ENVIRONMENT_HEADER) ?? '')).fetch(request);
   },
 };
-export { FaultObject as JobObject, FaultObject as SseSessionObject };
+export { FaultObject as AccountObject, FaultObject as JobObject, FaultObject as SseSessionObject };
