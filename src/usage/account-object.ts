@@ -3,6 +3,7 @@ import { type Account, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, wi
 import { type NewHold, newHold, type OutcomeOf } from './accounts.ts';
 import { createPace } from './pace.ts';
 import { type UsageRow, withRows } from './rows.ts';
+import { rowsOf, type UsageDay } from './usage-book.ts';
 
 /** The subset of a Durable Object's storage used here. */
 export type AccountStorage = Readonly<{
@@ -19,7 +20,7 @@ export type AccountRequest = Readonly<
   | { settle: { date: string; id: string; usd: number } }
   | { account: { date: string } }
   | { addUsage: { date: string; row: UsageRow } }
-  | { usage: { date: string } }
+  | { usage: { dates: readonly string[]; principalId?: string | undefined } }
   | { count: { limit: number } }
   | { enter: { callId: string; limit: number } }
   | { leave: { callId: string } }
@@ -102,9 +103,14 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
     return accountAt(key);
   }
 
-  async function readUsage(key: string): Promise<readonly UsageRow[]> {
-    await load(key);
-    return rowsAt(key);
+  /** Remembers nothing: a month of a large team would take memory for good. */
+  async function readUsage(dates: readonly string[], principalId: string | undefined): Promise<UsageDay[]> {
+    const days: UsageDay[] = [];
+    for (const date of dates) {
+      const rows = (cached.get(USAGE + date) ?? (await storage.get(USAGE + date)) ?? []) as readonly UsageRow[];
+      days.push({ date, rows: rowsOf(rows, principalId) });
+    }
+    return days;
   }
 
   async function answer(request: AccountRequest): Promise<unknown> {
@@ -115,7 +121,7 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
     }
     if ('account' in request) return readAccount(ACCOUNT + request.account.date);
     if ('addUsage' in request) return addUsage(request.addUsage);
-    if ('usage' in request) return readUsage(USAGE + request.usage.date);
+    if ('usage' in request) return readUsage(request.usage.dates, request.usage.principalId);
     if ('count' in request) return pace.count(SELF, request.count.limit);
     if ('enter' in request) return pace.enter(SELF, request.enter.callId, request.enter.limit);
     return pace.leave(SELF, request.leave.callId);
