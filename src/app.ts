@@ -5,6 +5,7 @@ import { createEventLog } from './event-log.ts';
 import { createEvents, type Events, traceparentOf } from './events.ts';
 import { ABOUT, type Gateway, VERSION } from './gateway.ts';
 import { home } from './home/home.ts';
+import { usagePage } from './home/usage-page.ts';
 import { admit } from './http/admit.ts';
 import { authenticate, rejectOAuth } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
@@ -17,6 +18,7 @@ import { createPublicUrlOf, type PublicUrlOf } from './http/public-url.ts';
 import { loggedPath, requestLog } from './http/request-log.ts';
 import { createSignIn, serveResourceMetadata } from './http/sign-in.ts';
 import { receiveUpload, UPLOADS_PATH } from './http/uploads.ts';
+import { usage } from './http/usage.ts';
 import { MAX_NAME_CHARACTERS } from './limits.ts';
 import { versionOf } from './mcp/call-span.ts';
 import type { ForwardCall } from './mcp/durable-calls.ts';
@@ -34,10 +36,8 @@ export type AppOptions = Readonly<{
 }>;
 
 /** The middleware and routes, in order. */
-export function createApp(
-  { server, runtime, events, load, verifyToken, signIn, pace, streamableHttp, callsInFlight, placeOf, receiveFile }: Gateway,
-  { sessions, forwardCall, isDraining = () => false }: AppOptions,
-): Hono<HttpEnv> {
+export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
+  const { server, runtime, events, load, verifyToken, signIn, pace, streamableHttp, callsInFlight, placeOf, receiveFile } = gateway;
   const app = createBase(runtime, events);
   const publicUrlOf = createPublicUrlOf(server.publicUrl);
   const exchangeOf = createExchangeOf(publicUrlOf, runtime);
@@ -68,8 +68,15 @@ export function createApp(
   // The token in the path is the authentication.
   app.put(`${UPLOADS_PATH}:token`, receiveUpload(receiveFile));
   app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
+  const { ofAll, ofPrincipal } = usage({
+    ...gateway,
+    verify: server.adminKey === undefined ? undefined : verifyKey(server.adminKey, runtime),
+  });
+  app.get('/usage', usagePage(ABOUT), ofAll);
+  app.all('/usage', (c, next) => (/^(GET|HEAD)$/.test(c.req.method) ? next() : methodNotAllowed(c, 'GET')));
   app.use(authenticate(verifyToken, refuse, signInOptions && createSignIn(signInOptions)));
 
+  app.get('/usage', ofPrincipal);
   const paceOptions: PaceOptions = {
     pace,
     onRefused: (requestId) => events.emit({ type: 'refusal', kind: 'rate', requestId, reason: 'calls_per_minute' }),

@@ -205,7 +205,7 @@ function describe(failure: Failure): string {
     case 'storage':
       return `${failure.problem}. ${failure.retryable ? 'Retrying later may help.' : 'Retrying will not help until the operator fixes this.'}`;
     case 'storage_unusable':
-      return `Nothing was sent or billed, because media could not be stored: ${describeFailure(failure.reason)}`;
+      return `Nothing was sent or billed, because what the call needs could not be stored: ${describeFailure(failure.reason)}`;
     case 'job_unknown':
       return `Job ${failure.jobId} is unknown, has expired, or belongs to another tool. Check the id and the tool; nothing was sent or billed.`;
     case 'job_interrupted':

@@ -37,7 +37,7 @@ const KEY_NOTE = 'Every request needs a bearer token. Replace <MCP_SERVER_API_KE
 
 /** Renders the page from what varies by request: the requested origin and the status. */
 export function createHomePage(about: About): (origin: string, status: HomeStatus) => Html {
-  const head = headOf(about);
+  const head = headOf(about, STYLE);
   const tools = toolsOf(about);
   const footer = footerOf(about);
   return (origin, status) => html`<!doctype html>
@@ -67,7 +67,7 @@ ${footer}
 }
 
 /** The empty icon keeps browsers from asking for /favicon.ico. */
-function headOf({ title, description }: About): Html {
+export function headOf({ title, description }: Pick<About, 'title' | 'description'>, style: string): Html {
   return html`<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -75,7 +75,7 @@ function headOf({ title, description }: About): Html {
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${raw(STYLE)}</style>
+<style>${raw(style)}</style>
 </head>`;
 }
 
@@ -111,5 +111,5 @@ ${items}</ul>`;
 
 function footerOf({ homepage }: About): Html {
   const documentation = homepage ? html`<a href="${homepage}">Documentation</a> · ` : '';
-  return html`<footer><p>${documentation}<a href="https://modelcontextprotocol.io">About the Model Context Protocol</a></p></footer>`;
+  return html`<footer><p>${documentation}<a href="usage">Usage and costs</a> · <a href="https://modelcontextprotocol.io">About the Model Context Protocol</a></p></footer>`;
 }

@@ -18,10 +18,16 @@ const SENTENCE = {
 };
 
 /**
- * Rejects requests without a valid bearer token (RFC 6750 section 2.1) before reading their body. Duplicate headers
- * arrive joined by a comma and a space, and are rejected like anything else that is not a single token. A request
- * without any token gets no error code (section 3.1). What is not a key of the gateway may be an access token, if there
- * is a sign-in.
+ * The bearer token (RFC 6750 section 2.1), if there is a single one: duplicate headers arrive joined by a comma and a space.
+ */
+export function bearerOf(c: Context<HttpEnv>): string | undefined {
+  const header = c.req.header('authorization') ?? '';
+  return header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
+}
+
+/**
+ * Rejects requests without a valid bearer token before reading their body. A request without any token gets no error code
+ * (RFC 6750 section 3.1). What is not a key of the gateway may be an access token, if there is a sign-in.
  */
 export function authenticate(
   verify: VerifyToken,
@@ -30,7 +36,7 @@ export function authenticate(
 ): MiddlewareHandler<HttpEnv> {
   return async function authenticate(c, next) {
     const header = c.req.header('authorization') ?? '';
-    const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1] : undefined;
+    const token = bearerOf(c);
     const principal = token === undefined ? undefined : await verify(token);
     if (typeof principal === 'object') {
       c.set('principal', principal);

@@ -9,6 +9,8 @@ export type HttpErrorCode =
   | 'insufficient_scope'
   | 'sign_in_unavailable'
   | 'not_found'
+  | 'bad_request'
+  | 'usage_unavailable'
   | 'unknown_session'
   | 'too_many_sessions'
   | 'draining'

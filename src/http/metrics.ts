@@ -1,7 +1,7 @@
 import type { Handler } from 'hono';
 import type { VerifyKey } from '../auth/keys.ts';
-import { MAX_AUTHORIZATION_CHARACTERS } from '../limits.ts';
 import type { Load, Runtime } from '../ports.ts';
+import { bearerOf } from './authenticate.ts';
 import { type HttpEnv, httpError } from './errors.ts';
 
 export type MetricsOptions = Readonly<{
@@ -17,8 +17,7 @@ export function metrics({ verify, scrape, load, onRefused }: MetricsOptions): Ha
   return async function metrics(c) {
     if (!verify) return httpError(c, 404, 'not_found', 'There are no metrics: METRICS_KEY is not set.');
     if (!scrape) return httpError(c, 404, 'not_found', 'There are no metrics on Workers: bind Analytics Engine as ANALYTICS instead.');
-    const header = c.req.header('authorization') ?? '';
-    const token = header.length <= MAX_AUTHORIZATION_CHARACTERS ? /^bearer +(\S+)$/i.exec(header)?.[1] : undefined;
+    const token = bearerOf(c);
     if (token === undefined || !(await verify(token))) {
       onRefused(c.get('requestId'));
       c.header('WWW-Authenticate', 'Bearer');

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
 import { MAX_JOINED_SPEECH_BYTES } from '../limits.ts';
 import { audioFormat } from '../media/formats.ts';
 import { type Joinable, joinAudio } from '../media/join-audio.ts';
@@ -7,7 +8,6 @@ import { unexpectedBody } from '../openai/read-response.ts';
 import type { SpeechRequest } from '../openai/speech.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { sumCosts } from '../usage/cost.ts';
-import { inParallel } from './in-parallel.ts';
 import { type CreatedSpeech, expectedBytes } from './short-speech.ts';
 import { interrupted, MAX_AT_ONCE, makePieces, type Plan, report, reserve } from './speech-pieces.ts';
 import { splitText } from './split-text.ts';

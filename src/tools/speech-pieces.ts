@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
 import { type Joinable, soundOf } from '../media/join-audio.ts';
 import type { PieceStore, StoredPiece } from '../media/piece-store.ts';
 import { createShortSpeech, type SpeechRequest } from '../openai/speech.ts';
@@ -6,7 +7,6 @@ import { createSpokenChat, speaksInChat } from '../openai/spoken-chat.ts';
 import { tokensOf } from '../openai/tokens.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import type { Cost } from '../usage/cost.ts';
-import { inParallel } from './in-parallel.ts';
 import { timeUpstream } from './measures.ts';
 import { formatOf, notAudio } from './short-speech.ts';
 import { billSpeech } from './speech-cost.ts';

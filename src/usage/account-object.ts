@@ -1,8 +1,10 @@
 import type { Clock } from '../ports.ts';
 import { type Account, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
 import { type NewHold, newHold, type OutcomeOf } from './accounts.ts';
+import { dateOf } from './budgets.ts';
 import { createPace } from './pace.ts';
-import { type UsageRow, withRows } from './rows.ts';
+import { addRow, type UsageRow } from './rows.ts';
+import { rowsOf, type UsageDay } from './usage-book.ts';
 
 /** The subset of a Durable Object's storage used here. */
 export type AccountStorage = Readonly<{
@@ -19,7 +21,7 @@ export type AccountRequest = Readonly<
   | { settle: { date: string; id: string; usd: number } }
   | { account: { date: string } }
   | { addUsage: { date: string; row: UsageRow } }
-  | { usage: { date: string } }
+  | { usage: { dates: readonly string[]; principalId?: string | undefined } }
   | { count: { limit: number } }
   | { enter: { callId: string; limit: number } }
   | { leave: { callId: string } }
@@ -49,22 +51,22 @@ const SELF = 'self';
  */
 export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeOf, clock: Pick<Clock, 'now'>): AccountObject {
   const { now } = clock;
-  const cached = new Map<string, unknown>();
+  const accounts = new Map<string, Account>();
+  let today: { date: string; rows: Map<string, UsageRow> } | undefined;
   const pace = createPace(clock);
   let alarmMs = Number.POSITIVE_INFINITY;
 
   /** Then, what is read and put without waiting in between is put before anything else is read. */
-  async function load(key: string): Promise<void> {
-    const stored = cached.has(key) ? undefined : await storage.get(key);
-    if (!cached.has(key) && stored !== undefined) cached.set(key, stored);
+  async function load(date: string): Promise<void> {
+    const stored = accounts.has(date) ? undefined : await storage.get(ACCOUNT + date);
+    if (!accounts.has(date)) accounts.set(date, (stored ?? EMPTY_ACCOUNT) as Account);
   }
 
-  const accountAt = (key: string) => (cached.get(key) ?? EMPTY_ACCOUNT) as Account;
-  const rowsAt = (key: string) => (cached.get(key) ?? []) as readonly UsageRow[];
+  const accountOf = (date: string) => accounts.get(date) ?? EMPTY_ACCOUNT;
 
-  function put(key: string, value: unknown): void {
-    cached.set(key, value);
-    void storage.put(key, value);
+  function put(date: string, account: Account): void {
+    accounts.set(date, account);
+    void storage.put(ACCOUNT + date, account);
   }
 
   function ringAt(ms: number): void {
@@ -74,37 +76,50 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   }
 
   async function hold({ date, id, ...wanted }: NewHold & { date: string; id: string }) {
-    const key = ACCOUNT + date;
-    await load(key);
-    const account = accountAt(key);
-    const held = withHold(account, wanted.limitUsd, id, newHold(wanted, now()));
-    if (!held) return { leftUsd: leftUsd(account, wanted.limitUsd) };
-    put(key, held);
+    await load(date);
+    const held = withHold(accountOf(date), wanted.limitUsd, id, newHold(wanted, now()));
+    if (!held) return { leftUsd: leftUsd(accountOf(date), wanted.limitUsd) };
+    put(date, held);
     ringAt(wanted.job ? (held.holds[id]?.job?.checkMs ?? now()) : now() + DAY_MS);
     return {};
   }
 
   async function change(date: string, apply: (account: Account) => Account): Promise<void> {
-    const key = ACCOUNT + date;
-    await load(key);
-    put(key, apply(accountAt(key)));
+    await load(date);
+    put(date, apply(accountOf(date)));
   }
 
+  async function readAccount(date: string): Promise<Account> {
+    await load(date);
+    return accountOf(date);
+  }
+
+  /** Each row is stored by itself, since every call changes one. */
   async function addUsage({ date, row }: { date: string; row: UsageRow }): Promise<void> {
-    const key = USAGE + date;
-    await load(key);
-    put(key, withRows(rowsAt(key), [row]));
+    const prefix = `${USAGE}${date} `;
+    if (today?.date !== date) {
+      const rows = await readRows(date);
+      if (today?.date !== date) today = { date, rows };
+    }
+    const changed = addRow(today.rows, row);
+    void storage.put(prefix + changed.key, changed.row);
     ringAt(now() + DAY_MS);
   }
 
-  async function readAccount(key: string): Promise<Account> {
-    await load(key);
-    return accountAt(key);
+  async function readRows(date: string): Promise<Map<string, UsageRow>> {
+    const prefix = `${USAGE}${date} `;
+    const stored = [...(await storage.list({ prefix }))] as [string, UsageRow][];
+    return new Map(stored.map(([key, row]) => [key.slice(prefix.length), row]));
   }
 
-  async function readUsage(key: string): Promise<readonly UsageRow[]> {
-    await load(key);
-    return rowsAt(key);
+  /** Remembers nothing: a month of a large team would take memory for good. */
+  async function readUsage(dates: readonly string[], principalId: string | undefined): Promise<UsageDay[]> {
+    const days: UsageDay[] = [];
+    for (const date of dates) {
+      const rows = today?.date === date ? today.rows : await readRows(date);
+      days.push({ date, rows: rowsOf([...rows.values()], principalId) });
+    }
+    return days;
   }
 
   async function answer(request: AccountRequest): Promise<unknown> {
@@ -113,31 +128,30 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
       const { date, id, usd } = request.settle;
       return change(date, (account) => settled(account, id, usd));
     }
-    if ('account' in request) return readAccount(ACCOUNT + request.account.date);
+    if ('account' in request) return readAccount(request.account.date);
     if ('addUsage' in request) return addUsage(request.addUsage);
-    if ('usage' in request) return readUsage(USAGE + request.usage.date);
+    if ('usage' in request) return readUsage(request.usage.dates, request.usage.principalId);
     if ('count' in request) return pace.count(SELF, request.count.limit);
     if ('enter' in request) return pace.enter(SELF, request.enter.callId, request.enter.limit);
     return pace.leave(SELF, request.leave.callId);
   }
 
+  /** Resolves to the keys that are left. */
   async function forgetOld(prefix: string, days: number): Promise<string[]> {
-    const firstDate = new Date(now() - days * DAY_MS).toISOString().slice(0, 10);
+    const first = prefix + dateOf(now() - days * DAY_MS);
     const keys = [...(await storage.list({ prefix })).keys()];
-    const old = keys.filter((key) => key.slice(prefix.length) < firstDate);
-    for (const key of old) {
-      cached.delete(key);
-      await storage.delete(key);
-    }
-    return keys.filter((key) => !old.includes(key));
+    const old = keys.filter((key) => key < first);
+    for (const key of old) await storage.delete(key);
+    return keys.filter((key) => key >= first);
   }
 
   async function alarm(): Promise<void> {
     alarmMs = Number.POSITIVE_INFINITY;
     const used = await forgetOld(USAGE, USAGE_DAYS);
-    const accounts = await forgetOld(ACCOUNT, ACCOUNT_DAYS);
-    for (const key of accounts) for (const job of jobsOf(await readAccount(key))) await check(key.slice(ACCOUNT.length), job);
-    if (alarmMs === Number.POSITIVE_INFINITY && used.length + accounts.length > 0) ringAt(now() + DAY_MS);
+    const dates = (await forgetOld(ACCOUNT, ACCOUNT_DAYS)).map((key) => key.slice(ACCOUNT.length));
+    for (const date of accounts.keys()) if (!dates.includes(date)) accounts.delete(date);
+    for (const date of dates) for (const job of jobsOf(await readAccount(date))) await check(date, job);
+    if (alarmMs === Number.POSITIVE_INFINITY && used.length + dates.length > 0) ringAt(now() + DAY_MS);
   }
 
   async function check(date: string, { id, place, usd, checkMs }: HeldJob): Promise<void> {

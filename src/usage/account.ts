@@ -16,9 +16,12 @@ export const EMPTY_ACCOUNT: Account = { spentUsd: 0, holds: {} };
 /** Amounts are sums of many small ones, which floating point does not keep exactly. */
 const PRECISION_USD = 1e-9;
 
-export function leftUsd({ spentUsd, holds }: Account, limitUsd: number): number {
-  const heldUsd = Object.values(holds).reduce((sum, { usd }) => sum + usd, 0);
-  return Math.max(0, limitUsd - spentUsd - heldUsd);
+export function reservedUsd({ holds }: Account): number {
+  return Object.values(holds).reduce((sum, { usd }) => sum + usd, 0);
+}
+
+export function leftUsd(account: Account, limitUsd: number): number {
+  return Math.max(0, limitUsd - account.spentUsd - reservedUsd(account));
 }
 
 /** The account with this set aside; `undefined` if too little is left. */

@@ -1,7 +1,7 @@
 import type { Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
-import type { Account } from './account.ts';
+import { leftUsd, reservedUsd } from './account.ts';
 import { type AccountId, type Accounts, GATEWAY, type HoldResult, type JobRef, ownerOf, type Settle } from './accounts.ts';
 import type { Estimate } from './cost.ts';
 
@@ -14,14 +14,14 @@ export type Budgets = Readonly<{
    * `price_unknown` when it may cost anything.
    */
   reserve: (principal: Principal, estimate: Estimate, job: JobRef | undefined) => Promise<Settle>;
-  /** What is left today; `undefined`: no budget. */
-  read: (principal: Principal) => Promise<readonly BudgetState[]>;
+  /** The state of a principal's budget today, or of the gateway's; `undefined`: there is none. */
+  read: (whose: Principal | 'gateway') => Promise<BudgetState | undefined>;
 }>;
 
-type BudgetState = Readonly<{ budget: BudgetName; limitUsd: number; account: Account }>;
-type BudgetName = 'principal' | 'gateway';
+/** `reservedUsd`: what is set aside for calls in flight. */
+export type BudgetState = Readonly<{ limitUsd: number; spentUsd: number; reservedUsd: number; leftUsd: number; renewsMs: number }>;
 
-type Budget = Readonly<{ name: BudgetName; limitUsd: number; id: AccountId }>;
+type Budget = Readonly<{ name: 'principal' | 'gateway'; limitUsd: number; id: AccountId }>;
 type Refusal = Budget & Readonly<{ leftUsd: number }>;
 
 const DAY_MS = 86_400_000;
@@ -32,14 +32,17 @@ export function dateOf(ms: number): string {
 }
 
 export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | undefined, { now }: Pick<Clock, 'now'>): Budgets {
-  function budgetsOf({ id, limits }: Principal): Budget[] {
+  const renewsMs = () => (Math.floor(now() / DAY_MS) + 1) * DAY_MS;
+
+  function budgetOf(whose: Principal | 'gateway'): Budget | undefined {
     const date = dateOf(now());
-    const own = limits.budgetUsdPerDay;
-    return [
-      ...(own === undefined ? [] : [{ name: 'principal' as const, limitUsd: own, id: { owner: ownerOf(id), date } }]),
-      ...(gatewayUsdPerDay === undefined ? [] : [{ name: 'gateway' as const, limitUsd: gatewayUsdPerDay, id: { owner: GATEWAY, date } }]),
-    ];
+    const limitUsd = whose === 'gateway' ? gatewayUsdPerDay : whose.limits.budgetUsdPerDay;
+    if (limitUsd === undefined) return undefined;
+    if (whose === 'gateway') return { name: whose, limitUsd, id: { owner: GATEWAY, date } };
+    return { name: 'principal', limitUsd, id: { owner: ownerOf(whose.id), date } };
   }
+
+  const budgetsOf = (principal: Principal) => [budgetOf(principal), budgetOf('gateway')].filter((budget) => budget !== undefined);
 
   async function reserve(principal: Principal, estimate: Estimate, job: JobRef | undefined): Promise<Settle> {
     const budgets = budgetsOf(principal);
@@ -60,27 +63,40 @@ export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | und
     usd: number,
   ): unknown {
     const failed = results.find((result) => result.status === 'rejected');
-    if (failed) return failed.reason;
+    if (failed) return unusable(failed.reason);
     const refusals: Refusal[] = results.flatMap((result, index) => {
       const budget = budgets[index];
       return budget && result.status === 'fulfilled' && 'leftUsd' in result.value ? [{ ...budget, leftUsd: result.value.leftUsd }] : [];
     });
     const [{ name, limitUsd, leftUsd } = { name: 'gateway' as const, limitUsd: 0, leftUsd: 0 }] = refusals;
-    const renewsMs = (Math.floor(now() / DAY_MS) + 1) * DAY_MS;
     const whose = name === 'gateway' ? 'the gateway' : principal.name;
-    return new GatewayError({ kind: 'over_budget', whose, limitUsd, leftUsd, estimateUsd: usd, nowMs: now(), renewsMs });
+    return new GatewayError({ kind: 'over_budget', whose, limitUsd, leftUsd, estimateUsd: usd, nowMs: now(), renewsMs: renewsMs() });
   }
 
   return {
     isLimited: (principal) => budgetsOf(principal).length > 0,
     reserve,
-    read: (principal) =>
-      Promise.all(
-        budgetsOf(principal).map(async ({ name, limitUsd, id }) => ({ budget: name, limitUsd, account: await accounts.read(id) })),
-      ),
+    async read(whose) {
+      const budget = budgetOf(whose);
+      if (!budget) return undefined;
+      const { limitUsd, id } = budget;
+      const account = await accounts.read(id);
+      return {
+        limitUsd,
+        spentUsd: account.spentUsd,
+        reservedUsd: reservedUsd(account),
+        leftUsd: leftUsd(account, limitUsd),
+        renewsMs: renewsMs(),
+      };
+    },
   };
 }
 
 function settleAll(settles: readonly Settle[], usd: number): void {
   for (const settle of settles) settle(usd);
+}
+
+/** Nobody knows what is left, so nothing is sent. */
+function unusable(cause: unknown): unknown {
+  return cause instanceof GatewayError ? new GatewayError({ kind: 'storage_unusable', reason: cause.failure }, { cause }) : cause;
 }

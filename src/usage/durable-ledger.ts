@@ -5,8 +5,7 @@ import type { AccountRequest } from './account-object.ts';
 import { type Accounts, GATEWAY, type HoldResult, ownerOf } from './accounts.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pace, PaceOutcome } from './pace.ts';
-import type { UsageRow } from './rows.ts';
-import type { UsageBook } from './usage-book.ts';
+import type { UsageBook, UsageDay } from './usage-book.ts';
 
 /** The subset of a Durable Object namespace used here. */
 export type AccountNamespace = Readonly<{
@@ -43,7 +42,7 @@ export function createDurableLedger(namespace: AccountNamespace, { randomUUID, w
   };
   const book: UsageBook = {
     add: (date, row) => tell(GATEWAY, { addUsage: { date, row } }),
-    read: (date) => ask<UsageRow[]>(GATEWAY, { usage: { date } }),
+    read: (dates, principalId) => ask<UsageDay[]>(GATEWAY, { usage: { dates, principalId } }),
     inFlight: () => 0,
     close: async () => {},
   };

@@ -2,14 +2,7 @@ import * as z from 'zod';
 
 const count = z.number();
 
-/** What one principal has used of one tool and model on one day. */
-export const usageRow = z.object({
-  /** The id of the principal, and its name. */
-  principal: z.string(),
-  name: z.string(),
-  tool: z.string(),
-  /** Empty if the tool has none. */
-  model: z.string(),
+const counts = z.object({
   calls: count,
   failures: count,
   input_tokens: count,
@@ -19,31 +12,50 @@ export const usageRow = z.object({
   bytes: count,
   cost_usd: count,
 });
+/** What was used. */
+export type Counts = Readonly<z.output<typeof counts>>;
+
+/** What one principal has used of one tool and model on one day. */
+export const usageRow = z.object({
+  /** The id of the principal, and its name. */
+  principal: z.string(),
+  name: z.string(),
+  tool: z.string(),
+  /** Empty if the tool has none. */
+  model: z.string(),
+  ...counts.shape,
+});
 export type UsageRow = Readonly<z.output<typeof usageRow>>;
 
-/** More different rows of one day are added to one for all others. */
+/** More different rows of one day are added to one for each principal, and beyond twice as many to one for all of them. */
 const MAX_ROWS = 2_000;
-const OTHER = { name: 'other', tool: 'other', model: 'other' };
+const OTHER = { tool: 'other', model: 'other' };
+/** No principal has this id. */
+const ALL = { ...OTHER, principal: '', name: 'other' };
 
 const keyOf = ({ principal, tool, model }: UsageRow) => JSON.stringify([principal, tool, model]);
 
 /** Adds up what belongs together. */
 export function withRows(rows: readonly UsageRow[], more: readonly UsageRow[], maxRows = MAX_ROWS): UsageRow[] {
   const byKey = new Map(rows.map((row) => [keyOf(row), row]));
-  for (const row of more) {
-    const known = byKey.get(keyOf(row));
-    const isNew = known === undefined && byKey.size >= maxRows;
-    const target = isNew ? { ...row, ...OTHER } : row;
-    const key = keyOf(target);
-    byKey.set(key, sum(byKey.get(key), target));
-  }
+  for (const row of more) addRow(byKey, row, maxRows);
   return [...byKey.values()];
 }
 
-function sum(a: UsageRow | undefined, b: UsageRow): UsageRow {
-  if (!a) return b;
+/** Adds a row to those of its day, and returns the one that has changed, with its key. */
+export function addRow(byKey: Map<string, UsageRow>, row: UsageRow, maxRows = MAX_ROWS): { key: string; row: UsageRow } {
+  const fits = (candidate: UsageRow, max: number) => byKey.has(keyOf(candidate)) || byKey.size < max;
+  const ofPrincipal = { ...row, ...OTHER };
+  const target = fits(row, maxRows) ? row : fits(ofPrincipal, 2 * maxRows) ? ofPrincipal : { ...row, ...ALL };
+  const key = keyOf(target);
+  const known = byKey.get(key);
+  const changed = known ? { ...target, ...sumCounts(known, target) } : target;
+  byKey.set(key, changed);
+  return { key, row: changed };
+}
+
+export function sumCounts(a: Counts, b: Counts): Counts {
   return {
-    ...b,
     calls: a.calls + b.calls,
     failures: a.failures + b.failures,
     input_tokens: a.input_tokens + b.input_tokens,

@@ -18,7 +18,8 @@ export type SharedRecord<Value> = Readonly<{
 
 export type SharedRecordOptions<Value> = Readonly<{
   sealed: SealedStore;
-  place: string;
+  /** Where it is; and where it was under previous secrets, which is read until it has been written anew. */
+  places: readonly string[];
   schema: z.ZodType<Value>;
   /** What is there before the first change. */
   empty: Value;
@@ -37,7 +38,7 @@ const FRESH_MS = 1_000;
 /** Changes a record in the object store by compare-and-swap. What arrives while a write is under way is written together. */
 export function createSharedRecord<Value extends object>({
   sealed,
-  place,
+  places,
   schema,
   empty,
   runtime,
@@ -45,11 +46,13 @@ export function createSharedRecord<Value extends object>({
   const { now, sleep, random } = runtime;
   let known: Known<Value> | undefined;
   let queue: Queued<Value>[] = [];
+  const [place = ''] = places;
   let isWriting = false;
 
   async function load(): Promise<Known<Value>> {
-    const found = await sealed.read(place);
-    return { value: schema.safeParse(found?.value).data ?? empty, version: found?.version, readMs: now() };
+    const [found, ...earlier] = await Promise.all(places.map((at) => sealed.read(at)));
+    const value = [found, ...earlier].map((record) => schema.safeParse(record?.value).data).find((parsed) => parsed !== undefined);
+    return { value: value ?? empty, version: found?.version, readMs: now() };
   }
 
   async function writeAll(): Promise<void> {
@@ -83,7 +86,7 @@ export function createSharedRecord<Value extends object>({
       if (isShort && now() - readMs > FRESH_MS) continue;
       const stored = value === before ? { version } : await store(value, version);
       if (stored === 'changed') continue;
-      known = { value, version: stored.version, readMs };
+      known = { value, version: stored.version, readMs: value === before ? readMs : now() };
       return;
     }
     throw new Error('A shared record is changed too often.');

@@ -1,4 +1,5 @@
 import { every } from '../every.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import { type Account, accountSchema, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
@@ -24,6 +25,7 @@ type Shared = Readonly<{
 const TEND_MS = 10_000;
 /** After the end of a lease, for a clock that is behind. */
 const MARGIN_MS = 5_000;
+const CHECKS_AT_ONCE = 8;
 
 /**
  * Accounts in the object store, which any number of processes share by compare-and-swap. Calls without a record draw on
@@ -40,14 +42,13 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
   let isTendingAll = false;
   let settling = 0;
 
-  const placeOf = async ({ owner, date }: AccountId) => (await sealed.placesOf('account', owner, date))[0] ?? '';
-
   async function find(id: AccountId): Promise<Shared> {
-    const place = await placeOf(id);
+    const places = await sealed.placesOf('account', id.owner, id.date);
+    const [place = ''] = places;
     const found = shared.get(place);
     if (found) return found;
     for (const [known, account] of shared) if (account.date < id.date && !inUse.has(account)) shared.delete(known);
-    const record = createSharedRecord({ sealed, place, schema: accountSchema, empty: EMPTY_ACCOUNT, runtime });
+    const record = createSharedRecord({ sealed, places, schema: accountSchema, empty: EMPTY_ACCOUNT, runtime });
     const created = { date: id.date, record, portion: createPortion(record, processId), ownJobs: new Set<string>() };
     shared.set(place, created);
     return created;
@@ -115,15 +116,16 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
   async function tend({ record, portion, ownJobs }: Shared, isLast: boolean): Promise<boolean> {
     await portion.tend(isLast);
     const jobs = jobsOf(await record.read()).filter(({ id }) => !ownJobs.has(id));
-    for (const job of jobs.filter(({ checkMs }) => checkMs <= now())) await settleByRecord(record, job);
+    const due = jobs.filter(({ checkMs }) => checkMs <= now());
+    const changes: ((account: Account) => Account)[] = [];
+    await inParallel(due.length, CHECKS_AT_ONCE, async (index) => {
+      const { id, place, usd } = due[index] as HeldJob;
+      const outcome = await outcomeOf(place, id);
+      if (outcome.state === 'ended') changes.push((account) => settled(account, id, outcome.usd ?? usd));
+      else changes.push((account) => withCheck(account, id, outcome.untilMs + MARGIN_MS));
+    });
+    if (changes.length > 0) await record.change((account) => ({ value: changes.reduce((changed, change) => change(changed), account) }));
     return jobs.length === 0;
-  }
-
-  async function settleByRecord(record: SharedRecord<Account>, { id, place, usd }: HeldJob): Promise<void> {
-    const outcome = await outcomeOf(place, id);
-    await record.change((account) => ({
-      value: outcome.state === 'ended' ? settled(account, id, outcome.usd ?? usd) : withCheck(account, id, outcome.untilMs + MARGIN_MS),
-    }));
   }
 
   return {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { inParallel } from '../in-parallel.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import { type UsageRow, usageRow, withRows } from './rows.ts';
@@ -8,15 +9,19 @@ import { createSharedRecord, type SharedRecord } from './shared-record.ts';
 export type UsageBook = Readonly<{
   /** Never throws; on Node, it is written within seconds. */
   add: (date: string, row: UsageRow) => void;
-  read: (date: string) => Promise<readonly UsageRow[]>;
+  /** These days, in their order; of one principal only, or of all. */
+  read: (dates: readonly string[], principalId?: string) => Promise<readonly UsageDay[]>;
   /** What is being written. */
   inFlight: () => number;
   /** Writes what is not written yet. */
   close: () => Promise<void>;
 }>;
 
+export type UsageDay = Readonly<{ date: string; rows: readonly UsageRow[] }>;
+
 const MAX_DAYS_IN_MEMORY = 31;
 const WRITE_AFTER_MS = 5_000;
+const READS_AT_ONCE = 8;
 
 /** For a process without a store, whose end is the end of what it knows. */
 export function createMemoryBook(): UsageBook {
@@ -26,31 +31,36 @@ export function createMemoryBook(): UsageBook {
       days.set(date, withRows(days.get(date) ?? [], [row]));
       for (const known of days.keys()) if (days.size > MAX_DAYS_IN_MEMORY) days.delete(known);
     },
-    read: async (date) => days.get(date) ?? [],
+    read: async (dates, principalId) => dates.map((date) => ({ date, rows: rowsOf(days.get(date) ?? [], principalId) })),
     inFlight: () => 0,
     close: async () => {},
   };
 }
 
-const usageDay = z.object({ rows: z.array(usageRow) });
-type UsageDay = { readonly rows: readonly UsageRow[] };
+/** Those of one principal, or all. */
+export function rowsOf(rows: readonly UsageRow[], principalId: string | undefined): readonly UsageRow[] {
+  return principalId === undefined ? rows : rows.filter(({ principal }) => principal === principalId);
+}
+
+const dayRecord = z.object({ rows: z.array(usageRow) });
+type DayRecord = { readonly rows: readonly UsageRow[] };
 
 type BookRuntime = Clock & Pick<Runtime, 'random' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
 
 /** One record a day in the object store, which all processes add to; each collects for some seconds what it adds. */
 export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): UsageBook {
   const pending = new Map<string, readonly UsageRow[]>();
-  const days = new Map<string, SharedRecord<UsageDay>>();
+  const days = new Map<string, SharedRecord<DayRecord>>();
   let writing = 0;
   let isWaiting = false;
 
-  async function recordOf(date: string): Promise<SharedRecord<UsageDay>> {
-    const [place = ''] = await sealed.placesOf('usage', date);
+  async function recordOf(date: string): Promise<SharedRecord<DayRecord>> {
+    const places = await sealed.placesOf('usage', date);
     const known = days.get(date);
     if (known) return known;
-    days.clear();
-    const record = createSharedRecord<UsageDay>({ sealed, place, schema: usageDay, empty: { rows: [] }, runtime });
+    const record = createSharedRecord<DayRecord>({ sealed, places, schema: dayRecord, empty: { rows: [] }, runtime });
     days.set(date, record);
+    for (const day of days.keys()) if (days.size > MAX_DAYS_IN_MEMORY) days.delete(day);
     return record;
   }
 
@@ -78,16 +88,23 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
     if (pending.size > 0) void writeSoon();
   }
 
+  async function readDay(date: string): Promise<readonly UsageRow[]> {
+    const { rows } = await (await recordOf(date)).read();
+    return withRows(rows, pending.get(date) ?? []);
+  }
+
   return {
     add(date, row) {
       pending.set(date, withRows(pending.get(date) ?? [], [row]));
       void writeSoon();
     },
-    async read(date) {
-      const places = await sealed.placesOf('usage', date);
-      const found = await Promise.all(places.map((place) => sealed.read(place)));
-      const rows = found.flatMap((record) => usageDay.safeParse(record?.value).data?.rows ?? []);
-      return withRows(rows, pending.get(date) ?? []);
+    async read(dates, principalId) {
+      const days: UsageDay[] = [];
+      await inParallel(dates.length, READS_AT_ONCE, async (index) => {
+        const date = dates[index] ?? '';
+        days[index] = { date, rows: rowsOf(await readDay(date), principalId) };
+      });
+      return days;
     },
     inFlight: () => writing,
     close: writeAll,
