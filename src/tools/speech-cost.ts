@@ -32,8 +32,9 @@ export function billSpeech(
 export function estimateSpeech(context: ToolContext, upstream: Upstream, request: SpeechRequest): Estimate {
   const { model, input: text, instructions = '', speed = 1 } = request;
   const requests = Math.ceil(text.length / SHORT_PIECE_LENGTH);
-  const said = speaksInChat(model) ? instruct(request) : instructions;
-  const tokens = speechEstimate({ text, instructions: said, requests, speed });
+  const hasTranscript = speaksInChat(model);
+  const said = hasTranscript ? instruct(request) : instructions;
+  const tokens = speechEstimate({ text, instructions: said, requests, speed, hasTranscript });
   return estimateOf(context, upstream, { model, ways: [byCharacter(text), tokens] }, 'a shorter text or a cheaper model');
 }
 

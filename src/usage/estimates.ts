@@ -82,12 +82,13 @@ export function spokenAmounts(text: string, instructions = ''): Amounts {
   return { input: textTokens(text) + textTokens(instructions), audio_output: spokenTokens(text, USUAL_PACE) };
 }
 
-type Speech = Readonly<{ text: string; instructions: string; requests: number; speed: number }>;
+type Speech = Readonly<{ text: string; instructions: string; requests: number; speed: number; hasTranscript: boolean }>;
 
-/** `requests`: those of long speech, each with its own instructions. */
-export function speechEstimate({ text, instructions, requests, speed }: Speech): Amounts {
+/** `requests`: those of long speech, each with its own instructions. `hasTranscript`: what is said is also written. */
+export function speechEstimate({ text, instructions, requests, speed, hasTranscript }: Speech): Amounts {
   const input = textTokens(text) + requests * textTokens(instructions);
-  return { input, output: textTokens(text), audio_output: Math.ceil(spokenTokens(text, SLOW_PACE) / Math.min(1, speed)) };
+  const audio_output = Math.ceil(spokenTokens(text, SLOW_PACE) / Math.min(1, speed));
+  return { input, audio_output, ...(hasTranscript && { output: textTokens(text) }) };
 }
 
 /** Of a recording of an hour, for models that are billed by the minute and by the token. */

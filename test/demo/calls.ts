@@ -3,7 +3,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 type Call = Readonly<{ name: string; arguments: Readonly<Record<string, unknown>> }>;
 
 /** What came of a call. `urls` are those of the stored files. */
-export type Outcome = Readonly<{ call: Call; isOk: boolean; text: string; urls: readonly string[] }>;
+export type Outcome = Readonly<{ call: Call; isOk: boolean; text: string; urls: readonly string[]; costUsd?: number | undefined }>;
 
 /** In order; one may use the URLs of those before it. */
 const CALLS: readonly (Call | ((earlier: readonly string[]) => Call))[] = [
@@ -48,7 +48,7 @@ export async function* callTools(gatewayUrl: string, key: string, say: (text?: s
     const startMs = performance.now();
     const result = await client.callTool({ ...call }, { onprogress: ({ message }) => say(`     … ${message}`) });
     const urls = urlsIn(result.structuredContent);
-    const { upload_url } = (result.structuredContent ?? {}) as { upload_url?: string };
+    const { upload_url, cost_usd: costUsd } = (result.structuredContent ?? {}) as { upload_url?: string; cost_usd?: number };
     if (upload_url) await upload(upload_url, earlier[0] ?? '');
     earlier.push(...urls);
     const readable = await Promise.all(urls.map(isReadable));
@@ -56,7 +56,7 @@ export async function* callTools(gatewayUrl: string, key: string, say: (text?: s
     const text = result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
     say(`${isOk ? 'ok  ' : 'FAIL'} ${call.name} ${JSON.stringify(call.arguments)}   ${Math.round(performance.now() - startMs)} ms`);
     say(`${text.replace(/^/gm, '     ')}\n`);
-    yield { call, isOk, text, urls };
+    yield { call, isOk, text, urls, costUsd };
   }
   await client.close();
 }

@@ -10,6 +10,10 @@ import { startGallery } from './gallery.ts';
 
 /** The same for everyone: it opens nothing but the demo. */
 const KEY = 'demo-key-for-this-machine-only';
+/** With it, the page at /usage shows what all principals have used. */
+const ADMIN_KEY = 'demo-admin-key-for-this-machine-only';
+/** The stand-in's models, as if they cost what OpenAI's do. */
+const MODELS = ['gpt-6-luna', 'gpt-image-2', 'gpt-4o-mini-tts', 'gpt-transcribe', 'sora-2'];
 const GALLERY_PORT = 8080;
 const once = process.argv.includes('--once');
 const say = (text = '') => process.stdout.write(`${text}\n`);
@@ -34,6 +38,9 @@ async function run(): Promise<void> {
     startNodeGateway({
       PORT: process.env.PORT ?? '8000',
       MCP_SERVER_API_KEY: KEY,
+      MCP_ADMIN_KEY: ADMIN_KEY,
+      MCP_BUDGET_USD_PER_DAY: '100',
+      MODEL_PRICES: JSON.stringify(Object.fromEntries(MODELS.map((model) => [model, model]))),
       OPENAI_API_KEY: 'demo',
       OPENAI_BASE_URL: `${openai.url}/v1`,
       AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
@@ -48,7 +55,9 @@ async function run(): Promise<void> {
 
   for await (const outcome of callTools(gateway.url, KEY, say)) outcomes.push(outcome);
   const failures = outcomes.filter(({ isOk }) => !isOk).length;
+  const costUsd = outcomes.reduce((sum, { costUsd = 0 }) => sum + costUsd, 0);
   say(failures === 0 ? `All ${outcomes.length} calls worked.` : `${failures} of ${outcomes.length} calls failed.`);
+  say(`At OpenAI, they would have cost $${costUsd.toFixed(4)}. What was used: ${gateway.url}/usage (key: ${ADMIN_KEY})`);
   if (once) {
     const page = await fetch(gallery.url);
     say(`The page at ${gallery.url} ${page.ok ? 'showed' : 'failed to show'} the results. Without --once it stays.`);

@@ -42,6 +42,9 @@ const CALLS: [name: string, args: (app: App) => object | Promise<object>][] = [
   ['generate_video', () => ({ prompt: 'a lamp', seconds: 8, wait_seconds: 600 })],
 ];
 
+/** Whose upstream does not say what it bills. */
+const UNSAID: (typeof CALLS)[number] = ['synthesize_speech', () => ({ input: 'Hello, this is about a second.' })];
+
 const logOf = ({ logged }: App, tool: string) => JSON.parse(logged.findLast((line) => line.includes(`"tool":"${tool}"`)) ?? '{}');
 
 describe('a result says what the call has cost: what the upstream charges', () => {
@@ -162,21 +165,24 @@ describe('a price that is not known', () => {
 const textOf = ({ content }: ToolResult) => content[0]?.text ?? '';
 
 describe('max_cost_usd', () => {
-  test.each(CALLS)('refuses what may cost more, before anything is sent; what it names is enough: %s %#', async (name, argsOf) => {
-    const app = await createPricedApp();
-    const args = await argsOf(app);
-    const before = (await app.requests()).length;
-    const refused = textOf(await app.call(name, { ...args, max_cost_usd: 0 }));
-    expect(refused).toMatch(
-      /^This call may cost about \$\S+ with \S+, which is more than max_cost_usd \(0\)\. Nothing was sent or billed; /,
-    );
-    expect(refused).toContain('(too_expensive, ');
-    expect(await app.requests()).toHaveLength(before);
-    const estimate = Number(/about \$(\S+) with/.exec(refused)?.[1]);
-    const { structuredContent } = await app.call(name, { ...args, max_cost_usd: estimate });
-    expect(structuredContent.cost_usd).toBeGreaterThan(0);
-    expect(structuredContent.cost_usd).toBeLessThanOrEqual(estimate);
-  });
+  test.each([...CALLS, UNSAID])(
+    'refuses what may cost more, before anything is sent; what it names is enough: %s %#',
+    async (name, argsOf) => {
+      const app = await createPricedApp();
+      const args = await argsOf(app);
+      const before = (await app.requests()).length;
+      const refused = textOf(await app.call(name, { ...args, max_cost_usd: 0 }));
+      expect(refused).toMatch(
+        /^This call may cost about \$\S+ with \S+, which is more than max_cost_usd \(0\)\. Nothing was sent or billed; /,
+      );
+      expect(refused).toContain('(too_expensive, ');
+      expect(await app.requests()).toHaveLength(before);
+      const estimate = Number(/about \$(\S+) with/.exec(refused)?.[1]);
+      const { structuredContent } = await app.call(name, { ...args, max_cost_usd: estimate });
+      expect(structuredContent.cost_usd).toBeGreaterThan(0);
+      expect(structuredContent.cost_usd).toBeLessThanOrEqual(estimate);
+    },
+  );
 
   test('refuses what it cannot hold, as the price is not known', async () => {
     const app = createTestApp();
