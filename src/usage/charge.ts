@@ -62,6 +62,8 @@ function assumeEstimate({ estimate, measure, measures }: ChargedWork): void {
 function rowOf({ principal, tool, measures }: ChargedWork, isFailed: boolean) {
   const { model = '', input_tokens = 0, output_tokens = 0, blobs = [], bytes = 0, cost_usd = 0 } = measures;
   const { id, name } = principal;
+  // Of what has cost nothing, the name may be any text that a client has made up.
+  const isKnown = !isFailed || cost_usd > 0;
   const used = { input_tokens, output_tokens, files: blobs.length, bytes, cost_usd };
-  return { principal: id, name, tool, model, calls: 1, failures: isFailed ? 1 : 0, ...used };
+  return { principal: id, name, tool, model: isKnown ? model : '', calls: 1, failures: isFailed ? 1 : 0, ...used };
 }
