@@ -22,9 +22,9 @@ th, td { padding: .45rem 0 .45rem .75rem; text-align: right; font-weight: 400; v
 thead th { color: var(--soft); font-size: .8rem; }
 th:first-child { width: 40%; padding-left: 0; text-align: left; overflow-wrap: anywhere; }
 .failed { color: var(--bad); }
-@media (max-width: 36rem) {
+@media (max-width: 38rem) {
   table, thead, tbody { display: block; font-size: .8rem; }
-  tr { display: grid; grid-template-columns: repeat(4, 1fr) 1.8fr; padding: .35rem 0; }
+  tr { display: grid; grid-template-columns: 1.2fr .9fr .8fr 1fr 2fr; column-gap: .3rem; padding: .35rem 0; }
   th, td { padding: .15rem 0; }
   th:first-child { grid-column: 1 / -1; width: auto; }
 }

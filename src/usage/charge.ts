@@ -8,7 +8,7 @@ import type { Estimate } from './cost.ts';
 import type { UsageBook } from './usage-book.ts';
 
 /** The work of one call. */
-export type ChargedWork = Readonly<{
+type ChargedWork = Readonly<{
   principal: Principal;
   tool: string;
   /** What it may cost; `undefined` if it is free. */
