@@ -35,6 +35,7 @@ export const USAGE_SCRIPT = `
 const form = document.querySelector('form');
 const outcome = document.querySelector('.outcome');
 const place = document.querySelector('.report');
+const announcement = document.querySelector('[role=status]');
 let report;
 const count = (value) => value.toLocaleString('en');
 const short = (value) => value.toLocaleString('en', { notation: 'compact', maximumSignificantDigits: 3 });
@@ -82,13 +83,14 @@ const budgetOf = ({ limit_usd, spent_usd, reserved_usd, left_usd }) => section('
 const draw = () => {
   const { scope, budget, totals, days, by_principal, by_tool, by_model } = report;
   const words = [count(totals.calls) + ' calls', count(totals.failures) + ' failed', short(totals.tokens) + ' tokens', count(totals.files) + ' files, ' + size(totals.bytes)];
-  const sections = [section(scope === 'all' ? 'All principals' : (by_principal[0]?.principal ?? 'Nothing used yet'),
-    el('p', { className: 'total' }, usd(totals.cost_usd)), el('p', {}, words.join(' · ')))];
+  const whose = scope === 'all' ? 'All principals' : (by_principal[0]?.principal ?? 'Nothing used yet');
+  const sections = [section(whose, el('p', { className: 'total' }, usd(totals.cost_usd)), el('p', {}, words.join(' · ')))];
   if (budget) sections.push(budgetOf(budget));
   if (totals.calls && days.length > 1) sections.push(byDay(days));
   if (totals.calls && scope === 'all') sections.push(section('By principal', table('Principal', by_principal)));
   if (totals.calls) sections.push(section('By tool', table('Tool', by_tool)), section('By model', table('Model', by_model)));
   place.replaceChildren(...sections);
+  announcement.textContent = whose + ': ' + usd(totals.cost_usd);
 };
 const load = async () => {
   outcome.textContent = '';

@@ -67,6 +67,7 @@ describe.skipIf(isChromiumMissing)('the usage page in a browser', () => {
     expect(await page.locator('section').first().textContent()).toMatch(/^alice\$0\.\d+1 calls · 0 failed · [\d.]+ tokens · 0 files/);
     await expect.poll(() => page.locator('section', { hasText: 'Budget today' }).textContent()).toMatch(/of \$5\.00 spent/);
     expect(await page.locator('.chart i').count()).toBe(31);
+    expect(await page.getByRole('status').textContent()).toMatch(/^alice: \$0\.\d+$/);
     await page.getByText('As a table').click();
     expect(await rowNames(page, 'By day')).toHaveLength(31);
     expect(await page.locator('body').textContent()).not.toContain('bob');
