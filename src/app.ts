@@ -68,10 +68,8 @@ export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining 
   // The token in the path is the authentication.
   app.put(`${UPLOADS_PATH}:token`, receiveUpload(receiveFile));
   app.all(`${UPLOADS_PATH}*`, (c) => methodNotAllowed(c, 'PUT'));
-  const { ofAll, ofPrincipal } = usage({
-    ...gateway,
-    verify: server.adminKey === undefined ? undefined : verifyKey(server.adminKey, runtime),
-  });
+  const verifyAdminKey = server.adminKey === undefined ? undefined : verifyKey(server.adminKey, runtime);
+  const { ofAll, ofPrincipal } = usage({ ...gateway, verify: verifyAdminKey });
   app.get('/usage', usagePage(ABOUT), ofAll);
   app.all('/usage', (c, next) => (/^(GET|HEAD)$/.test(c.req.method) ? next() : methodNotAllowed(c, 'GET')));
   app.use(authenticate(verifyToken, refuse, signInOptions && createSignIn(signInOptions)));

@@ -274,7 +274,6 @@ function checkReadSas(env: Environment): ConfigProblem[] {
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
 }
 
-/** Whoever scrapes the metrics should not be able to spend. */
 /** What opens one door opens no other. */
 function checkOperatorKeys(env: Environment, clientKeys: readonly StatedKey[]): ConfigProblem[] {
   const { METRICS_KEY, MCP_ADMIN_KEY, MCP_SERVER_API_KEY } = env;

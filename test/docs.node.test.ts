@@ -171,7 +171,7 @@ describe('the documented commands', () => {
   const requests = blocks.filter((block) => /^(export .*\n)?curl/.test(block));
 
   test('include those that a test runs', () => {
-    expect(requests).toHaveLength(2);
+    expect(requests).toHaveLength(3);
   });
 
   test.each(requests)('%s', async (block) => {
@@ -184,7 +184,7 @@ describe('the documented commands', () => {
     const env = { ...process.env, PATH: path };
     const { stdout } = await promisify(execFile)('bash', ['-c', command], { env });
     await gateway.close();
-    expect(stdout).toMatch(/list_supported_models|"capability":\s*"chat"/);
+    expect(stdout).toMatch(/list_supported_models|"capability":\s*"chat"|"scope":"principal"/);
   });
 
   test('reject a Node that is too old', async () => {

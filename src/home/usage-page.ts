@@ -45,9 +45,10 @@ ${headOf({ title: `Usage · ${gateway}`, description: 'What was used and spent, 
 <button>Show</button>
 <p class="outcome" role="alert"></p>
 </form>
-<div class="report" aria-live="polite"></div>
+<div class="report"></div>
 </main>
 <footer><p><a href="./">About this gateway</a></p></footer>
+<p class="unseen" role="status"></p>
 <script>${raw(USAGE_SCRIPT)}</script>
 </body>
 </html>

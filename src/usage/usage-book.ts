@@ -52,6 +52,7 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
   const pending = new Map<string, readonly UsageRow[]>();
   const days = new Map<string, SharedRecord<DayRecord>>();
   let writing = 0;
+  let written = Promise.resolve();
   let isWaiting = false;
 
   async function recordOf(date: string): Promise<SharedRecord<DayRecord>> {
@@ -79,12 +80,18 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
     writing--;
   }
 
+  /** Resolves once all that was added before is written, or has failed to be. */
+  function flush(): Promise<void> {
+    written = written.then(writeAll);
+    return written;
+  }
+
   async function writeSoon(): Promise<void> {
     if (isWaiting) return;
     isWaiting = true;
     await runtime.sleep(WRITE_AFTER_MS);
     isWaiting = false;
-    await writeAll();
+    await flush();
     if (pending.size > 0) void writeSoon();
   }
 
@@ -100,6 +107,8 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
     },
     async read(dates, principalId) {
       const days: UsageDay[] = [];
+      // What is being written is neither pending nor found.
+      await flush();
       await inParallel(dates.length, READS_AT_ONCE, async (index) => {
         const date = dates[index] ?? '';
         days[index] = { date, rows: rowsOf(await readDay(date), principalId) };
@@ -107,6 +116,6 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
       return days;
     },
     inFlight: () => writing,
-    close: writeAll,
+    close: flush,
   };
 }

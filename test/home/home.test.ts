@@ -105,10 +105,10 @@ describe('the page', () => {
     for (const secret of [CLIENT_KEY, env.OPENAI_API_KEY, env.AZURE_STORAGE_CONNECTION_STRING]) expect(page).not.toContain(secret);
   });
 
-  test('loads nothing, and links to the protocol alone', async () => {
+  test('loads nothing, and links to the usage and the protocol alone', async () => {
     const page = await (await setUp()(HTML)).text();
     expect(page).not.toMatch(/ src=|@import|url\(/);
-    expect([...page.matchAll(/href="([^"]*)"/g)].map(([, href]) => href)).toEqual(['data:,', 'https://modelcontextprotocol.io']);
+    expect([...page.matchAll(/href="([^"]*)"/g)].map(([, href]) => href)).toEqual(['data:,', 'usage', 'https://modelcontextprotocol.io']);
   });
 });
 

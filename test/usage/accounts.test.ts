@@ -1,57 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import type { JobOutcome } from '../../src/jobs/jobs.ts';
 import { EMPTY_ACCOUNT, jobsOf, leftUsd } from '../../src/usage/account.ts';
-import { type AccountObject, type AccountStorage, createAccountObject } from '../../src/usage/account-object.ts';
 import { type Accounts, createMemoryAccounts } from '../../src/usage/accounts.ts';
-import { type AccountNamespace, createDurableLedger } from '../../src/usage/durable-ledger.ts';
+import { createDurableLedger } from '../../src/usage/durable-ledger.ts';
 import { createStoredAccounts } from '../../src/usage/stored-accounts.ts';
 import { setUpSealed } from '../jobs/sealed.ts';
 import { createSleepClock, eventually, testRuntime } from '../support.ts';
+import { createNamespace, type Outcomes, RUNNING } from './namespace.ts';
 
 const ID = { owner: 'principal alice', date: '2026-11-25' };
 const LIMIT = { limitUsd: 1 };
-
-type Outcomes = Map<string, JobOutcome>;
 
 /** Several processes over one set of accounts, and what the records of jobs say. */
 type Kind = Readonly<{ name: string; create: (processes: number, outcomes: Outcomes) => Promise<Accounts[]> }>;
 
 const runtimeOf = () => ({ ...testRuntime(), ...createSleepClock(100) });
-
-const RUNNING: JobOutcome = { state: 'running', untilMs: Date.now() + 3_600_000 };
-
-/** Objects as the platform keeps them: one for each name, woken by its alarm. */
-function createNamespace(outcomes: Outcomes): AccountNamespace {
-  const objects = new Map<unknown, AccountObject>();
-  function createObject(): AccountObject {
-    const clock = createSleepClock();
-    const object: AccountObject = createAccountObject(
-      createStorage((ms) => void clock.sleep(ms - clock.now()).then(() => object.alarm())),
-      async (_, id) => outcomes.get(id) ?? RUNNING,
-      clock,
-    );
-    return object;
-  }
-  return {
-    idFromName: (name) => name,
-    get(name) {
-      const object = objects.get(name) ?? createObject();
-      objects.set(name, object);
-      return { fetch: async (input, init) => object.fetch(new Request(input, init)) };
-    },
-  };
-}
-
-function createStorage(setAlarm: (ms: number) => void): AccountStorage {
-  const values = new Map<string, unknown>();
-  return {
-    get: async (key) => structuredClone(values.get(key)),
-    put: async (key, value) => void values.set(key, structuredClone(value)),
-    list: async ({ prefix }) => new Map([...values].filter(([key]) => key.startsWith(prefix))),
-    delete: async (key) => values.delete(key),
-    setAlarm: async (ms) => setAlarm(ms),
-  };
-}
 
 const KINDS: Kind[] = [
   {
