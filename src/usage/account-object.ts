@@ -52,7 +52,8 @@ const SELF = 'self';
 export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeOf, clock: Pick<Clock, 'now'>): AccountObject {
   const { now } = clock;
   const accounts = new Map<string, Account>();
-  let today: { date: string; rows: Map<string, UsageRow> } | undefined;
+  /** Of the days to which something was added lately. */
+  const used = new Map<string, Map<string, UsageRow>>();
   const pace = createPace(clock);
   let alarmMs = Number.POSITIVE_INFINITY;
 
@@ -96,13 +97,11 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
 
   /** Each row is stored by itself, since every call changes one. */
   async function addUsage({ date, row }: { date: string; row: UsageRow }): Promise<void> {
-    const prefix = `${USAGE}${date} `;
-    if (today?.date !== date) {
-      const rows = await readRows(date);
-      if (today?.date !== date) today = { date, rows };
-    }
-    const changed = addRow(today.rows, row);
-    void storage.put(prefix + changed.key, changed.row);
+    const stored = used.has(date) ? undefined : await readRows(date);
+    const rows = used.get(date) ?? stored ?? new Map<string, UsageRow>();
+    used.set(date, rows);
+    const changed = addRow(rows, row);
+    void storage.put(`${USAGE}${date} ${changed.key}`, changed.row);
     ringAt(now() + DAY_MS);
   }
 
@@ -116,7 +115,7 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   async function readUsage(dates: readonly string[], principalId: string | undefined): Promise<UsageDay[]> {
     const days: UsageDay[] = [];
     for (const date of dates) {
-      const rows = today?.date === date ? today.rows : await readRows(date);
+      const rows = used.get(date) ?? (await readRows(date));
       days.push({ date, rows: rowsOf([...rows.values()], principalId) });
     }
     return days;
@@ -147,11 +146,12 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
 
   async function alarm(): Promise<void> {
     alarmMs = Number.POSITIVE_INFINITY;
-    const used = await forgetOld(USAGE, USAGE_DAYS);
+    const usage = await forgetOld(USAGE, USAGE_DAYS);
+    for (const date of used.keys()) if (date < dateOf(now() - DAY_MS)) used.delete(date);
     const dates = (await forgetOld(ACCOUNT, ACCOUNT_DAYS)).map((key) => key.slice(ACCOUNT.length));
     for (const date of accounts.keys()) if (!dates.includes(date)) accounts.delete(date);
     for (const date of dates) for (const job of jobsOf(await readAccount(date))) await check(date, job);
-    if (alarmMs === Number.POSITIVE_INFINITY && used.length + dates.length > 0) ringAt(now() + DAY_MS);
+    if (alarmMs === Number.POSITIVE_INFINITY && usage.length + dates.length > 0) ringAt(now() + DAY_MS);
   }
 
   async function check(date: string, { id, place, usd, checkMs }: HeldJob): Promise<void> {
