@@ -165,6 +165,18 @@ describe('a portion of an account in the object store', () => {
     expect(stored).toBeLessThan(0.05);
   });
 
+  test('is given back to the last cent, whatever binary fractions do', async () => {
+    const { sealed } = setUpSealed();
+    const clock = createSleepClock();
+    const accounts = createStoredAccounts({ sealed, outcomeOf: async () => RUNNING, runtime: { ...testRuntime(), ...clock } });
+    const estimates = [0.00057, 0.0001, 0.0007, 0.00029, 0.0003];
+    const held = await Promise.all(estimates.map((usd) => accounts.hold(ID, { usd, limitUsd: 0.192 })));
+    // In another order, the sums of binary fractions differ.
+    for (const [index, result] of [...held.entries()].toReversed()) if ('settle' in result) result.settle(estimates[index] as number / 3);
+    await accounts.close();
+    expect((await accounts.read(ID)).holds).toEqual({});
+  });
+
   test('is given back when it is not used', async () => {
     const [accounts] = (await (KINDS[0] as Kind).create(1, new Map())) as [Accounts];
     const held = await accounts.hold(ID, { usd: 0.001, ...LIMIT });
