@@ -10,6 +10,7 @@ export type AccountStorage = Readonly<{
   put: (key: string, value: unknown) => Promise<void>;
   list: (options: { prefix: string }) => Promise<ReadonlyMap<string, unknown>>;
   delete: (key: string) => Promise<unknown>;
+  getAlarm: () => Promise<number | null>;
   setAlarm: (scheduledMs: number) => Promise<void>;
 }>;
 
@@ -51,10 +52,13 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   const { now } = clock;
   const cached = new Map<string, unknown>();
   const pace = createPace(clock);
-  let alarmMs = Number.POSITIVE_INFINITY;
+  /** `undefined` until it is known whether the object has set one before it was lost. */
+  let alarmMs: number | undefined;
 
   /** Then, what is read and put without waiting in between is put before anything else is read. */
   async function load(key: string): Promise<void> {
+    const setMs = alarmMs ?? (await storage.getAlarm()) ?? Number.POSITIVE_INFINITY;
+    alarmMs ??= setMs;
     const stored = cached.has(key) ? undefined : await storage.get(key);
     if (!cached.has(key) && stored !== undefined) cached.set(key, stored);
   }
@@ -68,7 +72,7 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   }
 
   function ringAt(ms: number): void {
-    if (ms >= alarmMs && alarmMs > now()) return;
+    if (alarmMs !== undefined && ms >= alarmMs && alarmMs > now()) return;
     alarmMs = ms;
     void storage.setAlarm(ms);
   }

@@ -42,14 +42,19 @@ function createNamespace(outcomes: Outcomes): AccountNamespace {
   };
 }
 
-function createStorage(setAlarm: (ms: number) => void): AccountStorage {
+function createStorage(onAlarm: (ms: number) => void): AccountStorage {
   const values = new Map<string, unknown>();
+  let alarmMs: number | null = null;
   return {
     get: async (key) => structuredClone(values.get(key)),
     put: async (key, value) => void values.set(key, structuredClone(value)),
     list: async ({ prefix }) => new Map([...values].filter(([key]) => key.startsWith(prefix))),
     delete: async (key) => values.delete(key),
-    setAlarm: async (ms) => setAlarm(ms),
+    getAlarm: async () => alarmMs,
+    async setAlarm(ms) {
+      alarmMs = ms;
+      onAlarm(ms);
+    },
   };
 }
 
@@ -152,6 +157,19 @@ describe.each(KINDS)('accounts $name', ({ name, create }) => {
     expect(account.spentUsd).toBeCloseTo(0.07 + 0 + 0.2);
     expect(jobsOf(account).map(({ id }) => id)).toEqual(['job-running']);
   });
+});
+
+test('an object that has been lost and is made anew wakes when the lost one would have', async () => {
+  const storage = createStorage(() => {});
+  const ask = (request: object) =>
+    createAccountObject(storage, async () => RUNNING, Date).fetch(
+      new Request('http://account/', { method: 'POST', body: JSON.stringify(request) }),
+    );
+  await ask({ hold: { usd: 0.2, ...LIMIT, date: ID.date, id: 'job-lost', job: job('job-lost') } });
+  const alarmMs = await storage.getAlarm();
+  await ask({ hold: { usd: 0.2, ...LIMIT, date: ID.date, id: 'chat' } });
+  expect(await storage.getAlarm()).toBe(alarmMs);
+  expect(alarmMs).toBeLessThan(Date.now() + 120_000);
 });
 
 describe('a portion of an account in the object store', () => {
