@@ -1,4 +1,5 @@
 import { every } from '../every.ts';
+import type { JobOutcome } from '../jobs/jobs.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import { type Account, accountSchema, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
@@ -24,6 +25,7 @@ type Shared = Readonly<{
 const TEND_MS = 10_000;
 /** After the end of a lease, for a clock that is behind. */
 const MARGIN_MS = 5_000;
+const SETTLED_AT_ONCE = 20;
 
 /**
  * Accounts in the object store, which any number of processes share by compare-and-swap. Calls without a record draw on
@@ -115,15 +117,17 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
   async function tend({ record, portion, ownJobs }: Shared, isLast: boolean): Promise<boolean> {
     await portion.tend(isLast);
     const jobs = jobsOf(await record.read()).filter(({ id }) => !ownJobs.has(id));
-    for (const job of jobs.filter(({ checkMs }) => checkMs <= now())) await settleByRecord(record, job);
+    const due = jobs.filter(({ checkMs }) => checkMs <= now());
+    for (let at = 0; at < due.length; at += SETTLED_AT_ONCE) await settleByRecords(record, due.slice(at, at + SETTLED_AT_ONCE));
     return jobs.length === 0;
   }
 
-  async function settleByRecord(record: SharedRecord<Account>, { id, place, usd }: HeldJob): Promise<void> {
-    const outcome = await outcomeOf(place, id);
-    await record.change((account) => ({
-      value: outcome.state === 'ended' ? settled(account, id, outcome.usd ?? usd) : withCheck(account, id, outcome.untilMs + MARGIN_MS),
-    }));
+  /** Throws what it cannot read, when it has settled the others. */
+  async function settleByRecords(record: SharedRecord<Account>, jobs: readonly HeldJob[]): Promise<void> {
+    const read = await Promise.allSettled(jobs.map(async (job) => ({ job, outcome: await outcomeOf(job.place, job.id) })));
+    const known = read.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await record.change((account) => ({ value: known.reduce(withOutcome, account) }));
+    for (const result of read) if (result.status === 'rejected') throw result.reason;
   }
 
   return {
@@ -136,4 +140,9 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
     inFlight: () => settling,
     close: () => tendAll(true),
   };
+}
+
+function withOutcome(account: Account, { job: { id, usd }, outcome }: { job: HeldJob; outcome: JobOutcome }): Account {
+  if (outcome.state === 'ended') return settled(account, id, outcome.usd ?? usd);
+  return withCheck(account, id, outcome.untilMs + MARGIN_MS);
 }

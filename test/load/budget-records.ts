@@ -1,7 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
-import { createDayIndex } from '../../src/jobs/day-index.ts';
+import { createDayIndex, type IndexEntry } from '../../src/jobs/day-index.ts';
 import { type JobEntry, jobRecord } from '../../src/jobs/record.ts';
 import { createSealedStore } from '../../src/jobs/sealed-store.ts';
 import { createLog } from '../../src/log.ts';
@@ -19,8 +19,8 @@ export type Place = Readonly<{ storage: Storage; secret: string; pathPrefix: str
 /** What the gateways have written, read with their secret as they read it. */
 export type Records = Readonly<{
   ledger: Ledger;
-  /** The sum of the days in the list of what was made. */
-  indexedUsd: (principals: readonly string[], dates: readonly string[]) => Promise<number>;
+  /** The list of what was made. */
+  listed: (principals: readonly string[], dates: readonly string[]) => Promise<readonly IndexEntry[]>;
   /** Every record of jobs, found by listing the container, as no gateway ever does. */
   jobs: () => Promise<readonly (JobEntry & { principal: string })[]>;
 }>;
@@ -39,9 +39,9 @@ export function openRecords({ storage, secret, pathPrefix }: Place, accounts?: A
   const unsettled = async () => ({ state: 'running' as const, untilMs: Number.POSITIVE_INFINITY });
   return {
     ledger: accounts ? createDurableLedger(accounts, runtime) : createLedger(open('usage'), unsettled, runtime),
-    async indexedUsd(principals, dates) {
+    async listed(principals, dates) {
       const days = principals.flatMap((principal) => dates.map((date) => index.read(principal, Date.parse(date))));
-      return (await Promise.all(days)).flat().reduce((sum, { cost_usd = 0 }) => sum + cost_usd, 0);
+      return (await Promise.all(days)).flat();
     },
     async jobs() {
       const sealed = open('state');

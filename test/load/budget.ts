@@ -41,8 +41,8 @@ export type BudgetRow = Readonly<{
   jobs: number;
 }>;
 
-/** The sums of all, in US dollars. `jobs`: the records; `interrupted`: of these, what was counted at its estimate. */
-type Sums = Readonly<{ billed: number; billedJobs: number; jobs: number; interrupted: number; index: number; book: number }>;
+/** The sums of all, in US dollars. `jobs`: the records; `interruptedUsd`: of these, what was counted at its estimate. */
+type Sums = Readonly<{ billed: number; billedJobs: number; jobs: number; interruptedUsd: number; listed: number; book: number }>;
 export type BudgetReport = Readonly<{ budgets: Record<string, BudgetRow>; sums: Sums; counts: Counts; settledMs: number; wrong: string[] }>;
 
 /** Of 1,000 calls. Two run out, one is large, and one principal has only that of the gateway, which runs out, too. */
@@ -180,8 +180,8 @@ async function sumsOf(seen: Seen, bills: readonly Bill[]): Promise<Sums> {
     book: await bookUsd(seen),
     billedJobs: sumOf(bills.filter(({ model }) => model !== CHAT_MODEL)),
     jobs: sumOf(costs),
-    interrupted: sumOf(costs.filter(({ isInterrupted }) => isInterrupted)),
-    index: await seen.records.indexedUsd(PRINCIPALS, seen.dates),
+    interruptedUsd: sumOf(costs.filter(({ isInterrupted }) => isInterrupted)),
+    listed: (await seen.records.listed(PRINCIPALS, seen.dates)).reduce((sum, { cost_usd = 0 }) => sum + cost_usd, 0),
   };
 }
 
@@ -195,24 +195,32 @@ function problemsOf(budgets: Record<string, BudgetRow>, sums: Sums, isKilled: bo
     assert(jobs === 0, `${name}: ${jobs} jobs are not settled`);
     assert(isKilled || (isSame(spent, billed) && held === 0), `${name}: ${billed} were billed, ${spent} are spent, and ${held} held`);
   }
-  const { billed, billedJobs, jobs, interrupted, index, book } = sums;
-  assert(jobs - interrupted <= billedJobs + EXACT_USD, `the jobs have cost ${jobs - interrupted}, and only ${billedJobs} were billed`);
+  const { billed, billedJobs, jobs, interruptedUsd, listed, book } = sums;
+  assert(
+    jobs - interruptedUsd <= billedJobs + EXACT_USD,
+    `the jobs have cost ${jobs - interruptedUsd}, and only ${billedJobs} were billed`,
+  );
   if (isKilled) return wrong;
   assert(isSame(jobs, billedJobs), `the records of the jobs say ${jobs}, the bills ${billedJobs}`);
-  assert(isSame(index, billedJobs), `the list of what was made says ${index}, the bills ${billedJobs}`);
+  assert(isSame(listed, billedJobs), `the list of what was made says ${listed}, the bills ${billedJobs}`);
   assert(isSame(book, billed), `the book says ${book}, the bills ${billed}`);
   return wrong;
 }
 
-/** What was billed for media must be in the records of the jobs, with at least the amount of the bill. */
-async function missingOf({ records }: Seen, bills: readonly Bill[]): Promise<string[]> {
+/** What was billed for media must be in the records of the jobs, with at least the amount of the bill; and what was interrupted, in the list. */
+async function missingOf({ records, dates }: Seen, bills: readonly Bill[]): Promise<string[]> {
+  const jobs = await records.jobs();
+  const listed = new Set((await records.listed(PRINCIPALS, dates)).map(({ id }) => id));
+  const unlisted = jobs.filter(({ id, state }) => state === 'interrupted' && !listed.has(id));
   const recorded = new Map<string, number>();
-  for (const job of await records.jobs()) recorded.set(job.prompt ?? '', (recorded.get(job.prompt ?? '') ?? 0) + (costOf(job) ?? 0));
+  for (const job of jobs) recorded.set(job.prompt ?? '', (recorded.get(job.prompt ?? '') ?? 0) + (costOf(job) ?? 0));
   const billed = new Map<string, number>();
   for (const { model, text, usd } of bills) if (model !== CHAT_MODEL) billed.set(text, (billed.get(text) ?? 0) + usd);
-  return [...billed]
-    .filter(([text, usd]) => usd > (recorded.get(text) ?? 0) + EXACT_USD)
-    .map(([text, usd]) => `${text}: ${usd} were billed, and the records say ${recorded.get(text) ?? 'nothing'}`);
+  const unrecorded = [...billed].filter(([text, usd]) => usd > (recorded.get(text) ?? 0) + EXACT_USD);
+  return [
+    ...unrecorded.map(([text, usd]) => `${text}: ${usd} were billed, and the records say ${recorded.get(text) ?? 'nothing'}`),
+    ...unlisted.map(({ id, prompt }) => `${prompt}: ${id} was interrupted, and is not listed`),
+  ];
 }
 
 type Gateways = Readonly<{
@@ -258,7 +266,7 @@ if (import.meta.main) {
   const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
   let exitCode = 0;
   for (const runtime of askedRuntimes(['node', 'workerd'])) {
-    for (const count of kills > 0 ? [0, kills] : [0]) {
+    for (const count of process.argv.includes('--kills') ? [kills] : [0, kills]) {
       const options = { runtime, replicas: 3, calls, kills: count, seed };
       const { budgets, sums, counts, settledMs, wrong } = await runBudget(options, { storage: azurite, openaiUrl: openai.url });
       console.log(`\n${runtime}, ${calls} clients, ${count} kills, seed ${seed}; settled after ${Math.round(settledMs / 1000)} s`);

@@ -172,6 +172,19 @@ test('an object that has been lost and is made anew wakes when the lost one woul
   expect(alarmMs).toBeLessThan(Date.now() + 120_000);
 });
 
+test('a record that cannot be read keeps no other job from being settled', async () => {
+  const { sealed } = setUpSealed();
+  const outcomeOf = async (_: string, id: string): Promise<JobOutcome> => {
+    if (id === 'job-unreadable') throw new Error('It cannot be read.');
+    return { state: 'ended', usd: 0.07 };
+  };
+  const [dead, alive] = [1, 2].map(() => createStoredAccounts({ sealed, outcomeOf, runtime: runtimeOf() })) as [Accounts, Accounts];
+  for (const id of ['job-unreadable', 'job-done']) await dead.hold(ID, { usd: 0.2, ...LIMIT, job: job(id) });
+  await alive.hold(ID, { usd: 0.001, ...LIMIT });
+  await eventually(async () => (await alive.read(ID)).spentUsd > 0);
+  expect(jobsOf(await alive.read(ID)).map(({ id }) => id)).toEqual(['job-unreadable']);
+});
+
 describe('a portion of an account in the object store', () => {
   test('lets calls draw on it without a request, and counts as spent when its process dies', async () => {
     const [one, other] = (await (KINDS[0] as Kind).create(2, new Map())) as [Accounts, Accounts];
@@ -190,7 +203,7 @@ describe('a portion of an account in the object store', () => {
     const estimates = [0.00057, 0.0001, 0.0007, 0.00029, 0.0003];
     const held = await Promise.all(estimates.map((usd) => accounts.hold(ID, { usd, limitUsd: 0.192 })));
     // In another order, the sums of binary fractions differ.
-    for (const [index, result] of [...held.entries()].toReversed()) if ('settle' in result) result.settle(estimates[index] as number / 3);
+    for (const [index, result] of [...held.entries()].toReversed()) if ('settle' in result) result.settle((estimates[index] as number) / 3);
     await accounts.close();
     expect((await accounts.read(ID)).holds).toEqual({});
   });
