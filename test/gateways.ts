@@ -10,11 +10,16 @@ import { unstable_readConfig as readConfig } from 'wrangler';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** The Durable Objects of a binding. */
+export type ObjectNamespace = Readonly<{ idFromName: (name: string) => unknown; get: (id: unknown) => { fetch: typeof fetch } }>;
+
 export type RunningGateway = {
   url: string;
   pid: number;
   /** Its log, of a process of ours. */
   log?: Readable | null;
+  /** On Workers. */
+  objects?: (binding: string) => Promise<ObjectNamespace>;
   close: () => Promise<void>;
 };
 
@@ -144,7 +149,12 @@ export async function startWorkerdGateway(
     }),
   );
   const url = await miniflare.unsafeGetDirectURL();
-  return { url: url.origin, pid: newestWorkerd(), close: () => miniflare.dispose() };
+  return {
+    url: url.origin,
+    pid: newestWorkerd(),
+    objects: async (binding) => (await miniflare.getDurableObjectNamespace(binding, 'gateway')) as unknown as ObjectNamespace,
+    close: () => miniflare.dispose(),
+  };
 }
 
 /** The workerd process that this process has started last; 0 where there is no /proc. */

@@ -179,7 +179,13 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   }
 
   async function interruptAll(): Promise<void> {
-    await Promise.all(live.all().map((job) => job.interrupt()));
+    await Promise.all(
+      live.all().map(async (job) => {
+        await job.interrupt();
+        const { principal, tool } = job.subject;
+        if (job.entry().state === 'interrupted') live.noteLost(job.entry(), principal, tool);
+      }),
+    );
   }
 
   async function outcomeOf(place: string, jobId: string): Promise<JobOutcome> {

@@ -50,7 +50,10 @@ export function createJoin({ store, live, waitHere, noteDelivery, runtime, renew
       return interrupted(job, runtime.now());
     });
     if (!taken) return undefined;
-    if (taken.state === 'interrupted') return answerFrom(place, taken, call);
+    if (taken.state === 'interrupted') {
+      live.noteLost(taken, call.principal.id, call.tool);
+      return answerFrom(place, taken, call);
+    }
     const found = await store.load(place);
     return found && waitHere(live.start(found, taken, work, call), call, true);
   }

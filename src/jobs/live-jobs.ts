@@ -62,6 +62,8 @@ export type LiveJobs = Readonly<{
   isWaitedFor: (entry: JobEntry) => boolean;
   /** Marks what has lost its process, in the record at a place; see `createSweep`. */
   sweep: (place: string) => Promise<number | undefined>;
+  /** Lists and counts a job that has just been marked as interrupted. */
+  noteLost: (job: JobEntry, principalId: string, tool: string) => void;
 }>;
 
 const RETRY_AFTER_SECONDS = 20;
@@ -121,17 +123,18 @@ export function createLiveJobs({
 
   const placesInUse = () => [...new Set([...live.values()].map(({ place }) => place))];
 
-  const sweep = createSweep({
-    store,
-    live,
-    clock: runtime,
-    onInterrupted({ id, request_id, started_ms, ended_ms = started_ms, state, cost_usd }, principal, tool) {
-      const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
-      events.emit({ type: 'job', ...ended, principal });
-      onInterrupted({ principalId: principal, tool, startedMs: started_ms, costUsd: cost_usd });
-      runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, cost_usd }));
-    },
-  });
+  function noteLost(
+    { id, request_id, started_ms, ended_ms = started_ms, state, cost_usd }: JobEntry,
+    principal: string,
+    tool: string,
+  ): void {
+    const ended = { requestId: request_id, jobId: id, tool, state, durationMs: ended_ms - started_ms };
+    events.emit({ type: 'job', ...ended, principal });
+    onInterrupted({ principalId: principal, tool, startedMs: started_ms, costUsd: cost_usd });
+    runtime.waitUntil(index.append(principal, { id, request_id, tool, state, started_ms, ended_ms, cost_usd }));
+  }
+
+  const sweep = createSweep({ store, live, clock: runtime, onInterrupted: noteLost });
 
   const running = () => [...live.values()].filter((job) => job.outcome() === undefined).length;
 
@@ -199,6 +202,7 @@ export function createLiveJobs({
     isDelivered: (id) => deliveredMs.has(id),
     isWaitedFor,
     sweep,
+    noteLost,
   };
 }
 

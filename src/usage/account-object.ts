@@ -12,6 +12,7 @@ export type AccountStorage = Readonly<{
   put: (key: string, value: unknown) => Promise<void>;
   list: (options: { prefix: string }) => Promise<ReadonlyMap<string, unknown>>;
   delete: (key: string) => Promise<unknown>;
+  getAlarm: () => Promise<number | null>;
   setAlarm: (scheduledMs: number) => Promise<void>;
 }>;
 
@@ -55,10 +56,17 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   /** Of the days to which something was added lately. */
   const used = new Map<string, Map<string, UsageRow>>();
   const pace = createPace(clock);
-  let alarmMs = Number.POSITIVE_INFINITY;
+  /** `undefined` until it is known whether the object has set one before it was lost. */
+  let alarmMs: number | undefined;
+
+  async function loadAlarm(): Promise<void> {
+    const setMs = alarmMs ?? (await storage.getAlarm()) ?? Number.POSITIVE_INFINITY;
+    alarmMs ??= setMs;
+  }
 
   /** Then, what is read and put without waiting in between is put before anything else is read. */
   async function load(date: string): Promise<void> {
+    await loadAlarm();
     const stored = accounts.has(date) ? undefined : await storage.get(ACCOUNT + date);
     if (!accounts.has(date)) accounts.set(date, (stored ?? EMPTY_ACCOUNT) as Account);
   }
@@ -71,7 +79,7 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
   }
 
   function ringAt(ms: number): void {
-    if (ms >= alarmMs && alarmMs > now()) return;
+    if (alarmMs !== undefined && ms >= alarmMs && alarmMs > now()) return;
     alarmMs = ms;
     void storage.setAlarm(ms);
   }
@@ -97,6 +105,7 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
 
   /** Each row is stored by itself, since every call changes one. */
   async function addUsage({ date, row }: { date: string; row: UsageRow }): Promise<void> {
+    await loadAlarm();
     const stored = used.has(date) ? undefined : await readRows(date);
     const rows = used.get(date) ?? stored ?? new Map<string, UsageRow>();
     used.set(date, rows);

@@ -16,6 +16,10 @@ export type Portion = Readonly<{
 
 /** Of a budget, taken at once: what a process that dies can cost. */
 const SHARE = 1 / 50;
+/** Sums and differences of binary fractions leave less than this behind. */
+const DUST_USD = 1e-12;
+
+const withoutDust = (usd: number) => (Math.abs(usd) < DUST_USD ? 0 : usd);
 
 type Waiting = Readonly<{ usd: number; done: PromiseWithResolvers<HoldResult> }>;
 
@@ -39,7 +43,7 @@ export function createPortion(record: Pick<SharedRecord<Account>, 'change'>, pro
       settle(actualUsd) {
         if (isSettled) return;
         isSettled = true;
-        heldUsd -= usd;
+        heldUsd = withoutDust(heldUsd - usd);
         spentUsd += actualUsd;
       },
     };
@@ -90,8 +94,8 @@ export function createPortion(record: Pick<SharedRecord<Account>, 'change'>, pro
       }
       const missingUsd = Math.min(left, Math.max(0, neededUsd - restUsd));
       const moreUsd = Math.max(0, Math.min(neededUsd + aheadUsd - restUsd - missingUsd, (left - missingUsd) / 2));
-      portionUsd = restUsd + missingUsd + moreUsd;
-      const isChanged = writtenUsd !== 0 || portionUsd !== storedUsd;
+      portionUsd = withoutDust(restUsd + missingUsd + moreUsd);
+      const isChanged = writtenUsd !== 0 || withoutDust(portionUsd - storedUsd) !== 0;
       return { value: isChanged ? withPortion(rest, processId, portionUsd) : account, isShort: fitting.size < served.length };
     };
     await record.change(change).catch((error: unknown) => {
@@ -99,7 +103,7 @@ export function createPortion(record: Pick<SharedRecord<Account>, 'change'>, pro
       throw error;
     });
     grantedUsd = portionUsd;
-    spentUsd -= writtenUsd;
+    spentUsd = withoutDust(spentUsd - writtenUsd);
     return { fitting, leftUsd: left };
   }
 
@@ -117,9 +121,11 @@ export function createPortion(record: Pick<SharedRecord<Account>, 'change'>, pro
       renewSoon().catch(() => {});
       return done.promise;
     },
-    tend(isLast = false) {
+    async tend(isLast = false) {
+      // What is under way may take more for the next calls.
+      if (isLast) await renewing?.catch(() => {});
       if (isLast) isUsed = false;
-      return renewSoon();
+      await renewSoon();
     },
     isEmpty: () => grantedUsd === 0 && heldUsd === 0 && spentUsd === 0 && waiting.length === 0,
   };

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { GatewayError } from '../errors.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
 
@@ -89,7 +90,7 @@ export function createSharedRecord<Value extends object>({
       known = { value, version: stored.version, readMs: value === before ? readMs : now() };
       return;
     }
-    throw new Error('A shared record is changed too often.');
+    throw new GatewayError({ kind: 'storage', problem: 'A record that all processes share is changed too often', retryable: true });
   }
 
   async function store(value: Value, version: string | undefined): Promise<{ version: string } | 'changed'> {

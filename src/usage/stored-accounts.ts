@@ -1,5 +1,5 @@
 import { every } from '../every.ts';
-import { inParallel } from '../in-parallel.ts';
+import type { JobOutcome } from '../jobs/jobs.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
 import { type Account, accountSchema, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
@@ -25,7 +25,7 @@ type Shared = Readonly<{
 const TEND_MS = 10_000;
 /** After the end of a lease, for a clock that is behind. */
 const MARGIN_MS = 5_000;
-const CHECKS_AT_ONCE = 8;
+const SETTLED_AT_ONCE = 20;
 
 /**
  * Accounts in the object store, which any number of processes share by compare-and-swap. Calls without a record draw on
@@ -117,15 +117,16 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
     await portion.tend(isLast);
     const jobs = jobsOf(await record.read()).filter(({ id }) => !ownJobs.has(id));
     const due = jobs.filter(({ checkMs }) => checkMs <= now());
-    const changes: ((account: Account) => Account)[] = [];
-    await inParallel(due.length, CHECKS_AT_ONCE, async (index) => {
-      const { id, place, usd } = due[index] as HeldJob;
-      const outcome = await outcomeOf(place, id);
-      if (outcome.state === 'ended') changes.push((account) => settled(account, id, outcome.usd ?? usd));
-      else changes.push((account) => withCheck(account, id, outcome.untilMs + MARGIN_MS));
-    });
-    if (changes.length > 0) await record.change((account) => ({ value: changes.reduce((changed, change) => change(changed), account) }));
+    for (let at = 0; at < due.length; at += SETTLED_AT_ONCE) await settleByRecords(record, due.slice(at, at + SETTLED_AT_ONCE));
     return jobs.length === 0;
+  }
+
+  /** Throws what it cannot read, when it has settled the others. */
+  async function settleByRecords(record: SharedRecord<Account>, jobs: readonly HeldJob[]): Promise<void> {
+    const read = await Promise.allSettled(jobs.map(async (job) => ({ job, outcome: await outcomeOf(job.place, job.id) })));
+    const known = read.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await record.change((account) => ({ value: known.reduce(withOutcome, account) }));
+    for (const result of read) if (result.status === 'rejected') throw result.reason;
   }
 
   return {
@@ -138,4 +139,9 @@ export function createStoredAccounts({ sealed, outcomeOf, runtime }: StoredAccou
     inFlight: () => settling,
     close: () => tendAll(true),
   };
+}
+
+function withOutcome(account: Account, { job: { id, usd }, outcome }: { job: HeldJob; outcome: JobOutcome }): Account {
+  if (outcome.state === 'ended') return settled(account, id, outcome.usd ?? usd);
+  return withCheck(account, id, outcome.untilMs + MARGIN_MS);
 }

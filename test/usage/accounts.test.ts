@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import type { JobOutcome } from '../../src/jobs/jobs.ts';
 import { EMPTY_ACCOUNT, jobsOf, leftUsd } from '../../src/usage/account.ts';
+import { createAccountObject } from '../../src/usage/account-object.ts';
 import { type Accounts, createMemoryAccounts } from '../../src/usage/accounts.ts';
 import { createDurableLedger } from '../../src/usage/durable-ledger.ts';
 import { createStoredAccounts } from '../../src/usage/stored-accounts.ts';
 import { setUpSealed } from '../jobs/sealed.ts';
 import { createSleepClock, eventually, testRuntime } from '../support.ts';
-import { createNamespace, type Outcomes, RUNNING } from './namespace.ts';
+import { createNamespace, createStorage, type Outcomes, RUNNING } from './namespace.ts';
 
 const ID = { owner: 'principal alice', date: '2026-11-25' };
 const LIMIT = { limitUsd: 1 };
@@ -116,6 +118,32 @@ describe.each(KINDS)('accounts $name', ({ name, create }) => {
   });
 });
 
+test('an object that has been lost and is made anew wakes when the lost one would have', async () => {
+  const storage = createStorage(() => {});
+  const ask = (request: object) =>
+    createAccountObject(storage, async () => RUNNING, Date).fetch(
+      new Request('http://account/', { method: 'POST', body: JSON.stringify(request) }),
+    );
+  await ask({ hold: { usd: 0.2, ...LIMIT, date: ID.date, id: 'job-lost', job: job('job-lost') } });
+  const alarmMs = await storage.getAlarm();
+  await ask({ hold: { usd: 0.2, ...LIMIT, date: ID.date, id: 'chat' } });
+  expect(await storage.getAlarm()).toBe(alarmMs);
+  expect(alarmMs).toBeLessThan(Date.now() + 120_000);
+});
+
+test('a record that cannot be read keeps no other job from being settled', async () => {
+  const { sealed } = setUpSealed();
+  const outcomeOf = async (_: string, id: string): Promise<JobOutcome> => {
+    if (id === 'job-unreadable') throw new Error('It cannot be read.');
+    return { state: 'ended', usd: 0.07 };
+  };
+  const [dead, alive] = [1, 2].map(() => createStoredAccounts({ sealed, outcomeOf, runtime: runtimeOf() })) as [Accounts, Accounts];
+  for (const id of ['job-unreadable', 'job-done']) await dead.hold(ID, { usd: 0.2, ...LIMIT, job: job(id) });
+  await alive.hold(ID, { usd: 0.001, ...LIMIT });
+  await eventually(async () => (await alive.read(ID)).spentUsd > 0);
+  expect(jobsOf(await alive.read(ID)).map(({ id }) => id)).toEqual(['job-unreadable']);
+});
+
 describe('a portion of an account in the object store', () => {
   test('lets calls draw on it without a request, and counts as spent when its process dies', async () => {
     const [one, other] = (await (KINDS[0] as Kind).create(2, new Map())) as [Accounts, Accounts];
@@ -125,6 +153,18 @@ describe('a portion of an account in the object store', () => {
     expect(await heldUsd(other)).toBe(stored);
     expect(stored).toBeGreaterThan(0.006);
     expect(stored).toBeLessThan(0.05);
+  });
+
+  test('is given back to the last cent, whatever binary fractions do', async () => {
+    const { sealed } = setUpSealed();
+    const clock = createSleepClock();
+    const accounts = createStoredAccounts({ sealed, outcomeOf: async () => RUNNING, runtime: { ...testRuntime(), ...clock } });
+    const estimates = [0.00057, 0.0001, 0.0007, 0.00029, 0.0003];
+    const held = await Promise.all(estimates.map((usd) => accounts.hold(ID, { usd, limitUsd: 0.192 })));
+    // In another order, the sums of binary fractions differ.
+    for (const [index, result] of [...held.entries()].toReversed()) if ('settle' in result) result.settle((estimates[index] as number) / 3);
+    await accounts.close();
+    expect((await accounts.read(ID)).holds).toEqual({});
   });
 
   test('is given back when it is not used', async () => {

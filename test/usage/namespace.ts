@@ -30,13 +30,19 @@ export function createNamespace(outcomes: Outcomes): AccountNamespace {
   };
 }
 
-function createStorage(setAlarm: (ms: number) => void): AccountStorage {
+/** What the platform keeps of an object. */
+export function createStorage(onAlarm: (ms: number) => void): AccountStorage {
   const values = new Map<string, unknown>();
+  let alarmMs: number | null = null;
   return {
     get: async (key) => structuredClone(values.get(key)),
     put: async (key, value) => void values.set(key, structuredClone(value)),
     list: async ({ prefix }) => new Map([...values].filter(([key]) => key.startsWith(prefix))),
     delete: async (key) => values.delete(key),
-    setAlarm: async (ms) => setAlarm(ms),
+    getAlarm: async () => alarmMs,
+    async setAlarm(ms) {
+      alarmMs = ms;
+      onAlarm(ms);
+    },
   };
 }

@@ -1,8 +1,8 @@
 import { calcPrice } from '@pydantic/genai-prices';
 import { DEPLOYMENTS } from './models.ts';
 
-/** What the account pays for one request. */
-export type Bill = Readonly<{ model: string; usd: number }>;
+/** What the account pays for one request; `text`: its prompt, or what it has spoken. */
+export type Bill = Readonly<{ model: string; usd: number; text: string }>;
 
 type Usage = Record<string, number | undefined>;
 type Details = Record<string, number>;
@@ -15,14 +15,20 @@ const TIERS: Readonly<Record<string, number>> = { default: 1, priority: 2, flex:
 /** What OpenAI would charge for the response to a request, by prices and arithmetic that are not the gateway's. */
 export async function billOf(path: string, body: unknown, response: Response): Promise<Bill | undefined> {
   const request = body as Record<string, string>;
+  const text = textOf(body);
   const [, deployment] = /\/deployments\/([^/]+)\//.exec(path) ?? [];
   const name = deployment ?? request.model ?? '';
   const model = DEPLOYMENTS[name] ?? name;
-  if (path.endsWith('/audio/speech')) return { model, usd: [...(request.input ?? '')].length * (A_CHARACTER[model] ?? 0) };
-  if (path.endsWith('/videos')) return { model, usd: Number(request.seconds ?? 4) * (A_SECOND[model] ?? 0) };
+  if (path.endsWith('/audio/speech')) return { model, text, usd: [...(request.input ?? '')].length * (A_CHARACTER[model] ?? 0) };
+  if (path.endsWith('/videos')) return { model, text, usd: Number(request.seconds ?? 4) * (A_SECOND[model] ?? 0) };
   const answer = await readUsage(response);
   if (!answer.usage) return undefined;
-  return { model, usd: priceOf(model, toUsage(answer.usage)) * (TIERS[answer.tier] ?? 1) };
+  return { model, text, usd: priceOf(model, toUsage(answer.usage)) * (TIERS[answer.tier] ?? 1) };
+}
+
+function textOf(body: unknown): string {
+  const { prompt, input, messages = [] } = body as { prompt?: string; input?: string; messages?: { content: unknown }[] };
+  return prompt ?? input ?? String(messages.at(-1)?.content ?? '');
 }
 
 function priceOf(model: string, usage: Usage): number {
