@@ -1,6 +1,4 @@
 import * as z from 'zod';
-import type { BlobStoreSettings } from './azure/blob-store.ts';
-import { allows, parseConnectionString } from './azure/connection-string.ts';
 import {
   apiBaseUrl,
   azureApiVersion,
@@ -12,7 +10,6 @@ import {
   name,
   operatorKey,
   originList,
-  pathSegments,
   stateSecret,
   token,
   usd,
@@ -20,9 +17,16 @@ import {
 import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
 import { principalDefaults } from './config-limits.ts';
 import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
+import {
+  azureStorageFields,
+  checkStorage,
+  type StorageSettings,
+  storageSecrets,
+  storageSettings,
+  storageWarnings,
+} from './config-storage.ts';
 import { findWarnings, weakKeys } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
-import type { MediaSettings } from './media/media-store.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
 import { type ModelPrices, modelPrices } from './usage/prices.ts';
 
@@ -81,11 +85,6 @@ type JobSettings = Readonly<{
   /** From which the keys for stored state are derived: the current one, then those that still read. */
   secrets: readonly string[];
 }>;
-
-/** Where media is stored, or the variables that are missing. */
-export type StorageSettings =
-  | Readonly<{ configured: false; missing: readonly string[] }>
-  | Readonly<{ configured: true; azure: BlobStoreSettings; media: MediaSettings }>;
 
 /** One problem in the environment: the variable and what is expected. Never the value. */
 export type ConfigProblem = Readonly<{ variable: string; problem: string }>;
@@ -155,26 +154,7 @@ export const environmentSchema = z.object({
   AZURE_OPENAI_AUDIO_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_TRANSCRIPTION_DEPLOYMENT: name().optional(),
 
-  AZURE_STORAGE_CONNECTION_STRING: z
-    .string()
-    .transform((text, context) => {
-      const parsed = parseConnectionString(text);
-      if (parsed.ok) return parsed.account;
-      context.addIssue({ code: 'custom', message: parsed.problem });
-      return z.NEVER;
-    })
-    .optional(),
-  AZURE_BLOB_CONTAINER: z
-    .string()
-    .regex(/^(\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'must be a container name: 3 to 63 lowercase letters, digits and single hyphens')
-    .optional(),
-  AZURE_BLOB_PUBLIC_BASE_URL: httpUrl().optional(),
-  AZURE_BLOB_PATH_PREFIX: pathSegments().optional(),
-  AZURE_BLOB_IMAGE_ROOT: pathSegments().default('images'),
-  AZURE_BLOB_AUDIO_ROOT: pathSegments().default('audio'),
-  AZURE_BLOB_VIDEO_ROOT: pathSegments().default('videos'),
-  AZURE_BLOB_UPLOAD_ROOT: pathSegments().default('uploads'),
-  AZURE_BLOB_READ_SAS_HOURS: integer(1, 8760).optional(),
+  ...azureStorageFields,
 
   MCP_DEFAULT_WAIT_SECONDS: integer(0, 600).default(45),
   MCP_JOB_RETENTION_HOURS: integer(0, 720).default(24),
@@ -202,7 +182,7 @@ export function loadConfig(
   const parsed = environmentSchema.safeParse(values);
   const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
   problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkReadSas(parsed.data));
+  if (parsed.success) problems.push(...checkStorage(parsed.data));
   const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
   const stated = several === undefined ? { keys: [], problems: [] } : readKeys(several, single);
   const ofKeys = (problem: string) => ({ variable: 'MCP_SERVER_API_KEYS', problem });
@@ -211,7 +191,7 @@ export function loadConfig(
   const rejectsWeak = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) && !/^(1|true)$/i.test(values.MCP_ALLOW_WEAK_KEY ?? '');
   const weak = weakKeys(single, stated.keys, rejectsWeak);
   if (rejectsWeak) problems.push(...weak);
-  const stateless = parsed.success ? checkState(parsed.data) : [];
+  const stateless = parsed.success ? storageWarnings(parsed.data) : [];
   const expired = expiring(stated.keys, nowMs).map(ofKeys);
   const warnings = [...(rejectsWeak ? [] : weak), ...expired, ...findWarnings(env, known, values), ...stateless];
   if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data, stated.keys), warnings };
@@ -267,13 +247,6 @@ function checkCombinations(values: Readonly<Record<string, string>>): ConfigProb
   ];
 }
 
-/** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
-function checkReadSas(env: Environment): ConfigProblem[] {
-  const withoutKey = env.AZURE_STORAGE_CONNECTION_STRING?.credential.kind === 'sas';
-  if (!withoutKey || env.AZURE_BLOB_READ_SAS_HOURS === undefined) return [];
-  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
-}
-
 /** What opens one door opens no other. */
 function checkOperatorKeys(env: Environment, clientKeys: readonly StatedKey[]): ConfigProblem[] {
   const { METRICS_KEY, MCP_ADMIN_KEY, MCP_SERVER_API_KEY } = env;
@@ -285,16 +258,8 @@ function checkOperatorKeys(env: Environment, clientKeys: readonly StatedKey[]): 
   return isShared ? [...problems, { variable: 'METRICS_KEY', problem: 'must differ from MCP_ADMIN_KEY' }] : problems;
 }
 
-/** Jobs read what they have written. */
-export const STATE_PERMISSIONS = 'rcwd';
-
-function checkState({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): ConfigProblem[] {
-  if (!account || allows(account, STATE_PERMISSIONS)) return [];
-  const problem = `has a SAS without all of the permissions ${STATE_PERMISSIONS}, so paid calls are not remembered: a retry is billed again`;
-  return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem }];
-}
-
 function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
+  const storage = storageSettings(env);
   return {
     clients: toClients(keys, env.MCP_SERVER_API_KEY, env.MCP_PRINCIPAL_DEFAULTS),
     server: {
@@ -327,13 +292,13 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
     },
     prices: env.MODEL_PRICES ?? {},
     budgetUsdPerDay: env.MCP_BUDGET_USD_PER_DAY,
-    storage: storage(env),
+    storage,
     jobs: {
       defaultWaitSeconds: env.MCP_DEFAULT_WAIT_SECONDS,
       retentionHours: env.MCP_JOB_RETENTION_HOURS,
       maxJobs: env.MCP_MAX_JOBS,
       storePrompts: env.MCP_STORE_PROMPTS ?? false,
-      secrets: stateSecrets(env),
+      secrets: stateSecrets(env, storage),
     },
     inputHosts: env.MCP_ALLOWED_INPUT_HOSTS ?? [],
     downloadHosts: env.MCP_ALLOWED_DOWNLOAD_HOSTS ?? [],
@@ -356,17 +321,9 @@ function secrets(env: Environment, clientKeys: readonly StatedKey[]): string[] {
 }
 
 /** The credential of the storage serves until there is a secret, and still reads what it has written. */
-function stateSecrets({ STATE_SECRET, STATE_SECRET_PREVIOUS, AZURE_STORAGE_CONNECTION_STRING: account }: Environment): string[] {
-  const credential = account?.credential.kind === 'key' ? account.credential.keyBase64 : account?.credential.query;
+function stateSecrets({ STATE_SECRET, STATE_SECRET_PREVIOUS }: Environment, storage: StorageSettings): string[] {
+  const credential = storage.configured ? storage.credential : undefined;
   return [STATE_SECRET, STATE_SECRET_PREVIOUS ?? credential].filter((secret) => secret !== undefined);
-}
-
-function storageSecrets({ AZURE_STORAGE_CONNECTION_STRING: account }: Environment): (string | undefined)[] {
-  if (!account) return [];
-  const { credential } = account;
-  return credential.kind === 'key'
-    ? [credential.keyBase64]
-    : [credential.query, new URLSearchParams(credential.query).get('sig') ?? undefined];
 }
 
 function overrides(env: Environment): OpenAISettings['overrides'] {
@@ -390,29 +347,6 @@ function azureOpenAI(env: Environment): OpenAISettings['azure'] {
       image: env.AZURE_OPENAI_IMAGE_DEPLOYMENT,
       audio: env.AZURE_OPENAI_AUDIO_DEPLOYMENT,
       transcription: env.AZURE_OPENAI_TRANSCRIPTION_DEPLOYMENT,
-    },
-  };
-}
-
-/** Storage is optional: chat works without it, and media tools report what is missing. */
-function storage(env: Environment): StorageSettings {
-  const { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl } = env;
-  if (!account || !container || !publicBaseUrl) {
-    const needed = { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl };
-    return { configured: false, missing: Object.entries(needed).flatMap(([variable, value]) => (value ? [] : [variable])) };
-  }
-  return {
-    configured: true,
-    azure: { account, container, publicBaseUrl },
-    media: {
-      pathPrefix: env.AZURE_BLOB_PATH_PREFIX,
-      roots: {
-        image: env.AZURE_BLOB_IMAGE_ROOT,
-        audio: env.AZURE_BLOB_AUDIO_ROOT,
-        video: env.AZURE_BLOB_VIDEO_ROOT,
-        upload: env.AZURE_BLOB_UPLOAD_ROOT,
-      },
-      readHours: env.AZURE_BLOB_READ_SAS_HOURS,
     },
   };
 }

@@ -4,8 +4,8 @@ import { createAccessTokenVerifier, type OAuthSettings, type VerifyAccessToken }
 import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { createBlobStore } from './azure/blob-store.ts';
-import { allows } from './azure/connection-string.ts';
-import { type Config, type ConfigProblem, STATE_PERMISSIONS, type StorageSettings } from './config.ts';
+import type { Config, ConfigProblem } from './config.ts';
+import type { StorageSettings, StoreSettings } from './config-storage.ts';
 import { createEventLog, stackOf } from './event-log.ts';
 import { createEvents, type Events } from './events.ts';
 import { createDayIndex } from './jobs/day-index.ts';
@@ -255,7 +255,7 @@ function receiveAndNote({ receive }: Uploads, jobs: Jobs | undefined, log: Log):
 
 /** `undefined` where records could not be read back. */
 function createState({ storage }: Config, store: ObjectStore | undefined, keys: StateKeys): Parts['sealed'] {
-  if (!storage.configured || !store || !allows(storage.azure.account, STATE_PERMISSIONS)) return undefined;
+  if (!storage.configured || !store || !storage.keepsState) return undefined;
   const { pathPrefix } = storage.media;
   const createIn = (folder: 'state' | 'history' | 'usage') => createSealedStore(store, { keys, pathPrefix, folder });
   return { jobs: createIn('state'), index: createIn('history'), usage: createIn('usage') };
@@ -263,8 +263,15 @@ function createState({ storage }: Config, store: ObjectStore | undefined, keys: 
 
 function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {
   if (!storage.configured) return { store: undefined, media: createMissingMediaStore(storage.missing) };
-  const store = createBlobStore(storage.azure, runtime);
+  const store = createStore(storage.store, runtime);
   return { store, media: createMediaStore(store, storage.media, runtime) };
+}
+
+function createStore(settings: StoreSettings, runtime: Runtime): ObjectStore {
+  switch (settings.kind) {
+    case 'azure':
+      return createBlobStore(settings, runtime);
+  }
 }
 
 function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {

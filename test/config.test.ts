@@ -292,7 +292,12 @@ test('enumerated values are case-insensitive', () => {
 test('storage is configured when its three variables are set, and trims slashes', () => {
   expect(load({ ...STORAGE, AZURE_BLOB_PATH_PREFIX: '/team/a/' }).storage).toMatchObject({
     configured: true,
-    azure: { account: { accountName: 'devstoreaccount1' }, container: 'media', publicBaseUrl: 'https://cdn.example.com/media' },
+    store: {
+      kind: 'azure',
+      account: { accountName: 'devstoreaccount1' },
+      container: 'media',
+      publicBaseUrl: 'https://cdn.example.com/media',
+    },
     media: { pathPrefix: 'team/a', roots: { image: 'images', audio: 'audio', video: 'videos' }, readHours: undefined },
   });
 });
