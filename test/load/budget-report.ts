@@ -28,15 +28,17 @@ export const sumOf = (amounts: readonly { usd: number }[]) => amounts.reduce((su
 /** Where the records are, and the days of the run. */
 export type Seen = Readonly<{ records: Records; dates: readonly string[] }>;
 
-/** Whether no job is left to be settled; `billedUsd`: and everything else is written, too. */
-export async function isSettled({ records, dates }: Seen, billedUsd: number | undefined): Promise<boolean> {
+/** Whether no job is left to be settled; with the bills: and everything else is written, too. */
+export async function isSettled({ records, dates }: Seen, bills: readonly Bill[] | undefined): Promise<boolean> {
   for (const date of dates) {
     for (const owner of [GATEWAY, ...PRINCIPALS.map(ownerOf)]) {
       const account = await records.ledger.accounts.read({ owner, date });
-      if (jobsOf(account).length > 0 || (billedUsd !== undefined && Object.keys(account.holds).length > 0)) return false;
+      if (jobsOf(account).length > 0 || (bills && Object.keys(account.holds).length > 0)) return false;
     }
   }
-  return billedUsd === undefined || isSame(await bookUsd({ records, dates }), billedUsd);
+  if (!bills) return true;
+  const { billed, book, billedJobs, listed } = await sumsOf({ records, dates }, bills);
+  return isSame(book, billed) && isSame(listed, billedJobs);
 }
 
 const isSame = (a: number, b: number) => Math.abs(a - b) <= EXACT_USD;

@@ -29,7 +29,6 @@ import {
   problemsOf,
   rowOf,
   type Sums,
-  sumOf,
   sumsOf,
 } from './budget-report.ts';
 import { askedRuntimes, numberOption, type RuntimeName } from './gateways.ts';
@@ -81,7 +80,7 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
   const billsNow = async () => (await (await fetch(`${openaiUrl}/_control/${account}/bills`)).json()) as Bill[];
   // Any call makes a process look after the account of its principal.
   if (kills > 0) await Promise.all(PRINCIPALS.map((_, number) => callOnce(clientOf(number), 'chat_completion', lookOf(clientOf(number)))));
-  if (kills > 0 || runtime === 'workerd') await settled(async () => isSettled(seen, kills > 0 ? undefined : sumOf(await billsNow())));
+  if (kills > 0 || runtime === 'workerd') await settled(async () => isSettled(seen, kills > 0 ? undefined : await billsNow()));
   const settledMs = Date.now() - endedMs;
   await gateways.drain();
   const bills = await billsNow();
