@@ -23,7 +23,7 @@ export type BudgetRow = Readonly<{
 
 /** The sums of all, in US dollars. `jobs`: the records; `interruptedUsd`: of these, what was counted at its estimate. */
 export type Sums = Readonly<{ billed: number; billedJobs: number; jobs: number; interruptedUsd: number; listed: number; book: number }>;
-export const sumOf = (amounts: readonly { usd: number }[]) => amounts.reduce((sum, { usd }) => sum + usd, 0);
+const sumOf = (amounts: readonly { usd: number }[]) => amounts.reduce((sum, { usd }) => sum + usd, 0);
 
 /** Where the records are, and the days of the run. */
 export type Seen = Readonly<{ records: Records; dates: readonly string[] }>;
