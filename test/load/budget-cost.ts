@@ -23,7 +23,7 @@ export async function timeReservations(place: Place, processes: number, jobs: nu
   const startMs = performance.now();
   const times = all.flatMap((budgets) =>
     Array.from({ length: jobs }, async (_, index) => {
-      await new Promise((resolve) => setTimeout(resolve, startMs + index * everyMs - performance.now()));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, startMs + index * everyMs - performance.now())));
       const askedMs = performance.now();
       const settle = await budgets.reserve(PRINCIPAL, ESTIMATE, { id: crypto.randomUUID(), place: 'nowhere' });
       const tookMs = performance.now() - askedMs;

@@ -20,6 +20,7 @@ import { type Client, type Counts, callOnce, runClient } from './budget-calls.ts
 import { timeChats, timeReservations } from './budget-cost.ts';
 import { openRecords, type Place, type Storage } from './budget-records.ts';
 import {
+  type BudgetOptions,
   type BudgetRow,
   CHAT_MODEL,
   isSettled,
@@ -31,19 +32,11 @@ import {
   type Sums,
   sumsOf,
 } from './budget-report.ts';
-import { askedRuntimes, numberOption, type RuntimeName } from './gateways.ts';
+import { askedRuntimes, numberOption } from './gateways.ts';
 
-export type BudgetOptions = Readonly<{
-  runtime: RuntimeName;
-  /** Of Node gateways; the Worker is one process. */
-  replicas: number;
-  calls: number;
-  kills: number;
-  seed: number;
-}>;
-export type Parts = Readonly<{ storage: Storage; openaiUrl: string }>;
+type Parts = Readonly<{ storage: Storage; openaiUrl: string }>;
 
-export type BudgetReport = Readonly<{ budgets: Record<string, BudgetRow>; sums: Sums; counts: Counts; settledMs: number; wrong: string[] }>;
+type BudgetReport = Readonly<{ budgets: Record<string, BudgetRow>; sums: Sums; counts: Counts; settledMs: number; wrong: string[] }>;
 
 const MODEL_PRICES = JSON.stringify(Object.fromEntries([CHAT_MODEL, 'gpt-image-2', 'tts-1'].map((model) => [model, model])));
 const MAX_UPSTREAM_MS = 4_000;
@@ -88,7 +81,7 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
     await Promise.all(Object.entries(limits).map(async ([name, limit]) => [name, await rowOf(seen, name, limit, bills)] as const)),
   );
   const sums = await sumsOf(seen, bills);
-  const wrong = [...counts.wrong, ...problemsOf(budgets, sums, kills > 0), ...(await missingOf(seen, bills))];
+  const wrong = [...counts.wrong, ...problemsOf(budgets, sums, options), ...(await missingOf(seen, bills))];
   await gateways.close();
   agent.destroy();
   return { budgets, sums, counts, settledMs, wrong };
@@ -203,6 +196,8 @@ async function printCost({ storage, openaiUrl }: Parts): Promise<void> {
 }
 
 if (import.meta.main) {
+  // Each gateway that was started adds one.
+  process.setMaxListeners(100);
   const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
   const parts = { storage: azurite, openaiUrl: openai.url };
   const isPassed = process.argv.includes('cost') ? await printCost(parts).then(() => true) : await printBudgets(parts);
