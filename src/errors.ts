@@ -70,8 +70,8 @@ export type Failure =
   | { kind: 'job_result_gone'; jobId: string; startedMs: number }
   /** The idempotency key belongs to a call with other arguments. */
   | { kind: 'key_reused' }
-  /** The client disconnected or cancelled. */
-  | { kind: 'cancelled' };
+  /** The client disconnected or cancelled; `sent`: after a paid request may have been sent. */
+  | { kind: 'cancelled'; sent?: boolean };
 
 /** Why an upload is refused, and what to do about it. */
 const UPLOAD_SENTENCES = {

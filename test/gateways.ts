@@ -11,7 +11,7 @@ import { unstable_readConfig as readConfig } from 'wrangler';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** The Durable Objects of a binding. */
-export type ObjectNamespace = Readonly<{ idFromName: (name: string) => unknown; get: (id: unknown) => { fetch: typeof fetch } }>;
+type ObjectNamespace = Readonly<{ idFromName: (name: string) => unknown; get: (id: unknown) => { fetch: typeof fetch } }>;
 
 export type RunningGateway = {
   url: string;

@@ -46,7 +46,7 @@ export type DayIndex = Readonly<{
 type IndexRuntime = Pick<Clock, 'sleep'> & Pick<Runtime, 'random'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
 
 const MAX_PAGE_ENTRIES = 500;
-const MAX_TRIES = 12;
+const MAX_TRIES = 24;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 

@@ -240,8 +240,10 @@ export function compileTool<Input extends z.ZodObject, Output extends z.ZodObjec
     },
     async call(args, context, caller) {
       try {
-        const result = await whilePaced(caller.pace, caller.principal, context.requestId, () => run(args, context, caller));
-        return { result, outcome: 'ok' };
+        const running = whilePaced(caller.pace, caller.principal, context.requestId, () => run(args, context, caller));
+        // On Workers, a call ends with its client, and what it still holds would be released by nobody. Not before: see `run`.
+        context.signal.addEventListener('abort', () => caller.waitUntil(running.catch(() => {})), { once: true });
+        return { result: await running, outcome: 'ok' };
       } catch (error) {
         return toOutcome(error, context.requestId, mask);
       }

@@ -64,7 +64,7 @@ async function attempt<Result>(
   try {
     return await withTimeLimit(upstream.clock, timeoutMs, call, finish ? undefined : signal);
   } catch (cause) {
-    if (signal.aborted && !finish) throw new GatewayError({ kind: 'cancelled' }, { cause });
+    if (signal.aborted && !finish) throw new GatewayError({ kind: 'cancelled', sent: paid }, { cause });
     if (cause instanceof GatewayError) throw cause;
     if (cause instanceof TimeLimitError) throw new GatewayError({ kind: 'upstream_timeout', service: upstream.service, paid }, { cause });
     const failure = toFailure(cause, upstream, paid);

@@ -47,9 +47,11 @@ export function createCharge(budgets: Budgets, book: UsageBook, { now }: Pick<Cl
   };
 }
 
-/** An unknown error may have happened after the upstream was asked. */
+/** An unknown error may have happened after the upstream was asked. Otherwise, whoever leaves before the answer would pay nothing. */
 function mayHaveCost(error: unknown): boolean {
-  return !(error instanceof GatewayError) || mayBeBilled(error.failure);
+  if (!(error instanceof GatewayError)) return true;
+  const { failure } = error;
+  return failure.kind === 'cancelled' ? failure.sent === true : mayBeBilled(failure);
 }
 
 /** What was or may have been billed, and nobody says how much: then log, records and budgets all count the estimate. */

@@ -32,7 +32,7 @@ type Queued<Value> = Readonly<{ apply: Change<Value>; done: PromiseWithResolvers
 
 const MAX_TRIES = 60;
 const FIRST_DELAY_MS = 10;
-const MAX_DELAY_MS = 500;
+const MAX_DELAY_MS = 200;
 /** An older copy of the value refuses nothing. */
 const FRESH_MS = 1_000;
 
@@ -46,7 +46,7 @@ export function createSharedRecord<Value extends object>({
 }: SharedRecordOptions<Value>): SharedRecord<Value> {
   const { now, sleep, random } = runtime;
   let known: Known<Value> | undefined;
-  let queue: Queued<Value>[] = [];
+  const queue: Queued<Value>[] = [];
   const [place = ''] = places;
   let isWriting = false;
 
@@ -60,10 +60,9 @@ export function createSharedRecord<Value extends object>({
     if (isWriting) return;
     isWriting = true;
     while (queue.length > 0) {
-      const batch = queue;
-      queue = [];
+      const batch: Queued<Value>[] = [];
       try {
-        await write(batch.map(({ apply }) => apply));
+        await write(batch);
         for (const { done } of batch) done.resolve();
       } catch (error) {
         for (const { done } of batch) done.reject(error);
@@ -72,14 +71,16 @@ export function createSharedRecord<Value extends object>({
     isWriting = false;
   }
 
-  async function write(changes: readonly Change<Value>[]): Promise<void> {
+  /** Writes what is in the queue, and what joins it before the last try, and adds it to the batch. */
+  async function write(batch: Queued<Value>[]): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (tries > 1) await sleep(Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** tries) * random());
+      batch.push(...queue.splice(0));
       const { value: before, version, readMs } = known ?? (await load());
       known = undefined;
       let value = before;
       let isShort = false;
-      for (const apply of changes) {
+      for (const { apply } of batch) {
         const changed = apply(value);
         value = changed.value;
         isShort ||= changed.isShort ?? false;

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { inParallel } from '../in-parallel.ts';
 import type { SealedStore } from '../jobs/sealed-store.ts';
 import type { Clock, Runtime } from '../ports.ts';
-import { type UsageRow, usageRow, withRows } from './rows.ts';
+import { addRow, type UsageRow, usageRow, withRows } from './rows.ts';
 import { createSharedRecord, type SharedRecord } from './shared-record.ts';
 
 /** What was used, by the day in UTC (`yyyy-mm-dd`). */
@@ -25,16 +25,22 @@ const READS_AT_ONCE = 8;
 
 /** For a process without a store, whose end is the end of what it knows. */
 export function createMemoryBook(): UsageBook {
-  const days = new Map<string, readonly UsageRow[]>();
+  const days = new Map<string, Map<string, UsageRow>>();
   return {
     add(date, row) {
-      days.set(date, withRows(days.get(date) ?? [], [row]));
+      addTo(days, date, row);
       for (const known of days.keys()) if (days.size > MAX_DAYS_IN_MEMORY) days.delete(known);
     },
-    read: async (dates, principalId) => dates.map((date) => ({ date, rows: rowsOf(days.get(date) ?? [], principalId) })),
+    read: async (dates, principalId) => dates.map((date) => ({ date, rows: rowsOf([...(days.get(date)?.values() ?? [])], principalId) })),
     inFlight: () => 0,
     close: async () => {},
   };
+}
+
+function addTo(days: Map<string, Map<string, UsageRow>>, date: string, row: UsageRow): void {
+  const rows = days.get(date) ?? new Map<string, UsageRow>();
+  days.set(date, rows);
+  addRow(rows, row);
 }
 
 /** Those of one principal, or all. */
@@ -49,7 +55,7 @@ type BookRuntime = Clock & Pick<Runtime, 'random' | 'waitUntil'> & Readonly<{ lo
 
 /** One record a day in the object store, which all processes add to; each collects for some seconds what it adds. */
 export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): UsageBook {
-  const pending = new Map<string, readonly UsageRow[]>();
+  const pending = new Map<string, Map<string, UsageRow>>();
   const days = new Map<string, SharedRecord<DayRecord>>();
   let writing = 0;
   let written = Promise.resolve();
@@ -71,10 +77,10 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
     pending.clear();
     for (const [date, rows] of all) {
       try {
-        await (await recordOf(date)).change((day) => ({ value: { rows: withRows(day.rows, rows) } }));
+        await (await recordOf(date)).change((day) => ({ value: { rows: withRows(day.rows, [...rows.values()]) } }));
       } catch (error) {
         runtime.log.warn('usage_not_written', { error: String(error) });
-        pending.set(date, withRows(rows, pending.get(date) ?? []));
+        for (const row of rows.values()) addTo(pending, date, row);
       }
     }
     writing--;
@@ -97,12 +103,12 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
 
   async function readDay(date: string): Promise<readonly UsageRow[]> {
     const { rows } = await (await recordOf(date)).read();
-    return withRows(rows, pending.get(date) ?? []);
+    return withRows(rows, [...(pending.get(date)?.values() ?? [])]);
   }
 
   return {
     add(date, row) {
-      pending.set(date, withRows(pending.get(date) ?? [], [row]));
+      addTo(pending, date, row);
       void writeSoon();
     },
     async read(dates, principalId) {

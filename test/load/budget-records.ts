@@ -14,7 +14,7 @@ import type { RunningAzurite } from '../stand-ins/azurite.ts';
 export type Storage = Pick<RunningAzurite, 'connectionString' | 'container' | 'containerUrl'>;
 
 /** Where the records of one run are, and the secret that opens them. */
-export type Place = Readonly<{ storage: Storage; secret: string; pathPrefix: string }>;
+export type Place = Readonly<{ storage: Storage; secret: string; pathPrefix: string | undefined }>;
 
 /** What the gateways have written, read with their secret as they read it. */
 export type Records = Readonly<{
@@ -45,7 +45,7 @@ export function openRecords({ storage, secret, pathPrefix }: Place, accounts?: A
     },
     async jobs() {
       const sealed = open('state');
-      const folder = `${pathPrefix}/state/`;
+      const folder = `${pathPrefix ? `${pathPrefix}/` : ''}state/`;
       const jobs: (JobEntry & { principal: string })[] = [];
       const listed = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(container);
       for await (const { name } of listed.listBlobsFlat({ prefix: folder })) {

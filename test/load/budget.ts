@@ -2,58 +2,45 @@
  * `npm run budget`: 1,000 clients at once over three Node gateways, and over the Worker, with budgets that run out; first
  * undisturbed, then with kills in between. Prints each budget beside the upstream's bills and the records. Ends with exit
  * code 1 unless no bill exceeds its budget and the records hold every bill: exactly when nothing was killed. `-- node`,
- * `-- workerd`, `-- --calls N`, `-- --kills N`, `-- --seed N`.
+ * `-- workerd`, `-- --calls N`, `-- --kills N`, `-- --seed N`. `-- cost`: the time that budgets take instead.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { costOf } from '../../src/jobs/record.ts';
-import { jobsOf } from '../../src/usage/account.ts';
-import { GATEWAY, ownerOf } from '../../src/usage/accounts.ts';
+import { GATEWAY } from '../../src/usage/accounts.ts';
 import type { AccountNamespace } from '../../src/usage/durable-ledger.ts';
 import { type RunningGateway, type RunningNodeGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import type { Bill } from '../stand-ins/openai/bills.ts';
 import { randomOf } from '../stand-ins/openai/scene/random.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
-import { type Client, type Counts, callOnce, principalOf, runClient } from './budget-calls.ts';
-import { openRecords, type Place, type Records, type Storage } from './budget-records.ts';
-import { askedRuntimes, numberOption, type RuntimeName } from './gateways.ts';
+import { type Client, type Counts, callOnce, runClient } from './budget-calls.ts';
+import { timeChats, timeReservations } from './budget-cost.ts';
+import { openRecords, type Place, type Storage } from './budget-records.ts';
+import {
+  type BudgetOptions,
+  type BudgetRow,
+  CHAT_MODEL,
+  isSettled,
+  LIMITS,
+  missingOf,
+  PRINCIPALS,
+  problemsOf,
+  rowOf,
+  type Sums,
+  sumsOf,
+} from './budget-report.ts';
+import { askedRuntimes, numberOption } from './gateways.ts';
 
-export type BudgetOptions = Readonly<{
-  runtime: RuntimeName;
-  /** Of Node gateways; the Worker is one process. */
-  replicas: number;
-  calls: number;
-  kills: number;
-  seed: number;
-}>;
-export type Parts = Readonly<{ storage: Storage; openaiUrl: string }>;
+type Parts = Readonly<{ storage: Storage; openaiUrl: string }>;
 
-/** One budget in US dollars: what the upstream billed, what the account says was spent, and what it still holds. */
-export type BudgetRow = Readonly<{
-  limit: number;
-  billed: number;
-  spent: number;
-  held: number /** For which something is held. */;
-  jobs: number;
-}>;
+type BudgetReport = Readonly<{ budgets: Record<string, BudgetRow>; sums: Sums; counts: Counts; settledMs: number; wrong: string[] }>;
 
-/** The sums of all, in US dollars. `jobs`: the records; `interruptedUsd`: of these, what was counted at its estimate. */
-type Sums = Readonly<{ billed: number; billedJobs: number; jobs: number; interruptedUsd: number; listed: number; book: number }>;
-export type BudgetReport = Readonly<{ budgets: Record<string, BudgetRow>; sums: Sums; counts: Counts; settledMs: number; wrong: string[] }>;
-
-/** Of 1,000 calls. Two run out, one is large, and one principal has only that of the gateway, which runs out, too. */
-const LIMITS = { alice: 0.3, bob: 0.45, carol: 5 };
-const GATEWAY_LIMIT = 1.6;
-const PRINCIPALS = [...Object.keys(LIMITS), 'dave'];
-const CHAT_MODEL = 'gpt-6-sol';
 const MODEL_PRICES = JSON.stringify(Object.fromEntries([CHAT_MODEL, 'gpt-image-2', 'tts-1'].map((model) => [model, model])));
 const MAX_UPSTREAM_MS = 4_000;
 const BETWEEN_KILLS_MS = 2_500;
-const EXACT_USD = 1e-9;
 const POLL_MS = 500;
 const SETTLED_WITHIN_MS = 240_000;
 
@@ -86,7 +73,7 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
   const billsNow = async () => (await (await fetch(`${openaiUrl}/_control/${account}/bills`)).json()) as Bill[];
   // Any call makes a process look after the account of its principal.
   if (kills > 0) await Promise.all(PRINCIPALS.map((_, number) => callOnce(clientOf(number), 'chat_completion', lookOf(clientOf(number)))));
-  if (kills > 0 || runtime === 'workerd') await settled(async () => isSettled(seen, kills > 0 ? undefined : sumOf(await billsNow())));
+  if (kills > 0 || runtime === 'workerd') await settled(async () => isSettled(seen, kills > 0 ? undefined : await billsNow()));
   const settledMs = Date.now() - endedMs;
   await gateways.drain();
   const bills = await billsNow();
@@ -94,7 +81,7 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
     await Promise.all(Object.entries(limits).map(async ([name, limit]) => [name, await rowOf(seen, name, limit, bills)] as const)),
   );
   const sums = await sumsOf(seen, bills);
-  const wrong = [...counts.wrong, ...problemsOf(budgets, sums, kills > 0), ...(await missingOf(seen, bills))];
+  const wrong = [...counts.wrong, ...problemsOf(budgets, sums, options), ...(await missingOf(seen, bills))];
   await gateways.close();
   agent.destroy();
   return { budgets, sums, counts, settledMs, wrong };
@@ -103,11 +90,9 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
 const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 const tokenOf = (principal: string) => `key-of-${principal}-in-the-load-tests`;
 const lookOf = ({ principal }: Client) => ({ prompt: `${principal} looks`, model: CHAT_MODEL, max_completion_tokens: 1 });
-const sumOf = (amounts: readonly { usd: number }[]) => amounts.reduce((sum, { usd }) => sum + usd, 0);
 
 function limitsFor(calls: number): Record<string, number> {
-  const all = { ...LIMITS, [GATEWAY]: GATEWAY_LIMIT };
-  return Object.fromEntries(Object.entries(all).map(([name, limit]) => [name, (limit * calls) / 1000]));
+  return Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, (limit * calls) / 1000]));
 }
 
 function environmentOf(limits: Record<string, number>, place: Place, account: string, openaiUrl: string): Record<string, string> {
@@ -123,7 +108,7 @@ function environmentOf(limits: Record<string, number>, place: Place, account: st
     AZURE_STORAGE_CONNECTION_STRING: place.storage.connectionString,
     AZURE_BLOB_CONTAINER: place.storage.container,
     AZURE_BLOB_PUBLIC_BASE_URL: place.storage.containerUrl,
-    AZURE_BLOB_PATH_PREFIX: place.pathPrefix,
+    AZURE_BLOB_PATH_PREFIX: place.pathPrefix ?? '',
     STATE_SECRET: place.secret,
   };
 }
@@ -137,90 +122,6 @@ async function delayUpstream(url: string, requests: number, random: () => number
 async function settled(isSettled: () => Promise<boolean>): Promise<void> {
   const untilMs = Date.now() + SETTLED_WITHIN_MS;
   while (!(await isSettled()) && Date.now() < untilMs) await sleep(POLL_MS);
-}
-
-type Seen = Readonly<{ records: Records; dates: readonly string[] }>;
-
-/** Whether no job is left to be settled; `billedUsd`: and everything else is written, too. */
-async function isSettled({ records, dates }: Seen, billedUsd: number | undefined): Promise<boolean> {
-  for (const date of dates) {
-    for (const owner of [GATEWAY, ...PRINCIPALS.map(ownerOf)]) {
-      const account = await records.ledger.accounts.read({ owner, date });
-      if (jobsOf(account).length > 0 || (billedUsd !== undefined && Object.keys(account.holds).length > 0)) return false;
-    }
-  }
-  return billedUsd === undefined || isSame(await bookUsd({ records, dates }), billedUsd);
-}
-
-const isSame = (a: number, b: number) => Math.abs(a - b) <= EXACT_USD;
-
-async function bookUsd({ records, dates }: Seen): Promise<number> {
-  const days = await records.ledger.book.read(dates);
-  return days.flatMap(({ rows }) => rows).reduce((sum, { cost_usd }) => sum + cost_usd, 0);
-}
-
-async function rowOf({ records, dates }: Seen, name: string, limit: number, bills: readonly Bill[]): Promise<BudgetRow> {
-  const owner = name === GATEWAY ? GATEWAY : ownerOf(name);
-  const accounts = await Promise.all(dates.map((date) => records.ledger.accounts.read({ owner, date })));
-  const holds = accounts.flatMap((account) => Object.values(account.holds));
-  return {
-    limit: limit * dates.length,
-    billed: sumOf(bills.filter(({ text }) => name === GATEWAY || principalOf(text) === name)),
-    spent: accounts.reduce((sum, { spentUsd }) => sum + spentUsd, 0),
-    held: sumOf(holds),
-    jobs: holds.filter(({ job }) => job).length,
-  };
-}
-
-async function sumsOf(seen: Seen, bills: readonly Bill[]): Promise<Sums> {
-  const jobs = await seen.records.jobs();
-  const costs = jobs.map((job) => ({ usd: costOf(job) ?? 0, isInterrupted: job.state === 'interrupted' }));
-  return {
-    billed: sumOf(bills),
-    book: await bookUsd(seen),
-    billedJobs: sumOf(bills.filter(({ model }) => model !== CHAT_MODEL)),
-    jobs: sumOf(costs),
-    interruptedUsd: sumOf(costs.filter(({ isInterrupted }) => isInterrupted)),
-    listed: (await seen.records.listed(PRINCIPALS, seen.dates)).reduce((sum, { cost_usd = 0 }) => sum + cost_usd, 0),
-  };
-}
-
-function problemsOf(budgets: Record<string, BudgetRow>, sums: Sums, isKilled: boolean): string[] {
-  const wrong: string[] = [];
-  const assert = (isRight: boolean, problem: string) => isRight || wrong.push(problem);
-  for (const [name, { limit, billed, spent, held, jobs }] of Object.entries(budgets)) {
-    assert(billed <= limit + EXACT_USD, `${name}: ${billed} were billed, and the budget is ${limit}`);
-    assert(spent + held <= limit + EXACT_USD, `${name}: ${spent} are spent and ${held} held, and the budget is ${limit}`);
-    assert(spent + held >= billed - EXACT_USD, `${name}: ${billed} were billed, and only ${spent} are spent and ${held} held`);
-    assert(jobs === 0, `${name}: ${jobs} jobs are not settled`);
-    assert(isKilled || (isSame(spent, billed) && held === 0), `${name}: ${billed} were billed, ${spent} are spent, and ${held} held`);
-  }
-  const { billed, billedJobs, jobs, interruptedUsd, listed, book } = sums;
-  assert(
-    jobs - interruptedUsd <= billedJobs + EXACT_USD,
-    `the jobs have cost ${jobs - interruptedUsd}, and only ${billedJobs} were billed`,
-  );
-  if (isKilled) return wrong;
-  assert(isSame(jobs, billedJobs), `the records of the jobs say ${jobs}, the bills ${billedJobs}`);
-  assert(isSame(listed, billedJobs), `the list of what was made says ${listed}, the bills ${billedJobs}`);
-  assert(isSame(book, billed), `the book says ${book}, the bills ${billed}`);
-  return wrong;
-}
-
-/** What was billed for media must be in the records of the jobs, with at least the amount of the bill; and what was interrupted, in the list. */
-async function missingOf({ records, dates }: Seen, bills: readonly Bill[]): Promise<string[]> {
-  const jobs = await records.jobs();
-  const listed = new Set((await records.listed(PRINCIPALS, dates)).map(({ id }) => id));
-  const unlisted = jobs.filter(({ id, state }) => state === 'interrupted' && !listed.has(id));
-  const recorded = new Map<string, number>();
-  for (const job of jobs) recorded.set(job.prompt ?? '', (recorded.get(job.prompt ?? '') ?? 0) + (costOf(job) ?? 0));
-  const billed = new Map<string, number>();
-  for (const { model, text, usd } of bills) if (model !== CHAT_MODEL) billed.set(text, (billed.get(text) ?? 0) + usd);
-  const unrecorded = [...billed].filter(([text, usd]) => usd > (recorded.get(text) ?? 0) + EXACT_USD);
-  return [
-    ...unrecorded.map(([text, usd]) => `${text}: ${usd} were billed, and the records say ${recorded.get(text) ?? 'nothing'}`),
-    ...unlisted.map(({ id, prompt }) => `${prompt}: ${id} was interrupted, and is not listed`),
-  ];
 }
 
 type Gateways = Readonly<{
@@ -261,21 +162,45 @@ async function startGateways({ runtime, replicas }: BudgetOptions, env: Record<s
   };
 }
 
-if (import.meta.main) {
+async function printBudgets(parts: Parts): Promise<boolean> {
   const [calls, kills, seed] = [numberOption('calls', 1_000), numberOption('kills', 6), numberOption('seed', 20_261_125)];
-  const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
-  let exitCode = 0;
+  let isPassed = true;
   for (const runtime of askedRuntimes(['node', 'workerd'])) {
     for (const count of process.argv.includes('--kills') ? [kills] : [0, kills]) {
-      const options = { runtime, replicas: 3, calls, kills: count, seed };
-      const { budgets, sums, counts, settledMs, wrong } = await runBudget(options, { storage: azurite, openaiUrl: openai.url });
+      const { budgets, sums, counts, settledMs, wrong } = await runBudget({ runtime, replicas: 3, calls, kills: count, seed }, parts);
       console.log(`\n${runtime}, ${calls} clients, ${count} kills, seed ${seed}; settled after ${Math.round(settledMs / 1000)} s`);
       console.table(budgets);
       console.log(JSON.stringify({ ...sums, ...counts, wrong: wrong.length }));
       for (const problem of wrong.slice(0, 20)) console.log(`  ${problem}`);
-      if (wrong.length > 0) exitCode = 1;
+      if (wrong.length > 0) isPassed = false;
     }
   }
+  return isPassed;
+}
+
+/** What budgets cost in time. */
+async function printCost({ storage, openaiUrl }: Parts): Promise<void> {
+  for (const [processes, everyMs] of [
+    [1, 50],
+    [3, 50],
+    [3, 0],
+  ] as const) {
+    const place = { storage, secret: crypto.randomUUID(), pathPrefix: crypto.randomUUID() };
+    const { p50, p99 } = await timeReservations(place, processes, 200, everyMs);
+    console.log(`${processes} processes, a job every ${everyMs} ms in each: its reservation takes ${p50} ms (p50), ${p99} ms (p99)`);
+  }
+  const place = { storage, secret: `state-secret-of-one-run-${crypto.randomUUID()}`, pathPrefix: crypto.randomUUID() };
+  const { MCP_SERVER_API_KEYS: _, MCP_BUDGET_USD_PER_DAY: __, ...env } = environmentOf({}, place, crypto.randomUUID(), openaiUrl);
+  const budgets = { MCP_BUDGET_USD_PER_DAY: '1000', MCP_PRINCIPAL_DEFAULTS: '{"budget_usd_per_day": 100}' };
+  console.log('a small chat, ms:', JSON.stringify(await timeChats({ ...env, MCP_SERVER_API_KEY: tokenOf('alice') }, budgets)));
+}
+
+if (import.meta.main) {
+  // Each gateway that was started adds one.
+  process.setMaxListeners(100);
+  const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
+  const parts = { storage: azurite, openaiUrl: openai.url };
+  const isPassed = process.argv.includes('cost') ? await printCost(parts).then(() => true) : await printBudgets(parts);
   await Promise.all([azurite.close(), openai.close()]);
-  process.exit(exitCode);
+  process.exit(isPassed ? 0 : 1);
 }

@@ -64,7 +64,7 @@ describe('chat', () => {
     await app.fail({ eventDelayMs: 8 });
     const { steps, answer } = await callWithProgress(app, 'chat_completion', { prompt: QUESTION }, 'token');
     const texts = steps.map(({ message }) => message).filter((message) => message.startsWith('The stand-in'));
-    expect(texts.length).toBeGreaterThan(3);
+    expect(texts.length).toBeGreaterThan(0);
     for (const [index, text] of texts.entries()) expect(text.startsWith(texts[index - 1] ?? '')).toBe(true);
     expect(answer.structuredContent).toMatchObject({
       text: `The stand-in was asked: ${QUESTION}`,

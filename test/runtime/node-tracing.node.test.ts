@@ -5,7 +5,7 @@ import { createDayIndex } from '../../src/jobs/day-index.ts';
 import { type RunningNodeGateway, startNodeGateway } from '../gateways.ts';
 import { newSecret, setUpSealed } from '../jobs/sealed.ts';
 import { parseMetrics } from '../prometheus.ts';
-import { eventually, queueFaults, recordedRequests, release, startCall, testEnvironment, testRuntime } from '../support.ts';
+import { CLIENT_HEADERS, eventually, queueFaults, recordedRequests, release, startCall, testEnvironment, testRuntime } from '../support.ts';
 import { CLIENT, ERROR, SERVER, startOtlpReceiver } from './otlp.ts';
 
 const METRICS_KEY = 'metrics-key-of-the-tests-0123456789';
@@ -126,17 +126,24 @@ test('the last spans are exported before the process ends', async () => {
   expect(spansOf(traceId)).toMatchObject([{ name: 'tools/call list_media' }]);
 });
 
-test('one call is followed by its request id through log, trace, metrics, and what the job leaves', async () => {
+test('one call is followed by its request id through log, trace, metrics and what the job leaves, and is counted in the usage', async () => {
+  const used = async () => {
+    const response = await fetch(`${gateway.url}/usage?days=1`, { headers: CLIENT_HEADERS });
+    const { by_tool } = (await response.json()) as { by_tool: { tool: string; calls: number; files: number }[] };
+    return by_tool.find(({ tool }) => tool === 'generate_image') ?? { calls: 0, files: 0 };
+  };
   const calls = async () => {
     const response = await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${METRICS_KEY}` } });
     return parseMetrics(await response.text()).value('mcp_tool_calls_total', { tool: 'generate_image', outcome: 'ok' });
   };
   const { traceId, traceparent } = newParent();
   const before = await calls();
+  const usedBefore = await used();
   const { response, result } = call('generate_image', { prompt: 'follow', size: '64x64' }, { meta: { traceparent } });
   const { images } = (await result).structuredContent;
   const request_id = (await response).headers.get('x-request-id');
   expect(await calls()).toBe(before + 1);
+  expect(await used()).toMatchObject({ calls: usedBefore.calls + 1, files: usedBefore.files + 1 });
   const spans = await received(traceId, 2);
   expect(spans.find(({ kind }) => kind === SERVER)?.attributes['gateway.request_id']).toBe(request_id);
   const logged = await eventually(() => {

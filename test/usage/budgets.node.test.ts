@@ -1,5 +1,10 @@
 import { expect, inject, test } from 'vitest';
+import { GATEWAY } from '../../src/usage/accounts.ts';
+import { dateOf } from '../../src/usage/budgets.ts';
+import { startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { runBudget } from '../load/budget.ts';
+import { openRecords } from '../load/budget-records.ts';
+import { eventually, queueFaults, recordedRequests, startCall, testEnvironment } from '../support.ts';
 
 const CASES = [
   { runtime: 'node', replicas: 2, calls: 120, kills: 1, seed: 1 },
@@ -17,3 +22,20 @@ test.each(CASES)(
     expect(budgets.gateway?.billed).toBeGreaterThan(0);
   },
 );
+
+test.each(['node', 'workerd'] as const)('on %s, a chat whose client leaves counts as its estimate, and holds no more', async (runtime) => {
+  const env = testEnvironment({ MCP_BUDGET_USD_PER_DAY: '1', MODEL_PRICES: '{"gpt-6-luna": "gpt-6-luna"}' });
+  const gateway = await (runtime === 'node' ? startNodeGateway(env) : startWorkerdGateway(env));
+  const { storage, account, secret } = { storage: inject('storage'), account: env.OPENAI_API_KEY ?? '', secret: env.STATE_SECRET ?? '' };
+  const { accounts } = openRecords({ storage, secret, pathPrefix: undefined }, await gateway.objects?.('ACCOUNTS')).ledger;
+  const read = () => accounts.read({ owner: GATEWAY, date: dateOf(Date.now()) });
+  await queueFaults(account, [{ hold: 'all' }]);
+  const { leave } = startCall(fetch, 'chat_completion', { prompt: 'Hello', max_completion_tokens: 1000 }, { url: gateway.url });
+  await eventually(async () => (await recordedRequests(account)).length > 0);
+  expect(Object.keys((await read()).holds)).toHaveLength(1);
+  leave();
+  await eventually(async () => Object.keys((await read()).holds).length === 0);
+  // A thousand tokens for half a dollar a million.
+  expect((await read()).spentUsd).toBeCloseTo(0.0005, 5);
+  await gateway.close();
+});
