@@ -6,7 +6,7 @@ import { nearestName } from './nearest-name.ts';
 const MIN_KEY_CHARACTERS = 24;
 const GENERATE = 'generate one with `openssl rand -hex 32`';
 
-const PREFIXES = ['OPENAI_', 'AZURE_', 'MCP_'];
+const PREFIXES = ['OPENAI_', 'AZURE_', 'MCP_', 'S3_', 'MEDIA_'];
 /** Longer names are not compared: no variable has one. */
 const MAX_NAME_CHARACTERS = 60;
 /** Names that other programs read, too different from ours to be found by their spelling. */

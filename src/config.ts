@@ -17,14 +17,7 @@ import {
 import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
 import { principalDefaults } from './config-limits.ts';
 import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
-import {
-  azureStorageFields,
-  checkStorage,
-  type StorageSettings,
-  storageSecrets,
-  storageSettings,
-  storageWarnings,
-} from './config-storage.ts';
+import { checkStorage, type StorageSettings, storageFields, storageSecrets, storageSettings, storageWarnings } from './config-storage.ts';
 import { findWarnings, weakKeys } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
@@ -154,7 +147,7 @@ export const environmentSchema = z.object({
   AZURE_OPENAI_AUDIO_DEPLOYMENT: name().optional(),
   AZURE_OPENAI_TRANSCRIPTION_DEPLOYMENT: name().optional(),
 
-  ...azureStorageFields,
+  ...storageFields,
 
   MCP_DEFAULT_WAIT_SECONDS: integer(0, 600).default(45),
   MCP_JOB_RETENTION_HOURS: integer(0, 720).default(24),

@@ -31,6 +31,7 @@ import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
 import type { Load, Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
+import { createS3Store } from './s3/s3-store.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
 import type { Tool, ToolServices } from './tools/tool.ts';
@@ -271,6 +272,8 @@ function createStore(settings: StoreSettings, runtime: Runtime): ObjectStore {
   switch (settings.kind) {
     case 'azure':
       return createBlobStore(settings, runtime);
+    case 's3':
+      return createS3Store(settings, runtime);
   }
 }
 

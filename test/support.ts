@@ -48,6 +48,22 @@ export function testEnvironment(overrides: Environment = {}): Environment {
   };
 }
 
+/** The same with a bucket of the S3 emulator as its storage. */
+export function s3Environment(overrides: Environment = {}): Environment {
+  const { endpoint, bucket, accessKeyId, secretAccessKey } = inject('s3');
+  const credential = { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey };
+  return testEnvironment({
+    AZURE_STORAGE_CONNECTION_STRING: '',
+    AZURE_BLOB_CONTAINER: '',
+    AZURE_BLOB_PUBLIC_BASE_URL: '',
+    MEDIA_STORE: 's3',
+    S3_ENDPOINT: endpoint,
+    S3_BUCKET: bucket,
+    ...credential,
+    ...overrides,
+  });
+}
+
 /** A key under which the stand-in keeps its own record of requests and faults. */
 export function newAccount(): string {
   return `account-${crypto.randomUUID()}`;

@@ -1,51 +1,20 @@
-import { isTransientStatus, retryAfterSeconds } from '../http-semantics.ts';
-import { STORAGE_ATTEMPT_TIMEOUT_MS } from '../limits.ts';
-import type { Clock, Runtime } from '../ports.ts';
-import { readBody } from '../streams/body.ts';
-import { withTimeLimit } from '../streams/time-limit.ts';
+import { isTransientStatus } from '../http-semantics.ts';
+import type { Clock } from '../ports.ts';
+import { attemptOnce, retryAfterMs, type StoreOperation, type StoreResponse, type StoreRuntime } from '../storage/requests.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { blobSasQuery, importAccountKey, STORAGE_VERSION } from './sas.ts';
 
-export type BlobRuntime = Clock &
-  Pick<Runtime, 'bytesInit' | 'random' | 'randomUUID'> &
-  Readonly<{ fetch: (url: string, init: RequestInit) => Promise<Response> }>;
-
 /** One REST operation on a blob. */
-export type BlobOperation = Readonly<{
-  method: 'PUT' | 'HEAD' | 'GET' | 'DELETE';
-  /** The permissions its SAS needs, in the order Azure requires. */
-  permissions: string;
-  /** Query parameters besides the SAS, such as `comp=block`. */
-  query?: string;
-  headers?: Readonly<Record<string, string>>;
-  /** The body of one attempt, and how to send it. */
-  init?: () => RequestInit;
-  /** How long to retry after transient faults; by default, a few attempts. */
-  retryForMs?: number;
-  /** Reads the body of a success, up to this many bytes; by default, it is discarded. */
-  maxBodyBytes?: number;
-  /** The time limit for one attempt. */
-  timeoutMs?: number;
-}>;
-
-/** Azure's response, success or not. Without a status, the connection failed. */
-export type BlobResponse = Readonly<{
-  ok: boolean;
-  status?: number;
-  /** Azure's error code, such as BlobAlreadyExists. */
-  code?: string;
-  headers?: Headers;
-  body?: Uint8Array<ArrayBuffer>;
-  /** Whether a retry may succeed. */
-  transient: boolean;
-  retryAfterMs?: number | undefined;
-  cause?: unknown;
-}>;
+export type BlobOperation = StoreOperation &
+  Readonly<{
+    method: keyof typeof SUCCESS;
+    /** The permissions its SAS needs, in the order Azure requires. */
+    permissions: string;
+  }>;
 
 /** A SAS query for one blob, with these permissions. */
 export type SasSigner = (name: string, permissions: string, expiresOn: Date) => Promise<string>;
 
-const MAX_RETRY_AFTER_SECONDS = 30;
 /** Tolerates clock skew of a few minutes between Azure and the gateway. */
 const SAS_STARTS_BEFORE_MS = 5 * 60_000;
 const SAS_LASTS_MS = 15 * 60_000;
@@ -64,7 +33,7 @@ export function createSasSigner({ accountName, blobEndpoint, credential }: Stora
 }
 
 /** Sends an operation on a blob of the container at `containerUrl` once, signed for it alone. Never throws. */
-export function createAttempt(containerUrl: string, sign: SasSigner, runtime: BlobRuntime) {
+export function createAttempt(containerUrl: string, sign: SasSigner, runtime: StoreRuntime) {
   async function fetchBlob(name: string, operation: BlobOperation, signal: AbortSignal): Promise<Response> {
     const sas = await sign(name, operation.permissions, new Date(runtime.now() + SAS_LASTS_MS));
     const path = name.split('/').map(encodeURIComponent).join('/');
@@ -79,26 +48,13 @@ export function createAttempt(containerUrl: string, sign: SasSigner, runtime: Bl
     });
   }
 
-  return async function attempt(name: string, operation: BlobOperation): Promise<BlobResponse> {
-    try {
-      return await withTimeLimit(runtime, operation.timeoutMs ?? STORAGE_ATTEMPT_TIMEOUT_MS, async (signal) => {
-        const response = await fetchBlob(name, operation, signal);
-        const result = toBlobResponse(response, operation.method);
-        const { maxBodyBytes } = operation;
-        if (result.ok && maxBodyBytes !== undefined) return { ...result, body: await readBlob(response, maxBodyBytes, runtime) };
-        // Not awaited: a body that never ends must not delay the result.
-        response.body?.cancel().catch(() => {});
-        return result;
-      });
-    } catch (cause) {
-      return { ok: false, transient: true, cause };
-    }
-  };
-}
-
-function readBlob(response: Response, maxBytes: number, clock: Clock): Promise<Uint8Array<ArrayBuffer>> {
-  const toError = (problem: string, cause?: unknown) => new Error(problem, { cause });
-  return readBody(response, { clock, maxBytes, timeoutMs: STORAGE_ATTEMPT_TIMEOUT_MS, minBytesPerMinute: 0, toError });
+  return (name: string, operation: BlobOperation) =>
+    attemptOnce(
+      runtime,
+      operation,
+      (signal) => fetchBlob(name, operation, signal),
+      (response) => toBlobResponse(response, operation.method),
+    );
 }
 
 function headersOf(init: RequestInit | undefined): Record<string, string> {
@@ -109,8 +65,7 @@ function headersOf(init: RequestInit | undefined): Record<string, string> {
 const AZURE_HEADER = 'x-ms-request-id';
 const SUCCESS = { PUT: 201, HEAD: 200, GET: 200, DELETE: 202 } as const;
 
-function toBlobResponse({ status, headers }: Response, method: BlobOperation['method']): BlobResponse {
-  const seconds = retryAfterSeconds(headers);
+function toBlobResponse({ status, headers }: Response, method: BlobOperation['method']): StoreResponse {
   const ok = status === SUCCESS[method] && headers.has(AZURE_HEADER);
   return {
     ok,
@@ -118,6 +73,6 @@ function toBlobResponse({ status, headers }: Response, method: BlobOperation['me
     code: headers.get('x-ms-error-code') ?? 'no error code',
     headers,
     transient: isTransientStatus(status) || (!ok && status >= 200 && status < 300),
-    retryAfterMs: seconds !== undefined && seconds > 0 && seconds <= MAX_RETRY_AFTER_SECONDS ? seconds * 1000 : undefined,
+    retryAfterMs: retryAfterMs(headers),
   };
 }

@@ -1,5 +1,5 @@
 import type { ObjectInfo, ObjectStore } from '../media/object-store.ts';
-import type { BlobResponse, BlobRuntime } from './attempts.ts';
+import type { StoreResponse, StoreRuntime } from '../storage/requests.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { type BlobRequests, createBlobRequests } from './requests.ts';
 import { putBlocks, putBytes, replaceBytes } from './upload.ts';
@@ -35,7 +35,7 @@ const REMEDY = {
 };
 
 /** The blobs of one Azure Blob Storage container, accessed through SAS-signed REST calls. */
-export function createBlobStore({ account, container, publicBaseUrl }: BlobStoreSettings, runtime: BlobRuntime): ObjectStore {
+export function createBlobStore({ account, container, publicBaseUrl }: BlobStoreSettings, runtime: StoreRuntime): ObjectStore {
   const requests = createBlobRequests(account, container, runtime);
   const isSas = account.credential.kind === 'sas';
   return {
@@ -77,7 +77,7 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
 }
 
 /** A write-only SAS cannot read properties: Azure returns 403. */
-function infoOf(response: BlobResponse, requests: BlobRequests, isSas: boolean): ObjectInfo | undefined {
+function infoOf(response: StoreResponse, requests: BlobRequests, isSas: boolean): ObjectInfo | undefined {
   if (response.status === 404 || (response.status === 403 && isSas)) return undefined;
   if (!response.ok) throw requests.toError(response);
   const header = (name: string) => response.headers?.get(name) ?? '';
@@ -85,7 +85,7 @@ function infoOf(response: BlobResponse, requests: BlobRequests, isSas: boolean):
 }
 
 /** Fails only on unambiguous errors, as compatible stores may respond differently. A SAS may allow creating blobs only. */
-function isUnusable({ transient, status = 0, code = '' }: BlobResponse): boolean {
+function isUnusable({ transient, status = 0, code = '' }: StoreResponse): boolean {
   const isMissingContainer = (status >= 300 && status <= 401) || code === 'ContainerNotFound' || code === 'ResourceNotFound';
   return transient || isMissingContainer || (status === 403 && code !== 'AuthorizationPermissionMismatch');
 }

@@ -1,8 +1,8 @@
 import { GatewayError } from '../errors.ts';
-import type { BlobResponse } from './attempts.ts';
+import type { StoreResponse } from '../storage/requests.ts';
 
 /** `code` is an Azure constant from a header; the body may quote the signature and is never exposed. */
-export function storageError({ status, code, transient, cause }: BlobResponse, container: string): GatewayError {
+export function storageError({ status, code, transient, cause }: StoreResponse, container: string): GatewayError {
   const happened = status === undefined ? 'Azure Blob Storage is unreachable' : `Azure Blob Storage returned ${status} (${code})`;
   return new GatewayError({ kind: 'storage', problem: `${happened}${remedyOf(status, code, container)}`, retryable: transient }, { cause });
 }

@@ -1,7 +1,7 @@
-import { STORAGE_RETRY_MS } from '../limits.ts';
 import type { CreateOptions, CreateOutcome, ReplaceOutcome } from '../media/object-store.ts';
-import type { ByteReader } from '../streams/byte-reader.ts';
-import type { BlobResponse, BlobRuntime } from './attempts.ts';
+import { CACHE_CONTROL, NO_CACHE } from '../storage/cache-control.ts';
+import { retryPolicy, type StoreResponse, type StoreRuntime } from '../storage/requests.ts';
+import { type ByteReader, fill } from '../streams/byte-reader.ts';
 import type { BlobRequests } from './requests.ts';
 
 type Created = Omit<CreateOutcome, 'bytes'>;
@@ -13,18 +13,13 @@ const BLOCK_SIZES = [
   { below: 8, bytes: MIB },
   { below: Number.POSITIVE_INFINITY, bytes: 4 * MIB },
 ];
-/** Names are never reused, so the content of a blob never changes. */
-const CACHE_CONTROL = 'public, max-age=31536000, immutable';
-
-const NO_CACHE = 'no-store';
-
-/** What to store, and how long to retry: repeatable content does not justify minutes of retries. */
+/** What to store, and how long to retry. */
 type Upload = CreateOptions & Readonly<{ name: string }>;
 
 /** Put Blob with the whole body in memory, retried after transient faults. */
 export async function putBytes(
   requests: BlobRequests,
-  { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
+  { bytesInit }: Pick<StoreRuntime, 'bytesInit'>,
   { name, contentType, repeatable, mutable = false }: Upload,
   body: Uint8Array<ArrayBuffer>,
 ): Promise<Created> {
@@ -42,7 +37,7 @@ export async function putBytes(
 /** Put Blob over the blob with this ETag. If the response to an earlier attempt may be lost, compares the stored content. */
 export async function replaceBytes(
   requests: BlobRequests,
-  { bytesInit }: Pick<BlobRuntime, 'bytesInit'>,
+  { bytesInit }: Pick<StoreRuntime, 'bytesInit'>,
   { name, contentType, etag }: Readonly<{ name: string; contentType: string; etag: string }>,
   body: Uint8Array<ArrayBuffer>,
 ): Promise<ReplaceOutcome> {
@@ -59,12 +54,8 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
 }
 
-function retryPolicy(repeatable: boolean): { retryForMs?: number } {
-  return repeatable ? {} : { retryForMs: STORAGE_RETRY_MS };
-}
-
 /** Put Block for each chunk, retried individually, then Put Block List. A body of one chunk is a single Put Blob. */
-export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, upload: Upload, body: ByteReader): Promise<CreateOutcome> {
+export async function putBlocks(requests: BlobRequests, runtime: StoreRuntime, upload: Upload, body: ByteReader): Promise<CreateOutcome> {
   // Unique to this upload, so that concurrent uploads of one name do not mix their blocks.
   const prefix = runtime.randomUUID().slice(0, 8);
   const ids: string[] = [];
@@ -93,22 +84,9 @@ function blockSize(index: number): number {
   return BLOCK_SIZES.find(({ below }) => index < below)?.bytes ?? MIB;
 }
 
-/** Reads until the buffer is full or the body ends; resolves with the bytes, in the buffer that replaced the given one. */
-async function fill(body: ByteReader, buffer: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-  let current = buffer;
-  let filled = 0;
-  while (filled < current.byteLength) {
-    const chunk = await body.read(new Uint8Array(current, filled));
-    if (chunk.byteLength === 0) return new Uint8Array(chunk.buffer.byteLength > 0 ? chunk.buffer : current, 0, filled);
-    current = chunk.buffer;
-    filled += chunk.byteLength;
-  }
-  return new Uint8Array(current);
-}
-
 async function putBlock(
   requests: BlobRequests,
-  { bytesInit }: BlobRuntime,
+  { bytesInit }: StoreRuntime,
   { name, repeatable }: Upload,
   label: string,
   body: Uint8Array<ArrayBuffer>,
@@ -143,12 +121,12 @@ function putBlobHeaders(contentType: string, mutable: boolean): Record<string, s
   };
 }
 
-function outcomeOf(requests: BlobRequests, response: BlobResponse, isOwn: boolean): Created {
+function outcomeOf(requests: BlobRequests, response: StoreResponse, isOwn: boolean): Created {
   if (response.ok) return { outcome: 'created', etag: etagOf(response) };
   if (response.code === 'BlobAlreadyExists' || response.status === 412) return { outcome: isOwn ? 'created' : 'exists' };
   throw requests.toError(response);
 }
 
-function etagOf({ headers }: BlobResponse): string {
+function etagOf({ headers }: StoreResponse): string {
   return headers?.get('etag') ?? '';
 }

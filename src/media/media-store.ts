@@ -16,8 +16,8 @@ export type MediaSettings = Readonly<{
   readHours: number | undefined;
 }>;
 
-/** Memory held by a body that is stored as it arrives: one block. */
-export const UPLOAD_BYTES = 4 * 1024 * 1024;
+/** Memory held by a body that is stored as it arrives: the smallest part that S3 takes; a block of Azure's is smaller. */
+export const UPLOAD_BYTES = 5 * 1024 * 1024;
 
 /** A body to store as it arrives. */
 type MediaSource = Readonly<{

@@ -28,13 +28,16 @@ const NO_HEAD = new Set([405, 501]);
  * URL would surface only when someone opens a link.
  */
 export function createReadCheck({ fetch, clock, log, remedy, isSigned }: ReadCheckOptions): ReadCheck {
+  // A presigned URL is signed for its method.
+  const method = isSigned ? 'GET' : 'HEAD';
   const refused = isSigned ? remedy.signedRefused : remedy.refused;
   let isSettled = false;
   let isLogged = false;
   let unreachable = 0;
   return async (url, bytes) => {
     if (isSettled) return {};
-    const response = await withTimeLimit(clock, TIMEOUT_MS, (signal) => fetch(url, { method: 'HEAD', signal })).catch(() => undefined);
+    const response = await withTimeLimit(clock, TIMEOUT_MS, (signal) => fetch(url, { method, signal })).catch(() => undefined);
+    response?.body?.cancel().catch(() => {});
     const problem = response ? problemOf(response, bytes) : 'the gateway itself cannot reach its URL (clients on other networks may)';
     if (!response) unreachable++;
     isSettled = unreachable === MAX_UNREACHABLE || (problem === undefined && !isTransientStatus(response?.status ?? 0));

@@ -64,6 +64,19 @@ export function readerOfChunks(next: () => Promise<Uint8Array | undefined>, canc
   };
 }
 
+/** Reads until the buffer is full or the body ends; resolves with the bytes, in the buffer that replaced the given one. */
+export async function fill(body: ByteReader, buffer: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
+  let current = buffer;
+  let filled = 0;
+  while (filled < current.byteLength) {
+    const chunk = await body.read(new Uint8Array(current, filled));
+    if (chunk.byteLength === 0) return new Uint8Array(chunk.buffer.byteLength > 0 ? chunk.buffer : current, 0, filled);
+    current = chunk.buffer;
+    filled += chunk.byteLength;
+  }
+  return new Uint8Array(current);
+}
+
 const STREAM_CHUNK_BYTES = 16 * 1024;
 
 /** Adapts a reader to a stream, for APIs that require one. */

@@ -1,11 +1,11 @@
 import { expect, inject, test } from 'vitest';
-import type { BlobRuntime } from '../../src/azure/attempts.ts';
 import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString, type StorageAccount } from '../../src/azure/connection-string.ts';
+import type { StoreRuntime } from '../../src/storage/requests.ts';
 import { testRuntime } from '../support.ts';
 
 const BYTES = new TextEncoder().encode('what is stored');
-type Fetch = BlobRuntime['fetch'];
+type Fetch = StoreRuntime['fetch'];
 
 function account(text: string = inject('storage').connectionString): StorageAccount {
   const parsed = parseConnectionString(text);

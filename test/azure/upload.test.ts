@@ -1,8 +1,8 @@
 import { describe, expect, inject, test } from 'vitest';
-import type { BlobRuntime } from '../../src/azure/attempts.ts';
 import { createBlobStore } from '../../src/azure/blob-store.ts';
 import { parseConnectionString } from '../../src/azure/connection-string.ts';
 import type { ObjectStore } from '../../src/media/object-store.ts';
+import type { StoreRuntime } from '../../src/storage/requests.ts';
 import { type ByteReader, readerOf } from '../../src/streams/byte-reader.ts';
 import { testRuntime } from '../support.ts';
 
@@ -18,7 +18,7 @@ function setUp(failures: Partial<Record<Sent['kind'], Outcome[]>> = {}, read: ()
   if (!parsed.ok) throw new Error(parsed.problem);
   const runtime = testRuntime({}, speed);
   const sent: Sent[] = [];
-  const fetch: BlobRuntime['fetch'] = (url, init) => {
+  const fetch: StoreRuntime['fetch'] = (url, init) => {
     const comp = new URL(url).searchParams.get('comp');
     const kind = init.method === 'HEAD' ? 'head' : comp === 'block' ? 'block' : comp === 'blocklist' ? 'commit' : 'put';
     sent.push({ kind, bytes: init.body instanceof Uint8Array ? init.body.byteLength : undefined, atRead: read() });

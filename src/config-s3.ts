@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import type { ConfigProblem } from './config.ts';
+import { httpUrl, integer, name, token } from './config-fields.ts';
+import type { StorageSettings } from './config-storage.ts';
+
+/** The variables of a store behind the S3 API. */
+export const s3Fields = {
+  S3_ENDPOINT: httpUrl().optional(),
+  S3_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, 'must be a region such as eu-central-1, or auto')
+    .optional(),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name: 3 to 63 lowercase letters, digits, dots and hyphens')
+    .optional(),
+  S3_ACCESS_KEY_ID: name().optional(),
+  S3_SECRET_ACCESS_KEY: token('a secret access key').optional(),
+  S3_PUBLIC_BASE_URL: httpUrl().optional(),
+  S3_READ_HOURS: integer(1, 168).optional(),
+};
+
+type S3Variables = z.output<z.ZodObject<typeof s3Fields>>;
+
+/** The longest that S3 takes. */
+const DEFAULT_READ_HOURS = 168;
+const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };
+
+/** The settings of that store, or the variables that are missing. */
+export function s3Storage(env: S3Variables, pathPrefix: string | undefined): StorageSettings {
+  const { S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_PUBLIC_BASE_URL: publicBaseUrl } = env;
+  if (!S3_ENDPOINT || !S3_BUCKET || !S3_ACCESS_KEY_ID || !S3_SECRET_ACCESS_KEY) {
+    const needed = { S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY };
+    return { configured: false, missing: Object.entries(needed).flatMap(([variable, value]) => (value ? [] : [variable])) };
+  }
+  return {
+    configured: true,
+    store: {
+      kind: 's3',
+      endpoint: withoutBucket(S3_ENDPOINT, S3_BUCKET),
+      region: env.S3_REGION,
+      bucket: S3_BUCKET,
+      accessKeyId: S3_ACCESS_KEY_ID,
+      secretAccessKey: S3_SECRET_ACCESS_KEY,
+      publicBaseUrl,
+    },
+    media: { pathPrefix, roots: ROOTS, readHours: publicBaseUrl ? undefined : (env.S3_READ_HOURS ?? DEFAULT_READ_HOURS) },
+    keepsState: true,
+    credential: S3_SECRET_ACCESS_KEY,
+  };
+}
+
+/** R2's dashboard shows the URL of the API with the bucket at its end. */
+function withoutBucket(endpoint: string, bucket: string): string {
+  return endpoint.endsWith(`/${bucket}`) ? endpoint.slice(0, -bucket.length - 1) : endpoint;
+}
+
+/** A signature is for the host of the endpoint. */
+export function checkS3({ S3_PUBLIC_BASE_URL, S3_READ_HOURS }: S3Variables): ConfigProblem[] {
+  if (S3_PUBLIC_BASE_URL === undefined || S3_READ_HOURS === undefined) return [];
+  return [{ variable: 'S3_READ_HOURS', problem: 'must not be set when S3_PUBLIC_BASE_URL is: links under it are not signed' }];
+}
