@@ -1,4 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
+import type { Failure } from '../../src/errors.ts';
+import { isRefusal } from '../../src/tools/fallback.ts';
 import type { Fault } from '../stand-ins/openai/accounts.ts';
 import {
   CLIENT_KEY,
@@ -127,6 +129,13 @@ describe('when the first upstream refuses before it begins, the second serves th
     expect(await response.text()).toContain(SECOND_HOST);
     expect((await app.paidOfSecond())[0]?.body).toMatchObject({ stream: true });
   });
+});
+
+test.each<Failure>([
+  { kind: 'upstream_timeout', service: 'OpenAI', paid: true },
+  { kind: 'upstream_unreachable', service: 'OpenAI', sent: true, paid: true, variables: { key: '', baseUrl: '', model: '' } },
+])('$kind is no refusal: the request may have been received', (failure) => {
+  expect(isRefusal(failure)).toBe(false);
 });
 
 describe('the second upstream is not asked', () => {
