@@ -43,4 +43,5 @@ LABEL org.opencontainers.image.title="openai-mcp-gateway" \
   org.opencontainers.image.licenses="MIT" \
   org.opencontainers.image.version="$VERSION" \
   org.opencontainers.image.revision="$REVISION" \
-  org.opencontainers.image.source="$SOURCE"
+  org.opencontainers.image.source="$SOURCE" \
+  io.modelcontextprotocol.server.name="io.github.OWNER/openai-mcp-gateway"

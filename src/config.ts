@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { checkFallbacks, fallbackFields, fallbackKeys, fallbackSettings } from './config-fallbacks.ts';
 import {
   apiBaseUrl,
   azureApiVersion,
@@ -138,6 +139,7 @@ export const environmentSchema = z.object({
   OPENAI_VIDEO_API_KEY: token('an API key').optional(),
   OPENAI_TRANSCRIPTION_BASE_URL: apiBaseUrl().optional(),
   OPENAI_TRANSCRIPTION_API_KEY: token('an API key').optional(),
+  ...fallbackFields,
 
   AZURE_OPENAI_ENDPOINT: azureResource().optional(),
   AZURE_OPENAI_API_KEY: token('an API key').optional(),
@@ -234,6 +236,7 @@ function checkCombinations(values: Readonly<Record<string, string>>): ConfigProb
   ] as const;
   return [
     ...checkOAuth(values),
+    ...checkFallbacks(values),
     ...pairs
       .filter(([set, needed]) => values[set] !== undefined && values[needed] === undefined)
       .map(([set, needed]) => ({ variable: needed, problem: `is required when ${set} is set` })),
@@ -281,6 +284,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
         transcription: env.OPENAI_TRANSCRIPTION_MODEL,
       },
       overrides: overrides(env),
+      fallbacks: fallbackSettings(env),
       azure: azureOpenAI(env),
     },
     prices: env.MODEL_PRICES ?? {},
@@ -309,7 +313,7 @@ function secrets(env: Environment, clientKeys: readonly StatedKey[]): string[] {
     env.STATE_SECRET,
     env.STATE_SECRET_PREVIOUS,
   ];
-  const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...storageSecrets(env)];
+  const all = [...own, env.OPENAI_API_KEY, env.AZURE_OPENAI_API_KEY, ...keys, ...fallbackKeys(env), ...storageSecrets(env)];
   return all.filter((secret) => secret !== undefined);
 }
 

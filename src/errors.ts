@@ -52,6 +52,8 @@ export type Failure =
   | { kind: 'video_interrupted'; videoId: string; reason: Failure }
   /** A failure after pieces of long speech have been made, which are kept; `part` is the one that failed, if one did. */
   | { kind: 'speech_interrupted'; part?: number | undefined; made: number; of: number; reason: Failure }
+  /** The first upstream refused the call before it began, and the second failed, too. */
+  | { kind: 'fallback_failed'; first: Failure; second: Failure }
   /** Media was generated and billed but could not be stored. */
   | { kind: 'media_lost'; what: string; reason: Failure }
   /** A file that was sent to the gateway was not stored. */
@@ -142,6 +144,8 @@ export function mayBeBilled(failure: Failure): boolean {
       return failure.paid;
     case 'speech_interrupted':
       return mayBeBilled(failure.reason);
+    case 'fallback_failed':
+      return mayBeBilled(failure.first) || mayBeBilled(failure.second);
     case 'media_lost':
     case 'video_failed':
     case 'video_interrupted':
@@ -198,6 +202,8 @@ function describe(failure: Failure): string {
       return `${describeFailure(failure.reason)} The video job is not lost: to continue, call generate_video with video_id "${failure.videoId}"; that is not billed again.`;
     case 'speech_interrupted':
       return describeInterruptedSpeech(failure);
+    case 'fallback_failed':
+      return `${describeFailure(failure.first)} The fallback failed, too: ${describeFailure(failure.second)}`;
     case 'media_lost':
       return `${failure.what} generated and billed but could not be stored: ${describeFailure(failure.reason)}`;
     case 'upload_refused':

@@ -188,6 +188,30 @@ test("a capability's own key needs its own server, because keys are sent nowhere
   expect(problems({ ...REQUIRED, OPENAI_VIDEO_API_KEY: 'k' })).toEqual(['OPENAI_VIDEO_BASE_URL']);
 });
 
+test('a second upstream needs a server that can be used; all problems are named at once', () => {
+  const openai = 'https://api.openai.com/v1';
+  const env = {
+    OPENAI_CHAT_FALLBACK_API_KEY: 'k',
+    OPENAI_IMAGE_FALLBACK_MODEL: 'm',
+    OPENAI_AUDIO_FALLBACK_BASE_URL: openai,
+    OPENAI_VIDEO_FALLBACK_BASE_URL: openai,
+    OPENAI_TRANSCRIPTION_FALLBACK_BASE_URL: 'http://localhost:1234/v1',
+  };
+  expect(problems({ ...REQUIRED, ...env })).toEqual([
+    'OPENAI_CHAT_FALLBACK_BASE_URL',
+    'OPENAI_IMAGE_FALLBACK_BASE_URL',
+    'OPENAI_AUDIO_FALLBACK_API_KEY',
+    'OPENAI_VIDEO_FALLBACK_BASE_URL',
+  ]);
+});
+
+test('the key of a second upstream is a secret', () => {
+  const key = 'key-of-the-second-upstream';
+  expect(load({ OPENAI_CHAT_FALLBACK_BASE_URL: 'https://second.example.com/v1', OPENAI_CHAT_FALLBACK_API_KEY: key }).secrets).toContain(
+    key,
+  );
+});
+
 test.each([
   'https://r.openai.azure.com',
   'https://r.openai.azure.com/',

@@ -19,6 +19,8 @@ export type OpenAISettings = Readonly<{
   models: Readonly<Record<Capability, string>>;
   /** Capabilities served by another OpenAI-compatible server. */
   overrides: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined }>>>>;
+  /** Other servers, for when the first refuses a call before it has begun. `model`: by default, that of the first. */
+  fallbacks: Readonly<Partial<Record<Capability, Readonly<{ baseUrl: string; apiKey: string | undefined; model: string | undefined }>>>>;
   azure:
     | Readonly<{
         endpoint: string;
@@ -33,7 +35,7 @@ type AzureSettings = NonNullable<OpenAISettings['azure']>;
 /** Options common to all clients. */
 type ClientOptions = ReturnType<typeof commonOptions>;
 /** Passed to the constructor of every upstream. */
-type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'events' | 'retriesNotStarted'>;
+type Common = Readonly<{ options: ClientOptions }> & Pick<Upstream, 'clock' | 'redact' | 'events' | 'retriesNotStarted' | 'fallback'>;
 type Provider = 'openai' | 'azure' | 'compatible';
 
 /** Where a capability is served. */
@@ -64,6 +66,8 @@ export type Upstream = Readonly<{
   retriesNotStarted: boolean;
   /** What the operator should check when it fails. */
   variables: UpstreamVariables;
+  /** Asked when this one refuses a call before it has begun. `hasOwnModel`: whatever model the call names. */
+  fallback?: Readonly<{ upstream: Upstream; hasOwnModel: boolean }> | undefined;
 }>;
 
 /** A capability without an upstream, and the variables the operator must set. */
@@ -92,12 +96,23 @@ export function createUpstreams(settings: OpenAISettings, runtime: UpstreamRunti
 function createUpstream(capability: Capability, settings: OpenAISettings, runtime: UpstreamRuntime): Upstream | NoUpstream {
   const model = settings.models[capability];
   const retriesNotStarted = capability === 'chat' || capability === 'audio' || capability === 'transcription';
-  const common = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, events: runtime.events, retriesNotStarted };
+  const shared = { options: commonOptions(runtime), clock: runtime, redact: runtime.redact, events: runtime.events, retriesNotStarted };
+  const common = { ...shared, fallback: createFallback(capability, settings, shared) };
   const override = settings.overrides[capability];
   // The key and organization for OPENAI_BASE_URL are never sent to another server.
   if (override) return createPlainUpstream(capability, { ...override, prefix: `OPENAI_${capability.toUpperCase()}` }, model, common);
   if (settings.azure) return createAzureUpstream(capability, settings.azure, model, common);
   return createPlainUpstream(capability, { ...settings, prefix: 'OPENAI' }, model, common);
+}
+
+function createFallback(capability: Capability, settings: OpenAISettings, common: Common): Upstream['fallback'] {
+  const fallback = settings.fallbacks[capability];
+  if (!fallback) return undefined;
+  const deployment = settings.overrides[capability] ? undefined : settings.azure?.deployments[capability];
+  const model = fallback.model ?? deployment ?? settings.models[capability];
+  const server = { ...fallback, prefix: `OPENAI_${capability.toUpperCase()}_FALLBACK` };
+  const upstream = createPlainUpstream(capability, server, model, common);
+  return upstream.available ? { upstream, hasOwnModel: fallback.model !== undefined } : undefined;
 }
 
 type PlainServer = Readonly<{
@@ -117,7 +132,8 @@ function createPlainUpstream(
   { options, ...common }: Common,
 ): Upstream | NoUpstream {
   const provider = providerOf(baseUrl);
-  const variables = { key: `${prefix}_API_KEY`, baseUrl: `${prefix}_BASE_URL`, model: `OPENAI_${capability.toUpperCase()}_MODEL` };
+  const ownPrefix = prefix === 'OPENAI' ? `OPENAI_${capability.toUpperCase()}` : prefix;
+  const variables = { key: `${prefix}_API_KEY`, baseUrl: `${prefix}_BASE_URL`, model: `${ownPrefix}_MODEL` };
   if (provider === 'openai' && capability === 'video') {
     const reason = 'OpenAI shut down its Videos API on 2026-09-24; set OPENAI_VIDEO_BASE_URL to a server that has one';
     return unavailable(provider, baseUrl, model, reason, ['OPENAI_VIDEO_BASE_URL']);
@@ -249,7 +265,7 @@ function unavailable(provider: Provider, baseUrl: string, model: string, reason:
 }
 
 /** OpenAI itself is api.openai.com and its regional hosts, such as eu.api.openai.com. */
-function providerOf(baseUrl: string): Provider {
+export function providerOf(baseUrl: string): Provider {
   const { hostname } = new URL(baseUrl);
   return hostname === 'api.openai.com' || hostname.endsWith('.api.openai.com') ? 'openai' : 'compatible';
 }

@@ -4,8 +4,15 @@ import type { Cost, Estimate } from '../usage/cost.ts';
 import type { Billed } from '../usage/rates.ts';
 import { type ToolContext, UNPUBLISHED } from './tool.ts';
 
-/** What every paid result says of its cost; `cost_note`: why that is not known, or only an estimate. */
-export const costShape = { cost_usd: z.number().optional(), cost_note: z.string().optional().meta(UNPUBLISHED) };
+/**
+ * What every paid result says of its cost. `cost_note`: why that is not known, or only an estimate. `served_by`: the host of
+ * the second upstream, if the first has refused the call.
+ */
+export const costShape = {
+  cost_usd: z.number().optional(),
+  cost_note: z.string().optional().meta(UNPUBLISHED),
+  served_by: z.string().optional().meta(UNPUBLISHED),
+};
 export type CostFields = Readonly<{ cost_usd?: number; cost_note?: string }>;
 
 /** Notes what a request has cost, as soon as that is known: also for when the rest of the call fails. */

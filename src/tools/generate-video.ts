@@ -1,6 +1,6 @@
 import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { GatewayError, isTransient } from '../errors.ts';
+import { type Failure, GatewayError, isTransient } from '../errors.ts';
 import { INPUT_IMAGE_TIMEOUT_MS, MAX_INPUT_IMAGE_BYTES } from '../limits.ts';
 import type { InputImage } from '../media/input-file.ts';
 import { UPLOAD_BYTES } from '../media/media-store.ts';
@@ -8,6 +8,7 @@ import { requireUpstream } from '../openai/call-upstream.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { createVideo, isVideoId, retrieveVideo, stateOf, VIDEO_ID, type VideoJob, videoFailure } from '../openai/videos.ts';
 import { bill, type CostFields, costFields, costShape, estimateOf } from './billing.ts';
+import { isRefusal } from './fallback.ts';
 import { timeUpstream } from './measures.ts';
 import { modelWarning, warningBlocks } from './model-warning.ts';
 import { resourceLinks, storedFile } from './stored-file.ts';
@@ -30,6 +31,15 @@ const DEFAULT_SECONDS = '4';
 const DEFAULT_SIZE = '720x1280';
 
 const LENGTH = `must be a whole number from 1 to ${MAX_SECONDS}`;
+
+/** The failures of a server that cannot say whether it knows a video. */
+const UNAVAILABLE = new Set<Failure['kind']>([
+  'upstream_status',
+  'upstream_timeout',
+  'upstream_unreachable',
+  'upstream_answer',
+  'quota_exhausted',
+]);
 
 const VIDEO_ID_RULE = 'must be a video id: 1 to 512 letters, digits, "_", "-", "=" and ".", without ".."';
 
@@ -157,6 +167,12 @@ export const generateVideo = defineTool({
     return [{ type: 'text', text }, ...resourceLinks(files), ...warningBlocks(warning)];
   },
 });
+
+/** Whether the second upstream may be asked: for a new video when the first refuses it, for one already started in vain there. */
+export function mayBeKnownToSecond(failure: Failure, { video_id }: VideoInput): boolean {
+  if (video_id === undefined) return isRefusal(failure);
+  return failure.kind === 'video_unknown' || (failure.kind === 'video_interrupted' && UNAVAILABLE.has(failure.reason.kind));
+}
 
 /** Also logs the model, of which a job that is continued knows only its server. */
 function warningOf(model: string | null | undefined, upstream: Upstream, context: ToolContext): { warning?: string } {

@@ -32,6 +32,7 @@ const modelOutput = z.object({
   exists: z.boolean().optional(),
   shutdown_date: z.string().optional(),
   verify_problem: z.string().optional(),
+  fallback: z.object({ model: z.string(), endpoint_host: z.string() }).optional(),
   ...choicesShape,
 });
 type ModelOutput = z.input<typeof modelOutput>;
@@ -76,6 +77,7 @@ function describe(capability: Capability, { upstreams, media }: ToolContext): Mo
     ...(upstream.available ? [] : [upstream.reason]),
     ...(noStorage ? [`storage is not configured: ${media.missing.join(', ')}`] : []),
   ];
+  const fallback = upstream.available ? upstream.fallback?.upstream : undefined;
   return {
     capability,
     tool: TOOL_OF[capability],
@@ -83,6 +85,7 @@ function describe(capability: Capability, { upstreams, media }: ToolContext): Mo
     ...(upstream.provider === 'azure' ? { deployment: upstream.model } : { model: upstream.model }),
     endpoint_host: upstream.endpointHost,
     available: reasons.length === 0,
+    ...(fallback && { fallback: { model: fallback.model, endpoint_host: fallback.endpointHost } }),
     ...(reasons.length > 0 && { reason: reasons.join('; ') }),
   };
 }

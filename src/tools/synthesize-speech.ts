@@ -108,12 +108,13 @@ export const synthesizeSpeech = defineTool({
     const request = toRequest(input, upstream.model);
     const { model, voice } = request;
     const characters = charactersOf(input.input);
-    context.measure({ model, characters });
+    context.measure({ model });
     const { response_format = 'mp3' } = input;
     const { format, file, cost, warning } =
       characters > MAX_CHARACTERS && isJoinable(response_format) && context.pieces
         ? await createLongSpeech(upstream, { ...request, response_format }, context.pieces, context)
         : await createAndStore(upstream, request, context);
+    context.measure({ characters });
     return {
       ...file,
       format: format.name,

@@ -17,6 +17,7 @@ function setUp(): { upstream: Upstream; account: string; ask: (signal: AbortSign
     project: undefined,
     models,
     overrides: {},
+    fallbacks: {},
     azure: undefined,
   };
   const runtime = testRuntime();
