@@ -3,7 +3,21 @@ import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { allows, parseConnectionString } from './azure/connection-string.ts';
 import type { ConfigProblem } from './config.ts';
 import { httpUrl, integer, pathSegments } from './config-fields.ts';
+import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
+
+const MEDIA_STORES = ['azure', 'r2', 'file'] as const;
+type StoreKind = (typeof MEDIA_STORES)[number];
+
+/** Where media goes: the variables of all kinds of stores. */
+export const storageFields = {
+  MEDIA_STORE: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(MEDIA_STORES, { error: `must be one of ${MEDIA_STORES.join(', ')}` }))
+    .optional(),
+  MEDIA_DIR: z.string().max(1000, 'must be a path of at most 1000 characters').default('media-files'),
+};
 
 /** The variables of Azure Blob Storage. */
 export const azureStorageFields = {
@@ -43,13 +57,42 @@ export type StorageSettings =
     }>;
 
 /** Each kind of store with its settings. */
-export type StoreSettings = Readonly<{ kind: 'azure' } & BlobStoreSettings>;
+export type StoreSettings = Readonly<
+  | ({ kind: 'azure' } & BlobStoreSettings)
+  | {
+      kind: 'file';
+      dir: string;
+    }
+>;
 
-const storageFields = azureStorageFields;
-type StorageVariables = z.output<z.ZodObject<typeof storageFields>>;
+/** The variables that say where media goes, besides those that say where the gateway itself is. */
+export type StorageVariables = z.output<z.ZodObject<typeof storageFields & typeof azureStorageFields>> &
+  Readonly<{ HOST: string; MCP_PUBLIC_URL?: string | undefined }>;
+
+/** A store that a runtime has besides those that are reached by HTTP: a folder on Node, a bucket on Workers. */
+export type OwnStore = 'file' | 'r2';
+
+/** What is chosen, or else the runtime's own, which must not be a surprise to others. */
+function storeKind(env: StorageVariables, own: OwnStore | undefined): StoreKind {
+  if (env.MEDIA_STORE) return env.MEDIA_STORE;
+  const isAzure = env.AZURE_STORAGE_CONNECTION_STRING || env.AZURE_BLOB_CONTAINER || env.AZURE_BLOB_PUBLIC_BASE_URL;
+  return !isAzure && own === 'file' && isLoopbackName(env.HOST) ? 'file' : 'azure';
+}
 
 /** Storage is optional: chat works without it, and media tools report what is missing. */
-export function storageSettings(env: StorageVariables): StorageSettings {
+export function storageSettings(env: StorageVariables, own: OwnStore | undefined): StorageSettings {
+  return storeKind(env, own) === 'file' ? folderSettings(env) : azureSettings(env);
+}
+
+/** The folders of media, where nobody asks for others. */
+const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };
+
+function folderSettings({ MEDIA_DIR: dir }: StorageVariables): StorageSettings {
+  const media = { pathPrefix: undefined, roots: ROOTS, readHours: undefined };
+  return { configured: true, store: { kind: 'file', dir }, media, keepsState: true, credential: undefined };
+}
+
+function azureSettings(env: StorageVariables): StorageSettings {
   const { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl } = env;
   if (!account || !container || !publicBaseUrl) {
     const needed = { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl };
@@ -73,8 +116,20 @@ export function storageSettings(env: StorageVariables): StorageSettings {
   };
 }
 
+/** What each kind of store requires. */
+export function checkStorage(env: StorageVariables, own: OwnStore | undefined): ConfigProblem[] {
+  const kind = storeKind(env, own);
+  if (kind === 'azure') return checkAzure(env);
+  if (kind !== own) return [{ variable: 'MEDIA_STORE', problem: REQUIRES[kind] }];
+  if (kind === 'r2' || env.MCP_PUBLIC_URL !== undefined || isLoopbackName(env.HOST)) return [];
+  const problem = 'is required when MEDIA_STORE is file and HOST is not loopback: the gateway serves the files there';
+  return [{ variable: 'MCP_PUBLIC_URL', problem }];
+}
+
+const REQUIRES = { file: 'can be file only on Node', r2: 'can be r2 only on Workers, with the binding MEDIA (see wrangler.toml)' };
+
 /** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
-export function checkStorage(env: StorageVariables): ConfigProblem[] {
+function checkAzure(env: StorageVariables): ConfigProblem[] {
   const withoutKey = env.AZURE_STORAGE_CONNECTION_STRING?.credential.kind === 'sas';
   if (!withoutKey || env.AZURE_BLOB_READ_SAS_HOURS === undefined) return [];
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem: 'must contain an AccountKey when AZURE_BLOB_READ_SAS_HOURS is set' }];
