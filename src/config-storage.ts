@@ -16,6 +16,7 @@ export const storageFields = {
     .toLowerCase()
     .pipe(z.enum(MEDIA_STORES, { error: `must be one of ${MEDIA_STORES.join(', ')}` }))
     .optional(),
+  MEDIA_PUBLIC_BASE_URL: httpUrl().optional(),
   MEDIA_DIR: z.string().max(1000, 'must be a path of at most 1000 characters').default('media-files'),
 };
 
@@ -59,15 +60,14 @@ export type StorageSettings =
 /** Each kind of store with its settings. */
 export type StoreSettings = Readonly<
   | ({ kind: 'azure' } & BlobStoreSettings)
-  | {
-      kind: 'file';
-      dir: string;
-    }
+  | { kind: 'file'; dir: string }
+  /** `publicBaseUrl`: the domain of a bucket that anyone may read; by default, the gateway serves media. */
+  | { kind: 'r2'; publicBaseUrl: string | undefined }
 >;
 
 /** The variables that say where media goes, besides those that say where the gateway itself is. */
 export type StorageVariables = z.output<z.ZodObject<typeof storageFields & typeof azureStorageFields>> &
-  Readonly<{ HOST: string; MCP_PUBLIC_URL?: string | undefined }>;
+  Readonly<{ HOST: string; MCP_PUBLIC_URL?: string | undefined; OPENAI_API_KEY?: string | undefined; STATE_SECRET?: string | undefined }>;
 
 /** A store that a runtime has besides those that are reached by HTTP: a folder on Node, a bucket on Workers. */
 export type OwnStore = 'file' | 'r2';
@@ -76,12 +76,20 @@ export type OwnStore = 'file' | 'r2';
 function storeKind(env: StorageVariables, own: OwnStore | undefined): StoreKind {
   if (env.MEDIA_STORE) return env.MEDIA_STORE;
   const isAzure = env.AZURE_STORAGE_CONNECTION_STRING || env.AZURE_BLOB_CONTAINER || env.AZURE_BLOB_PUBLIC_BASE_URL;
-  return !isAzure && own === 'file' && isLoopbackName(env.HOST) ? 'file' : 'azure';
+  if (isAzure || own === undefined || (own === 'file' && !isLoopbackName(env.HOST))) return 'azure';
+  return own;
 }
 
 /** Storage is optional: chat works without it, and media tools report what is missing. */
 export function storageSettings(env: StorageVariables, own: OwnStore | undefined): StorageSettings {
-  return storeKind(env, own) === 'file' ? folderSettings(env) : azureSettings(env);
+  switch (storeKind(env, own)) {
+    case 'azure':
+      return azureSettings(env);
+    case 'file':
+      return folderSettings(env);
+    case 'r2':
+      return bucketSettings(env);
+  }
 }
 
 /** The folders of media, where nobody asks for others. */
@@ -90,6 +98,23 @@ const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploa
 function folderSettings({ MEDIA_DIR: dir }: StorageVariables): StorageSettings {
   const media = { pathPrefix: undefined, roots: ROOTS, readHours: undefined };
   return { configured: true, store: { kind: 'file', dir }, media, keepsState: true, credential: undefined };
+}
+
+/** A key as short as this may be guessed. */
+const MIN_SECRET_CHARACTERS = 32;
+
+/** A binding has no credential, and the key for OpenAI is as secret as one. */
+function bucketSettings(env: StorageVariables): StorageSettings {
+  const { MEDIA_PUBLIC_BASE_URL: publicBaseUrl, MCP_PUBLIC_URL, OPENAI_API_KEY: key = '', STATE_SECRET } = env;
+  if (publicBaseUrl === undefined && MCP_PUBLIC_URL === undefined) return { configured: false, missing: ['MCP_PUBLIC_URL'] };
+  const credential = key.length >= MIN_SECRET_CHARACTERS ? key : undefined;
+  return {
+    configured: true,
+    store: { kind: 'r2', publicBaseUrl },
+    media: { pathPrefix: undefined, roots: ROOTS, readHours: undefined },
+    keepsState: (STATE_SECRET ?? credential) !== undefined,
+    credential,
+  };
 }
 
 function azureSettings(env: StorageVariables): StorageSettings {

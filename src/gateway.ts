@@ -289,8 +289,18 @@ function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
       const { store, stateSecret } = runtime.openFolder(storage.store.dir, `${publicUrlOf(server)}${MEDIA_PATH}`);
       return { ...withMedia(store), served: createServedMedia(store, storage.media), stateSecret };
     }
+    case 'r2': {
+      if (!runtime.openBucket) throw new Error('This runtime has no bucket.');
+      const { publicBaseUrl } = storage.store;
+      if (publicBaseUrl !== undefined) return withMedia(runtime.openBucket({ publicBaseUrl, remedy: DOMAIN_REMEDY }));
+      const store = runtime.openBucket({ publicBaseUrl: `${publicUrlOf(server)}${MEDIA_PATH}`, remedy: undefined });
+      return { ...withMedia(store), served: createServedMedia(store, storage.media) };
+    }
   }
 }
+
+const CHECK_DOMAIN = 'The operator should check MEDIA_PUBLIC_BASE_URL, and that the bucket is public there.';
+const DOMAIN_REMEDY = { refused: CHECK_DOMAIN, signedRefused: CHECK_DOMAIN, unreachable: CHECK_DOMAIN };
 
 /** Where clients reach the gateway, for links that are made without a request. */
 function publicUrlOf({ publicUrl, host, port }: Config['server']): string {

@@ -1,6 +1,7 @@
 import { STORAGE_RETRY_MS } from '../limits.ts';
 import type { CreateOptions, CreateOutcome, ReplaceOutcome } from '../media/object-store.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
+import { fill } from '../streams/fill.ts';
 import type { BlobResponse, BlobRuntime } from './attempts.ts';
 import type { BlobRequests } from './requests.ts';
 
@@ -91,19 +92,6 @@ export async function putBlocks(requests: BlobRequests, runtime: BlobRuntime, up
 
 function blockSize(index: number): number {
   return BLOCK_SIZES.find(({ below }) => index < below)?.bytes ?? MIB;
-}
-
-/** Reads until the buffer is full or the body ends; resolves with the bytes, in the buffer that replaced the given one. */
-async function fill(body: ByteReader, buffer: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-  let current = buffer;
-  let filled = 0;
-  while (filled < current.byteLength) {
-    const chunk = await body.read(new Uint8Array(current, filled));
-    if (chunk.byteLength === 0) return new Uint8Array(chunk.buffer.byteLength > 0 ? chunk.buffer : current, 0, filled);
-    current = chunk.buffer;
-    filled += chunk.byteLength;
-  }
-  return new Uint8Array(current);
 }
 
 async function putBlock(
