@@ -11,6 +11,7 @@ import { authenticate, rejectOAuth } from './http/authenticate.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './http/errors.ts';
 import { host } from './http/host.ts';
 import { readJsonRpcBody } from './http/json-body.ts';
+import { serveMedia } from './http/media.ts';
 import { metrics } from './http/metrics.ts';
 import { origin } from './http/origin.ts';
 import { atPace, type PaceOptions } from './http/pace.ts';
@@ -25,6 +26,7 @@ import type { ForwardCall } from './mcp/durable-calls.ts';
 import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
+import { MEDIA_PATH } from './media-path.ts';
 import type { Runtime } from './ports.ts';
 
 export type AppOptions = Readonly<{
@@ -37,7 +39,7 @@ export type AppOptions = Readonly<{
 
 /** The middleware and routes, in order. */
 export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining = () => false }: AppOptions): Hono<HttpEnv> {
-  const { server, runtime, events, load, verifyToken, signIn, pace, streamableHttp, callsInFlight, placeOf, receiveFile } = gateway;
+  const { server, runtime, events, load, verifyToken, signIn, pace, streamableHttp, callsInFlight, placeOf, receiveFile, served } = gateway;
   const app = createBase(runtime, events);
   const publicUrlOf = createPublicUrlOf(server.publicUrl);
   const exchangeOf = createExchangeOf(publicUrlOf, runtime);
@@ -59,6 +61,8 @@ export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining 
   const signInOptions = signIn && { ...signIn, publicUrlOf, title: ABOUT.title };
   app.use(checkHost);
   if (signInOptions) serveResourceMetadata(app, signInOptions);
+  // Before the check of the origin: any page may show it.
+  if (served) app.all(`${MEDIA_PATH}/*`, serveMedia(served));
   app.use(origin(server.allowedOrigins));
   if (!signInOptions) rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.

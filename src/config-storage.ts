@@ -4,10 +4,12 @@ import { allows, parseConnectionString } from './azure/connection-string.ts';
 import type { ConfigProblem } from './config.ts';
 import { httpUrl, integer, pathSegments } from './config-fields.ts';
 import { checkS3, s3Fields, s3Storage } from './config-s3.ts';
+import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import type { S3StoreSettings } from './s3/s3-store.ts';
 
-const STORES = ['azure', 's3'] as const;
+const MEDIA_STORES = ['azure', 's3', 'r2', 'file'] as const;
+type StoreKind = (typeof MEDIA_STORES)[number];
 
 /** The variables of Azure Blob Storage. */
 const azureStorageFields = {
@@ -33,6 +35,20 @@ const azureStorageFields = {
   AZURE_BLOB_READ_SAS_HOURS: integer(1, 8760).optional(),
 };
 
+/** Where media goes: the variables of all kinds of stores. */
+export const storageFields = {
+  MEDIA_STORE: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(MEDIA_STORES, { error: `must be one of ${MEDIA_STORES.join(', ')}` }))
+    .optional(),
+  MEDIA_PUBLIC_BASE_URL: httpUrl().optional(),
+  MEDIA_PATH_PREFIX: pathSegments().optional(),
+  MEDIA_DIR: z.string().max(1000, 'must be a path of at most 1000 characters').default('media-files'),
+  ...azureStorageFields,
+  ...s3Fields,
+};
+
 /** Where media is stored, or the variables that are missing. */
 export type StorageSettings =
   | Readonly<{ configured: false; missing: readonly string[] }>
@@ -47,29 +63,69 @@ export type StorageSettings =
     }>;
 
 /** Each kind of store with its settings. */
-export type StoreSettings = Readonly<({ kind: 'azure' } & BlobStoreSettings) | ({ kind: 's3' } & S3StoreSettings)>;
+export type StoreSettings = Readonly<
+  | ({ kind: 'azure' } & BlobStoreSettings)
+  | ({ kind: 's3' } & S3StoreSettings)
+  | { kind: 'file'; dir: string }
+  /** `publicBaseUrl`: the domain of a bucket that anyone may read; by default, the gateway serves media. */
+  | { kind: 'r2'; publicBaseUrl: string | undefined }
+>;
 
-/** The variables of all stores, and which of them is used. */
-export const storageFields = {
-  MEDIA_STORE: z.enum(STORES, { error: `must be one of ${STORES.join(', ')}` }).default('azure'),
-  MEDIA_PATH_PREFIX: pathSegments().optional(),
-  ...azureStorageFields,
-  ...s3Fields,
-};
+/** The variables that say where media goes, besides those that say where the gateway itself is. */
+export type StorageVariables = z.output<z.ZodObject<typeof storageFields>> &
+  Readonly<{ HOST: string; MCP_PUBLIC_URL?: string | undefined; OPENAI_API_KEY?: string | undefined; STATE_SECRET?: string | undefined }>;
 
-type StorageVariables = z.output<z.ZodObject<typeof storageFields>>;
+/** A store that a runtime has besides those that are reached by HTTP: a folder on Node, a bucket on Workers. */
+export type OwnStore = 'file' | 'r2';
+
+/** What is chosen, or else the runtime's own, which must not be a surprise to others. */
+function storeKind(env: StorageVariables, own: OwnStore | undefined): StoreKind {
+  if (env.MEDIA_STORE) return env.MEDIA_STORE;
+  const isAzure = env.AZURE_STORAGE_CONNECTION_STRING || env.AZURE_BLOB_CONTAINER || env.AZURE_BLOB_PUBLIC_BASE_URL;
+  if (isAzure || own === undefined || (own === 'file' && !isLoopbackName(env.HOST))) return 'azure';
+  return own;
+}
 
 /** Storage is optional: chat works without it, and media tools report what is missing. */
-export function storageSettings(env: StorageVariables): StorageSettings {
-  switch (env.MEDIA_STORE) {
+export function storageSettings(env: StorageVariables, own: OwnStore | undefined): StorageSettings {
+  switch (storeKind(env, own)) {
     case 'azure':
-      return azureStorage(env);
+      return azureSettings(env);
     case 's3':
       return s3Storage(env, env.MEDIA_PATH_PREFIX);
+    case 'file':
+      return folderSettings(env);
+    case 'r2':
+      return bucketSettings(env);
   }
 }
 
-function azureStorage(env: StorageVariables): StorageSettings {
+/** The folders of media, where nobody asks for others. */
+const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };
+
+function folderSettings({ MEDIA_DIR: dir }: StorageVariables): StorageSettings {
+  const media = { pathPrefix: undefined, roots: ROOTS, readHours: undefined };
+  return { configured: true, store: { kind: 'file', dir }, media, keepsState: true, credential: undefined };
+}
+
+/** A key as short as this may be guessed. */
+const MIN_SECRET_CHARACTERS = 32;
+
+/** A binding has no credential, and the key for OpenAI is as secret as one. */
+function bucketSettings(env: StorageVariables): StorageSettings {
+  const { MEDIA_PUBLIC_BASE_URL: publicBaseUrl, MCP_PUBLIC_URL, OPENAI_API_KEY: key = '', STATE_SECRET } = env;
+  if (publicBaseUrl === undefined && MCP_PUBLIC_URL === undefined) return { configured: false, missing: ['MCP_PUBLIC_URL'] };
+  const credential = key.length >= MIN_SECRET_CHARACTERS ? key : undefined;
+  return {
+    configured: true,
+    store: { kind: 'r2', publicBaseUrl },
+    media: { pathPrefix: undefined, roots: ROOTS, readHours: undefined },
+    keepsState: (STATE_SECRET ?? credential) !== undefined,
+    credential,
+  };
+}
+
+function azureSettings(env: StorageVariables): StorageSettings {
   const { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl } = env;
   if (!account || !container || !publicBaseUrl) {
     const needed = { AZURE_STORAGE_CONNECTION_STRING: account, AZURE_BLOB_CONTAINER: container, AZURE_BLOB_PUBLIC_BASE_URL: publicBaseUrl };
@@ -93,10 +149,18 @@ function azureStorage(env: StorageVariables): StorageSettings {
   };
 }
 
-/** Variables that do not go together. */
-export function checkStorage(env: StorageVariables): ConfigProblem[] {
-  return env.MEDIA_STORE === 's3' ? checkS3(env) : checkAzure(env);
+/** What each kind of store requires. */
+export function checkStorage(env: StorageVariables, own: OwnStore | undefined): ConfigProblem[] {
+  const kind = storeKind(env, own);
+  if (kind === 'azure') return checkAzure(env);
+  if (kind === 's3') return checkS3(env);
+  if (kind !== own) return [{ variable: 'MEDIA_STORE', problem: REQUIRES[kind] }];
+  if (kind === 'r2' || env.MCP_PUBLIC_URL !== undefined || isLoopbackName(env.HOST)) return [];
+  const problem = 'is required when MEDIA_STORE is file and HOST is not loopback: the gateway serves the files there';
+  return [{ variable: 'MCP_PUBLIC_URL', problem }];
 }
+
+const REQUIRES = { file: 'can be file only on Node', r2: 'can be r2 only on Workers, with the binding MEDIA (see wrangler.toml)' };
 
 /** Creating a SAS requires the account key; the operator's own SAS can write and must not be exposed. */
 function checkAzure(env: StorageVariables): ConfigProblem[] {

@@ -18,7 +18,15 @@ import {
 import { type ClientSettings, expiring, readKeys, type StatedKey, toClients } from './config-keys.ts';
 import { principalDefaults } from './config-limits.ts';
 import { checkOAuth, oauthFields, oauthSettings } from './config-oauth.ts';
-import { checkStorage, type StorageSettings, storageFields, storageSecrets, storageSettings, storageWarnings } from './config-storage.ts';
+import {
+  checkStorage,
+  type OwnStore,
+  type StorageSettings,
+  storageFields,
+  storageSecrets,
+  storageSettings,
+  storageWarnings,
+} from './config-storage.ts';
 import { findWarnings, weakKeys } from './config-warnings.ts';
 import { isLoopbackName } from './loopback.ts';
 import { CAPABILITIES, type Capability, type OpenAISettings } from './openai/upstreams.ts';
@@ -91,6 +99,8 @@ export type ConfigResult = Readonly<
 type ConfigOptions = Readonly<{
   /** Whether a weak client key is a problem, rather than a warning, when `HOST` is not loopback. */
   rejectWeakKey?: boolean;
+  /** The store that the runtime has itself. */
+  ownStore?: OwnStore | undefined;
   /** When the process starts. */
   nowMs?: number;
 }>;
@@ -170,14 +180,14 @@ type Environment = z.output<typeof environmentSchema>;
  */
 export function loadConfig(
   env: Readonly<Record<string, unknown>>,
-  { rejectWeakKey = false, nowMs = Date.now() }: ConfigOptions = {},
+  { rejectWeakKey = false, ownStore, nowMs = Date.now() }: ConfigOptions = {},
 ): ConfigResult {
   const known = Object.keys(environmentSchema.shape);
   const values = readValues(env, known);
   const parsed = environmentSchema.safeParse(values);
   const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
   problems.push(...checkCombinations(values));
-  if (parsed.success) problems.push(...checkStorage(parsed.data));
+  if (parsed.success) problems.push(...checkStorage(parsed.data, ownStore));
   const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
   const stated = several === undefined ? { keys: [], problems: [] } : readKeys(several, single);
   const ofKeys = (problem: string) => ({ variable: 'MCP_SERVER_API_KEYS', problem });
@@ -189,7 +199,7 @@ export function loadConfig(
   const stateless = parsed.success ? storageWarnings(parsed.data) : [];
   const expired = expiring(stated.keys, nowMs).map(ofKeys);
   const warnings = [...(rejectsWeak ? [] : weak), ...expired, ...findWarnings(env, known, values), ...stateless];
-  if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data, stated.keys), warnings };
+  if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data, stated.keys, ownStore), warnings };
   return { ok: false, problems, warnings };
 }
 
@@ -254,8 +264,8 @@ function checkOperatorKeys(env: Environment, clientKeys: readonly StatedKey[]): 
   return isShared ? [...problems, { variable: 'METRICS_KEY', problem: 'must differ from MCP_ADMIN_KEY' }] : problems;
 }
 
-function toConfig(env: Environment, keys: readonly StatedKey[]): Config {
-  const storage = storageSettings(env);
+function toConfig(env: Environment, keys: readonly StatedKey[], ownStore: OwnStore | undefined): Config {
+  const storage = storageSettings(env, ownStore);
   return {
     clients: toClients(keys, env.MCP_SERVER_API_KEY, env.MCP_PRINCIPAL_DEFAULTS),
     server: {

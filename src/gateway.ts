@@ -5,7 +5,6 @@ import { verifyKeys } from './auth/keys.ts';
 import type { Principal, VerifyToken } from './auth/principal.ts';
 import { createBlobStore } from './azure/blob-store.ts';
 import type { Config, ConfigProblem } from './config.ts';
-import type { StorageSettings, StoreSettings } from './config-storage.ts';
 import { createEventLog, stackOf } from './event-log.ts';
 import { createEvents, type Events } from './events.ts';
 import { createDayIndex } from './jobs/day-index.ts';
@@ -25,11 +24,13 @@ import { createMediaStore, createMissingMediaStore, type MediaStore } from './me
 import type { ObjectStore } from './media/object-store.ts';
 import { createPieceStore } from './media/piece-store.ts';
 import { renewLinks } from './media/renew-links.ts';
+import { createServedMedia, type ServedMedia } from './media/served-media.ts';
 import { createUploads, type Uploads } from './media/uploads.ts';
 import { downloadImage } from './media/upstream-image.ts';
+import { MEDIA_PATH } from './media-path.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
-import type { Load, Runtime } from './ports.ts';
+import type { Folder, Load, Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { createS3Store } from './s3/s3-store.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
@@ -58,6 +59,7 @@ export type Gateway = Readonly<{
   callsInFlight: () => number;
   /** Stores the body of a request to an upload's URL. */
   receiveFile: Uploads['receive'];
+  served: Parts['served'];
   placeOf: McpServerFactory['placeOf'];
   /** `undefined` where no state can be stored. */
   jobs: Jobs | undefined;
@@ -104,6 +106,8 @@ export type Parts = Readonly<{
   mask: Mask;
   /** The records of jobs, and of what they have made; `undefined` when storage is not configured. */
   sealed: Readonly<{ jobs: SealedStore; index: SealedStore; usage: SealedStore }> | undefined;
+  /** The media that the gateway itself serves; `undefined` where a store does. */
+  served: ServedMedia | undefined;
   features: readonly Feature[];
 }>;
 
@@ -115,17 +119,20 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
-  const { store, media } = createStorage(config.storage, runtime);
-  const keys = createStateKeys(config.jobs.secrets);
+  const { store, media, served, stateSecret } = createStorage(config, runtime);
+  const ownSecrets = [stateSecret?.()].filter((secret) => secret !== undefined);
+  const stateSecrets = [...config.jobs.secrets, ...ownSecrets];
+  const secrets = [...config.secrets, ...ownSecrets];
+  const keys = createStateKeys(stateSecrets);
   const events = createEvents(createEventLog(runtime), runtime);
-  const sealed = createState(config, store, keys);
+  const sealed = stateSecrets.length > 0 ? createState(config, store, keys) : undefined;
   const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
     fetch: runtime.fetchPublic,
     clock: runtime,
   };
   const services = {
-    upstreams: createUpstreams(config.openai, { ...runtime, events, redact: createRedactor(config.secrets) }),
+    upstreams: createUpstreams(config.openai, { ...runtime, events, redact: createRedactor(secrets) }),
     models: createModelCatalog(runtime, runtime.waitUntil),
     prices: createPrices(config.prices),
     media,
@@ -139,7 +146,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     logInfo: runtime.log.info,
     clock: runtime,
   };
-  const mask = createMask(config.secrets);
+  const mask = createMask(secrets);
   const compileOptions = {
     mask,
     defaultWaitMs: config.jobs.defaultWaitSeconds * 1000,
@@ -155,6 +162,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     tools: (tools as readonly Tool[]).map((tool) => compileTool(tool, compileOptions)),
     mask,
     sealed,
+    served,
     features: findFeatures(services.upstreams, media),
   };
 }
@@ -171,7 +179,7 @@ export type AssembleOptions = Readonly<{
  * what waits for I/O cannot be shared.
  */
 export function assemble(
-  { config, events, services: shared, keys, memory, tools, mask, sealed }: Parts,
+  { config, events, services: shared, keys, memory, tools, mask, sealed, served }: Parts,
   runtime: Runtime,
   { onJobsChange, ledger: given }: AssembleOptions = {},
 ): Gateway {
@@ -215,6 +223,7 @@ export function assemble(
   const callsInFlight = () => mcp.callsInFlight() + uploads.inFlight() + accounts.inFlight() + book.inFlight();
   return {
     ...mcp,
+    served,
     events,
     pace,
     budgets,
@@ -262,19 +271,43 @@ function createState({ storage }: Config, store: ObjectStore | undefined, keys: 
   return { jobs: createIn('state'), index: createIn('history'), usage: createIn('usage') };
 }
 
-function createStorage(storage: StorageSettings, runtime: Runtime): { store: ObjectStore | undefined; media: MediaStore } {
+type Storage = Readonly<{
+  store: ObjectStore | undefined;
+  media: MediaStore;
+  served?: ServedMedia;
+  /** What a store keeps for those who have set no secret. */
+  stateSecret?: Folder['stateSecret'];
+}>;
+
+function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
   if (!storage.configured) return { store: undefined, media: createMissingMediaStore(storage.missing) };
-  const store = createStore(storage.store, runtime);
-  return { store, media: createMediaStore(store, storage.media, runtime) };
+  const withMedia = <Store extends ObjectStore>(store: Store) => ({ store, media: createMediaStore(store, storage.media, runtime) });
+  switch (storage.store.kind) {
+    case 'azure':
+      return withMedia(createBlobStore(storage.store, runtime));
+    case 's3':
+      return withMedia(createS3Store(storage.store, runtime));
+    case 'file': {
+      if (!runtime.openFolder) throw new Error('This runtime has no folders.');
+      const { store, stateSecret } = runtime.openFolder(storage.store.dir, `${publicUrlOf(server)}${MEDIA_PATH}`);
+      return { ...withMedia(store), served: createServedMedia(store, storage.media), stateSecret };
+    }
+    case 'r2': {
+      if (!runtime.openBucket) throw new Error('This runtime has no bucket.');
+      const { publicBaseUrl } = storage.store;
+      if (publicBaseUrl !== undefined) return withMedia(runtime.openBucket({ publicBaseUrl, remedy: DOMAIN_REMEDY }));
+      const store = runtime.openBucket({ publicBaseUrl: `${publicUrlOf(server)}${MEDIA_PATH}`, remedy: undefined });
+      return { ...withMedia(store), served: createServedMedia(store, storage.media) };
+    }
+  }
 }
 
-function createStore(settings: StoreSettings, runtime: Runtime): ObjectStore {
-  switch (settings.kind) {
-    case 'azure':
-      return createBlobStore(settings, runtime);
-    case 's3':
-      return createS3Store(settings, runtime);
-  }
+const CHECK_DOMAIN = 'The operator should check MEDIA_PUBLIC_BASE_URL, and that the bucket is public there.';
+const DOMAIN_REMEDY = { refused: CHECK_DOMAIN, signedRefused: CHECK_DOMAIN, unreachable: CHECK_DOMAIN };
+
+/** Where clients reach the gateway, for links that are made without a request. */
+function publicUrlOf({ publicUrl, host, port }: Config['server']): string {
+  return publicUrl ?? `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
 }
 
 function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {
@@ -305,7 +338,7 @@ function serveMcp(
   { server, clients }: Config,
   runtime: Runtime,
   jobs?: Jobs,
-): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load' | 'pace' | 'budgets' | 'book' | 'close'> {
+): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load' | 'pace' | 'budgets' | 'book' | 'close' | 'served'> {
   const { heartbeatMs, lastByteMs, sizedStream, log } = runtime;
   const onError = (error: Error) => log.debug('mcp_error', { message: error.message });
   const onCancelled = async (principal: Principal, rpcId: string | number) => {

@@ -47,7 +47,7 @@ const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
 export function main(): void {
   if (!('fromBase64' in Uint8Array))
     exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
-  const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true });
+  const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true, ownStore: 'file' });
   if (loaded.ok) void serve(loaded.config, loaded.warnings);
   else exitWithProblems(loaded.problems, loaded.warnings);
 }
@@ -69,20 +69,23 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
   const metrics = config.server.metricsKey ? (await import('./runtime/node-metrics.ts')).createNodeMetrics() : undefined;
   const tracing = await loadTracing(ABOUT.name, VERSION);
   const runtime = createNodeRuntime(log, { sinks: metrics && [metrics.sink], scrape: metrics?.scrape, tracing });
-  const gateway = createGateway(config, runtime);
-  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
   let isDraining = false;
-  const server = createHttpServer(createApp(gateway, { sessions, isDraining: () => isDraining }).fetch);
+  const server = createHttpServer((...request) => app.fetch(...request));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
-  listen(server, config.server, (port) => {
-    setTimeout(loadRest, LOAD_REST_AFTER_MS).unref();
-    const { host } = config.server;
-    const title = `${ABOUT.title} ${VERSION}`;
-    if (process.stdout.isTTY) process.stdout.write(startSummary({ title, host, port, features: gateway.features, warnings }));
-    else log.info('listening', { host, port });
-  });
-  if (!process.stdout.isTTY) logStart(gateway.features, warnings, log);
+  // Links to media say the port. No request is taken before the next turn of the event loop, when there is an app.
+  const port = await listen(server, config.server);
+  const gateway = createGateway({ ...config, server: { ...config.server, port } }, runtime);
+  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
+  const app = createApp(gateway, { sessions, isDraining: () => isDraining });
+  setTimeout(loadRest, LOAD_REST_AFTER_MS).unref();
+  const { host } = config.server;
+  const title = `${ABOUT.title} ${VERSION}`;
+  if (process.stdout.isTTY) process.stdout.write(startSummary({ title, host, port, features: gateway.features, warnings }));
+  else {
+    logStart(gateway.features, warnings, log);
+    log.info('listening', { host, port });
+  }
 
   /** What clients were told to come back for is then known to be lost. */
   const giveUp = async (): Promise<never> => {
@@ -147,13 +150,16 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
   return createAdaptorServer({ fetch, serverOptions }) as Server;
 }
 
-function listen(server: Server, { host, port }: Config['server'], onListening: (port: number) => void): void {
+/** Resolves with the port, before the first connection is taken. */
+function listen(server: Server, { host, port }: Config['server']): Promise<number> {
   server.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT to another port.`);
     const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
     exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
-  server.listen({ port, host, backlog: BACKLOG }, () => onListening(boundPort(server.address(), port)));
+  return new Promise((resolve) => {
+    server.listen({ port, host, backlog: BACKLOG }, () => resolve(boundPort(server.address(), port)));
+  });
 }
 
 /** The responses, including streams, that have not been sent completely. */

@@ -1,5 +1,6 @@
 import type { Sink, SpanAttributes, SpanStart } from './events.ts';
 import type { Log } from './log.ts';
+import type { ObjectStore, ServedStore } from './media/object-store.ts';
 
 /** The reason for aborting what has become unnecessary: by default, it would be an exception with a stack, which costs 10 µs. */
 export const DONE = 'done';
@@ -44,6 +45,16 @@ export type Tracing = Readonly<{
 /** What a process has at this moment. */
 export type Load = Readonly<{ callsInFlight: number; jobsRunning: number; memoryReservedBytes: number }>;
 
+/** A folder in which objects are stored. */
+export type Folder = Readonly<{
+  store: ServedStore;
+  /** A secret that was made for this folder, and is kept in it; `undefined` if it cannot be. */
+  stateSecret: () => string | undefined;
+}>;
+
+/** Where the objects of a bucket can be read, and what to correct if they cannot be. */
+export type BucketLinks = Readonly<{ publicBaseUrl: string; remedy: ObjectStore['linkRemedy'] }>;
+
 /** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &
   Readonly<{
@@ -83,6 +94,10 @@ export type Runtime = Clock &
     /** Keeps a request's work running after its client disconnects. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;
+    /** Stores objects in a folder, where there are any; `publicBaseUrl` is that of their links. */
+    openFolder?: (dir: string, publicBaseUrl: string) => Folder;
+    /** Stores objects in the bucket that is bound, where one is. */
+    openBucket?: ((links: BucketLinks) => ServedStore) | undefined;
     /** Who is told of every event besides the log. */
     sinks?: readonly Sink[] | undefined;
     /** Where traces are collected. */

@@ -45,7 +45,7 @@ function load(env: WorkerEnv): LoadedWorker {
 /** Loads the configuration and checks the bindings. */
 function loadWorkerConfig(env: WorkerEnv): ConfigResult {
   // Workers do not listen on a port.
-  const result = loadConfig({ ...env, HOST: undefined, PORT: undefined });
+  const result = loadConfig({ ...env, HOST: undefined, PORT: undefined }, { ownStore: env.MEDIA && 'r2' });
   const missing = Object.entries(BINDINGS)
     .filter(([variable]) => !env[variable])
     .map(([variable, name]) => ({ variable, problem: `must be bound to the Durable Object class ${name}, as in wrangler.toml` }));

@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Sink } from '../events.ts';
 import { MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../limits.ts';
+import { MEDIA_PATH } from '../media-path.ts';
 import { isEventStream, onBodyEnd } from '../streams/on-end.ts';
 import type { HttpEnv } from './errors.ts';
 import { UPLOADS_PATH } from './uploads.ts';
@@ -22,9 +23,12 @@ function setHeader(c: Context<HttpEnv>, name: string, value: string): void {
   }
 }
 
-/** The path as the log and responses show it: not the token of an upload, which is a secret. */
+const SECRET_REST = [UPLOADS_PATH, `${MEDIA_PATH}/`];
+
+/** The path as the log and responses show it: not the token of an upload or the name of media, which are secrets. */
 export function loggedPath(path: string): string {
-  return path.startsWith(UPLOADS_PATH) ? `${UPLOADS_PATH}…` : path.slice(0, MAX_PATH_CHARACTERS);
+  const start = SECRET_REST.find((secret) => path.startsWith(secret));
+  return start === undefined ? path.slice(0, MAX_PATH_CHARACTERS) : `${start}…`;
 }
 
 /** Assigns each request an id, returned as `X-Request-Id`, and reports the response once its body has been sent. */

@@ -59,6 +59,12 @@ export const PCM: MediaFormat = { name: 'pcm', contentType: 'audio/pcm', extensi
 
 export const MP4: MediaFormat = { name: 'mp4', contentType: 'video/mp4', extension: 'mp4' };
 
+/** The content type of media with such a name; `undefined` if its extension is none of those that the gateway gives. */
+export function contentTypeOfName(name: string): string | undefined {
+  const extension = /\.([a-z0-9]+)$/.exec(name)?.[1];
+  return [...IMAGES, ...AUDIO, ...CONTAINERS, TEXT, PCM, MP4].find((format) => format.extension === extension)?.contentType;
+}
+
 /** The format and pixel size of an image, or `undefined` unless the bytes are a PNG, JPEG, WebP or GIF. */
 export function inspectImage(bytes: Uint8Array): ImageInfo | undefined {
   const format = find(IMAGES, bytes);

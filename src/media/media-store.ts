@@ -72,7 +72,8 @@ const HOUR_MS = 3_600_000;
 /** Creates a media store on top of an object store. */
 export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHours }: MediaSettings, runtime: MediaRuntime): MediaStore {
   const { fetch, log, now, randomUUID } = runtime;
-  const readCheck = createReadCheck({ fetch, clock: runtime, log, remedy: store.linkRemedy, isSigned: readHours !== undefined });
+  const { linkRemedy: remedy } = store;
+  const readCheck = remedy ? createReadCheck({ fetch, clock: runtime, log, remedy, isSigned: readHours !== undefined }) : async () => ({});
   const assertReady = createReadyCheck(() => store.assertUsable(jobName('image', now(), randomUUID())), store.isDown);
 
   /** All names are built here, from safe segments only. */
@@ -146,7 +147,7 @@ function createReadyCheck(assertUsable: () => Promise<void>, isDown: () => boole
 /** The media store used while these variables are not set. */
 export function createMissingMediaStore(missing: readonly string[]): MediaStore {
   const fail = (): never => {
-    throw new GatewayError({ kind: 'not_configured', what: 'Storage for media', variables: missing });
+    throw new GatewayError({ kind: 'not_configured', what: 'Storage for media (MEDIA_STORE)', variables: missing });
   };
   const reject = async () => fail();
   return {

@@ -49,10 +49,25 @@ export type ObjectStore = Readonly<{
   nameOf(url: string): string | undefined;
   /** The origin of all links: scheme and host, with its port unless that is the default. */
   linkOrigin: string;
-  /** What the operator must correct when links cannot be read. */
-  linkRemedy: Readonly<{ refused: string; signedRefused: string; unreachable: string }>;
+  /** What the operator must correct when links cannot be read; `undefined`: the gateway itself serves them. */
+  linkRemedy: Readonly<{ refused: string; signedRefused: string; unreachable: string }> | undefined;
   /** Tries a write that stores nothing, and throws if the store is unreachable, does not exist, or rejects the credential. */
   assertUsable(missingName: string): Promise<void>;
   /** Whether the store counts as down after repeated consecutive failures. */
   isDown(): boolean;
 }>;
+
+/** A store whose objects the gateway serves. */
+export type ServedStore = ObjectStore &
+  Readonly<{
+    /** The bytes of an object from `start` on, as `head` has described it; errors if the object has changed since. */
+    stream(name: string, etag: string, start: number, bytes: number): Promise<ReadableStream<Uint8Array>>;
+  }>;
+
+/** The segments that names consist of. */
+const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,15}$/;
+
+/** Whether a name keeps the promise of the contract: no path can be built from it that leaves its root. */
+export function isObjectName(name: string): boolean {
+  return NAME.test(name);
+}

@@ -11,7 +11,7 @@ export type ReadCheckOptions = Readonly<{
   /** Whether the URLs are signed, for a private container. */
   isSigned: boolean;
   /** What the operator must correct. */
-  remedy: ObjectStore['linkRemedy'];
+  remedy: NonNullable<ObjectStore['linkRemedy']>;
 }>;
 
 /** The warning for a file of this size, if its URL cannot be read. */

@@ -5,6 +5,7 @@ import type { Agent } from 'undici';
 import type { Log } from '../log.ts';
 import { isPublicAddress } from '../media/input-file.ts';
 import type { Runtime, SmallAnswer } from '../ports.ts';
+import { openFolder } from './node-folder.ts';
 import { createShrinkImage } from './node-images.ts';
 import { fetchSmall } from './node-small-fetch.ts';
 import { createSharedRuntime } from './shared.ts';
@@ -33,6 +34,7 @@ export function createNodeRuntime(log: Log, watchers: Pick<Runtime, 'sinks' | 's
     maxJobs: 500,
     mediaMemoryBytes: 256 * MIB,
     shrinkImage: createShrinkImage(),
+    openFolder,
     lingerMs: Number.POSITIVE_INFINITY,
     // A Node process keeps working after a client disconnects.
     waitUntil: () => {},

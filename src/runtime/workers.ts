@@ -3,17 +3,24 @@ import type { Log } from '../log.ts';
 import type { Runtime } from '../ports.ts';
 import { createSharedRuntime } from './shared.ts';
 import { type AnalyticsBinding, createAnalytics } from './workers-analytics.ts';
+import { type BucketBinding, openBucket } from './workers-bucket.ts';
 import { createShrinkImage, type ImagesBinding } from './workers-images.ts';
 import { workersTracing } from './workers-tracing.ts';
 
 /** Out of the 128 MB of an isolate. */
 const MEDIA_MEMORY_BYTES = 48 * 1024 * 1024;
 
-export type Bindings = Readonly<{ IMAGES?: ImagesBinding | undefined; ANALYTICS?: AnalyticsBinding | undefined }>;
+export type Bindings = Readonly<{
+  IMAGES?: ImagesBinding | undefined;
+  ANALYTICS?: AnalyticsBinding | undefined;
+  MEDIA?: BucketBinding | undefined;
+}>;
 
-export function createWorkersRuntime(log: Log, { IMAGES: images, ANALYTICS: analytics }: Bindings = {}): Runtime {
+export function createWorkersRuntime(log: Log, { IMAGES: images, ANALYTICS: analytics, MEDIA: bucket }: Bindings = {}): Runtime {
+  const shared = createSharedRuntime(log);
   return {
-    ...createSharedRuntime(log),
+    ...shared,
+    openBucket: bucket && ((links) => openBucket(bucket, shared, links)),
     sinks: analytics && [createAnalytics(analytics)],
     tracing: workersTracing,
     heartbeatMs: 500,

@@ -1,0 +1,70 @@
+import type { Context, Handler } from 'hono';
+import { MEDIA_PATH } from '../media-path.ts';
+import { byteRange } from './byte-range.ts';
+import { type HttpEnv, httpError } from './errors.ts';
+
+type Found = Readonly<{ bytes: number; contentType: string; etag: string }>;
+
+/** The media that is served; `undefined` for whatever is none. */
+type Media = Readonly<{
+  find: (name: string) => Promise<Found | undefined>;
+  stream: (name: string, etag: string, start: number, bytes: number) => Promise<ReadableStream<Uint8Array>>;
+}>;
+
+/** Names never mean something else, so anyone may keep what they stand for. A page that shows it runs nothing of it. */
+const HEADERS = {
+  'accept-ranges': 'bytes',
+  'cache-control': 'public, max-age=31536000, immutable',
+  'content-security-policy': "default-src 'none'; sandbox",
+  'cross-origin-resource-policy': 'cross-origin',
+  'x-content-type-options': 'nosniff',
+};
+
+/** Whoever knows a name may read it from any page, as a URL of the object store could be. */
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'accept-ranges, content-length, content-range, etag',
+};
+const PREFLIGHT = { 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': 'range, if-range, if-none-match' };
+
+/** `GET /media/{name}` and HEAD: the file, or a range of it. The name cannot be guessed, and is the only authentication. */
+export function serveMedia(media: Media): Handler<HttpEnv> {
+  return async function serveMedia(c) {
+    for (const [name, value] of Object.entries(CORS)) c.header(name, value);
+    const { method } = c.req.raw;
+    if (method === 'OPTIONS') return c.body(null, 204, PREFLIGHT);
+    if (method !== 'GET' && method !== 'HEAD') {
+      c.header('Allow', 'GET, HEAD, OPTIONS');
+      return httpError(c, 405, 'method_not_allowed', 'Media can only be read.');
+    }
+    // As it was sent: names have nothing that would be encoded.
+    const name = new URL(c.req.url).pathname.slice(MEDIA_PATH.length + 1);
+    const found = await media.find(name);
+    if (!found) return httpError(c, 404, 'not_found', 'There is no such file.');
+    return respond(c, found, (start, bytes) => media.stream(name, found.etag, start, bytes));
+  };
+}
+
+async function respond(c: Context<HttpEnv>, found: Found, open: (start: number, bytes: number) => Promise<ReadableStream<Uint8Array>>) {
+  const { bytes, contentType } = found;
+  const etag = `"${found.etag.replaceAll('"', '')}"`;
+  const headers = { ...HEADERS, etag, 'content-type': contentType };
+  if (isNamed(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers);
+  const wanted = c.req.header('range');
+  const isRanged = wanted !== undefined && c.req.raw.method === 'GET' && (c.req.header('if-range') ?? etag) === etag;
+  const range = isRanged ? byteRange(wanted, bytes) : undefined;
+  if (range === 'unsatisfiable') {
+    c.header('Content-Range', `bytes */${bytes}`);
+    return httpError(c, 416, 'bad_request', `The file has ${bytes} bytes.`);
+  }
+  const { start, end } = range ?? { start: 0, end: bytes };
+  const lengths = { 'content-length': String(end - start), ...(range && { 'content-range': `bytes ${start}-${end - 1}/${bytes}` }) };
+  const body = c.req.raw.method === 'HEAD' || bytes === 0 ? null : await open(start, end - start);
+  const status = range ? 206 : 200;
+  return body ? c.body(body, status, { ...headers, ...lengths }) : c.body(null, status, { ...headers, ...lengths });
+}
+
+/** Whether If-None-Match names this ETag (RFC 9110 section 13.1.2). */
+function isNamed(header: string | undefined, etag: string): boolean {
+  return header?.trim() === '*' || (header ?? '').split(',').some((named) => named.trim().replace(/^W\//, '') === etag);
+}
