@@ -31,7 +31,7 @@ const compiled = tools.map((tool) => {
   return compileTool(checked, { mask: (value) => value, defaultWaitMs: 0, inlinePreview: false });
 });
 /** All that is read of it before the handler. */
-const context = { requestId: 'r', clock: Date, measures: {} } as unknown as ToolContext;
+const context = { requestId: 'r', clock: Date, measures: {}, signal: new AbortController().signal } as unknown as ToolContext;
 const caller = {
   principal: { id: 'p', name: 'p', limits: {} },
   rpcId: 1,
