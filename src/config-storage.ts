@@ -51,7 +51,11 @@ export type StoreSettings = Readonly<({ kind: 'azure' } & BlobStoreSettings) | (
 
 /** The variables of all stores, and which of them is used. */
 export const storageFields = {
-  MEDIA_STORE: z.enum(STORES, { error: `must be one of ${STORES.join(', ')}` }).default('azure'),
+  MEDIA_STORE: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(STORES, { error: `must be one of ${STORES.join(', ')}` }))
+    .default('azure'),
   MEDIA_PATH_PREFIX: pathSegments().optional(),
   ...azureStorageFields,
   ...s3Fields,
