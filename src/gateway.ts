@@ -120,8 +120,9 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const events = createEvents(createEventLog(runtime), runtime);
   const sealed = createState(config, store, keys);
   const inputs = {
-    allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
-    fetch: runtime.fetchPublic,
+    allowedHosts: config.inputHosts,
+    isOwn: media.isOwn,
+    fetch: (url: string, init: RequestInit) => (media.isOwn(url) ? runtime.fetch : runtime.fetchPublic)(url, init),
     clock: runtime,
   };
   const services = {

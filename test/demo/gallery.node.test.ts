@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { createTestApp, s3Environment, testEnvironment } from '../support.ts';
+import { createTestApp, S3_CLOCK_SPEED, s3Environment, testEnvironment, testRuntime } from '../support.ts';
 import type { Outcome } from './calls.ts';
 import { startGallery } from './gallery.ts';
 import { blobStore, bucketStore } from './stores.ts';
@@ -58,7 +58,7 @@ describe("the demo's page", () => {
 
   test('shows what is in a private bucket', async () => {
     const bucket = bucketStore(inject('s3'));
-    const app = createTestApp(s3Environment());
+    const app = createTestApp(s3Environment(), testRuntime({}, S3_CLOCK_SPEED));
     const { images } = (await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).structuredContent;
     const other = await startGallery({ gatewayUrl: gallery.url, key: KEY, store: bucket, outcomes }, 0);
     const page = await (await fetch(other.url)).text();

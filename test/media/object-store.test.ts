@@ -4,7 +4,7 @@ import { parseConnectionString } from '../../src/azure/connection-string.ts';
 import type { ObjectStore } from '../../src/media/object-store.ts';
 import { createS3Store } from '../../src/s3/s3-store.ts';
 import { readerOf } from '../../src/streams/byte-reader.ts';
-import { testRuntime } from '../support.ts';
+import { S3_CLOCK_SPEED, testRuntime } from '../support.ts';
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -18,7 +18,7 @@ const STORES: Record<string, (wrap: (fetch: Fetch) => Fetch) => ObjectStore> = {
     return createBlobStore({ account: parsed.account, container, publicBaseUrl: containerUrl }, { ...runtime, fetch: wrap(runtime.fetch) });
   },
   S3: (wrap) => {
-    const runtime = testRuntime();
+    const runtime = testRuntime({}, S3_CLOCK_SPEED);
     const settings = { ...inject('s3'), region: undefined, publicBaseUrl: undefined };
     return createS3Store(settings, { ...runtime, fetch: wrap(runtime.fetch) });
   },
