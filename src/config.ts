@@ -66,7 +66,7 @@ export type Config = Readonly<{
   budgetUsdPerDay: number | undefined;
   storage: StorageSettings;
   jobs: JobSettings;
-  /** Hosts, besides the storage account's, from which caller-supplied image URLs may be read. */
+  /** Hosts, besides stored media, from which caller-supplied image URLs may be read. */
   inputHosts: readonly string[];
   /** Hosts, besides the upstream's own, from which upstream image URLs may be read even at private addresses. */
   downloadHosts: readonly string[];

@@ -127,8 +127,9 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const events = createEvents(createEventLog(runtime), runtime);
   const sealed = stateSecrets.length > 0 ? createState(config, store, keys) : undefined;
   const inputs = {
-    allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
-    fetch: runtime.fetchPublic,
+    allowedHosts: config.inputHosts,
+    isOwn: media.isOwn,
+    fetch: (url: string, init: RequestInit) => (media.isOwn(url) ? runtime.fetch : runtime.fetchPublic)(url, init),
     clock: runtime,
   };
   const services = {

@@ -165,6 +165,12 @@ describe('rejected values', () => {
     ['AZURE_BLOB_PATH_PREFIX', '../other'],
     ['AZURE_BLOB_IMAGE_ROOT', 'a//b'],
     ['AZURE_BLOB_READ_SAS_HOURS', '0'],
+    ['MEDIA_STORE', 'gcs'],
+    ['MEDIA_PATH_PREFIX', '../other'],
+    ['S3_ENDPOINT', 'minio:9000'],
+    ['S3_REGION', 'eu central'],
+    ['S3_BUCKET', 'Media'],
+    ['S3_READ_HOURS', '169'],
     ['MODEL_PRICES', '[]'],
     ['MODEL_PRICES', '{"a": 5}'],
     ['MODEL_PRICES', '{"a": "a"}'],
@@ -264,6 +270,7 @@ describe('warnings', () => {
     ['AZURE_OPENAI_KEY', 'AZURE_OPENAI_API_KEY'],
     ['AZURE_BLOB_CONTAINER_NAME', 'AZURE_BLOB_CONTAINER'],
     ['MCP_ALLOWED_ORIGIN', 'MCP_ALLOWED_ORIGINS'],
+    ['S3_BUCKET_NAME', 'S3_BUCKET'],
   ])('%s: did you mean %s?', (variable, meant) => {
     expect(warnings({ [variable]: 'secret' })).toEqual([{ variable, problem: `is not read; did you mean ${meant}?` }]);
     // If the right one is set as well, the other is somebody else's.
@@ -330,6 +337,53 @@ test('partial storage settings are valid and report what is missing', () => {
   expect(load({ AZURE_BLOB_CONTAINER: 'media' }).storage).toEqual({
     configured: false,
     missing: ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_BLOB_PUBLIC_BASE_URL'],
+  });
+});
+
+describe('MEDIA_STORE=s3', () => {
+  const S3 = {
+    MEDIA_STORE: 'S3',
+    S3_ENDPOINT: 'https://0123.r2.cloudflarestorage.com/',
+    S3_BUCKET: 'media',
+    S3_ACCESS_KEY_ID: 'id',
+    S3_SECRET_ACCESS_KEY: 'the-secret-access-key',
+  };
+
+  test('is a private bucket, whose links last as long as possible', () => {
+    const { storage, secrets, jobs } = load({ ...S3, MEDIA_PATH_PREFIX: '/team/a/' });
+    expect(storage).toMatchObject({
+      configured: true,
+      store: { kind: 's3', endpoint: 'https://0123.r2.cloudflarestorage.com', bucket: 'media', publicBaseUrl: undefined },
+      media: { pathPrefix: 'team/a', roots: { image: 'images' }, readHours: 168 },
+      keepsState: true,
+    });
+    expect(secrets).toContain('the-secret-access-key');
+    expect(jobs.secrets).toEqual(['the-secret-access-key']);
+    expect(load({ ...S3, S3_READ_HOURS: '2' }).storage).toMatchObject({ media: { readHours: 2 } });
+  });
+
+  test('is a public bucket with S3_PUBLIC_BASE_URL, where nothing is signed', () => {
+    const S3_PUBLIC_BASE_URL = 'https://media.example.com/';
+    expect(load({ ...S3, S3_PUBLIC_BASE_URL }).storage).toMatchObject({
+      store: { publicBaseUrl: 'https://media.example.com' },
+      media: { readHours: undefined },
+    });
+    expect(problems({ ...REQUIRED, ...S3, S3_PUBLIC_BASE_URL, S3_READ_HOURS: '2' })).toEqual(['S3_READ_HOURS']);
+  });
+
+  test('takes the endpoint with the bucket at its end, as dashboards show it', () => {
+    const S3_ENDPOINT = `${S3.S3_ENDPOINT}media`;
+    expect(load({ ...S3, S3_ENDPOINT }).storage).toMatchObject({ store: { endpoint: 'https://0123.r2.cloudflarestorage.com' } });
+  });
+
+  test('reports what is missing, and ignores what is there for Azure', () => {
+    const missing = ['S3_BUCKET', 'S3_SECRET_ACCESS_KEY'];
+    expect(load({ ...STORAGE, ...S3, S3_BUCKET: '', S3_SECRET_ACCESS_KEY: '' }).storage).toEqual({ configured: false, missing });
+  });
+
+  test('must be stated: a bucket without it is a warning', () => {
+    const { warnings } = loadConfig({ ...REQUIRED, ...S3, MEDIA_STORE: '' });
+    expect(warnings).toContainEqual({ variable: 'S3_BUCKET', problem: 'is not read unless MEDIA_STORE is s3' });
   });
 });
 

@@ -29,7 +29,7 @@ test("the README's configuration table has exactly the variables of the schema, 
 });
 
 test('.dev.vars.example names every variable, in the same order', () => {
-  const found = [...read('.dev.vars.example').matchAll(/^# ?([A-Z_]+)=|^([A-Z_]+)=/gm)].map(([, commented, set]) => commented ?? set);
+  const found = [...read('.dev.vars.example').matchAll(/^# ?([A-Z0-9_]+)=|^([A-Z0-9_]+)=/gm)].map(([, commented, set]) => commented ?? set);
   expect(found).toEqual(names);
 });
 
@@ -40,13 +40,13 @@ test('.dev.vars.example starts the gateway once the client key is filled in, and
 });
 
 test('the defaults that .dev.vars.example shows are the true ones', () => {
-  const shown = parseEnv(read('.dev.vars.example').replace(/^# ?([A-Z_]+=)/gm, '$1'));
+  const shown = parseEnv(read('.dev.vars.example').replace(/^# ?([A-Z0-9_]+=)/gm, '$1'));
   const config = (env: object) => loadConfig({ ...env, MCP_SERVER_API_KEY: 'filled-in' });
   expect(config(shown)).toEqual(config({}));
 });
 
 test("SECURITY.md's limits are exactly those of the code", () => {
-  const rows = [...section('SECURITY.md', '## Limits').matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [
+  const rows = [...section('SECURITY.md', '## Limits').matchAll(/^\| `([A-Z0-9_]+)` \| ([^|]+) \|/gm)].map(([, name = '', bound]) => [
     name,
     bound,
   ]);
@@ -92,12 +92,12 @@ describe('the documented tools', () => {
 });
 
 test("the README's secrets are exactly the variables that hold one", () => {
-  const secrets = names.filter((name) => /_API_KEYS?$|_CONNECTION_STRING$/.test(name));
+  const secrets = names.filter((name) => /_API_KEYS?$|_CONNECTION_STRING$|_ACCESS_KEY$/.test(name));
   const row =
     read('README.md')
       .split('\n')
       .find((line) => line.startsWith('| secrets ')) ?? '';
-  expect([...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(secrets);
+  expect([...row.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name)).toEqual(secrets);
 });
 
 /** The string literals of one exported union, such as the kinds of `Failure`. */

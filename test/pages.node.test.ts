@@ -33,7 +33,7 @@ test("CONTRIBUTING.md's examples are quoted from the code", () => {
 
 test('every variable that the documentation names is one of the schema', () => {
   for (const path of pages) {
-    const variables = [...read(path).matchAll(/(?<![\w$])(?:AZURE|MCP|OPENAI)(?:_[A-Z]+)+(?![\w*])/g)].map(([name]) => name);
+    const variables = [...read(path).matchAll(/(?<![\w$])(?:AZURE|MCP|OPENAI|S3|MEDIA)(?:_[A-Z]+)+(?![\w*])/g)].map(([name]) => name);
     for (const name of variables) expect(Object.keys(environmentSchema.shape), path).toContain(name);
   }
 });

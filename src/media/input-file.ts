@@ -21,7 +21,9 @@ export type InputRequest = Readonly<{
 export type InputOptions = Readonly<{
   /** Hosts that the operator allows, each with its port unless that is the default. */
   allowedHosts: readonly string[];
-  /** Must not connect to private addresses where the runtime could. */
+  /** Whether a URL is that of stored media, at whatever host the operator has put it. */
+  isOwn: (url: string) => boolean;
+  /** Must not connect to private addresses where the runtime could, except for stored media. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   clock: Clock;
 }>;
@@ -30,14 +32,14 @@ const MAX_REDIRECTS = 3;
 
 /**
  * Reads a file from a caller-supplied URL. Prompt injection can control such a URL, so it must not expose what only
- * the gateway can reach (SSRF): it must be https, on an allowed host, not at a private address, and redirects must stay
- * on that host. Throws `invalid_input` failures.
+ * the gateway can reach (SSRF): it must be that of stored media, or https, on an allowed host and not at a private address;
+ * redirects must stay on that host. Throws `invalid_input` failures.
  */
 export async function readInput(request: InputRequest, signal: AbortSignal, options: InputOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { url } = request;
   let current = url;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const checked = checkUrl(current, options.allowedHosts);
+    const checked = checkUrl(current, options.allowedHosts, options.isOwn);
     if ('problem' in checked) throw invalidInput(request, checked.problem);
     if (hop > 0 && checked.url.host !== new URL(url).host) throw invalidInput(request, 'redirects to another host');
     const location = await readOnce(checked.url.href, request, signal, options).catch((cause: unknown) => {
@@ -92,14 +94,19 @@ async function readOnce(
 }
 
 /** Validates a URL without DNS. The URL parser has normalized every notation of an IP address. */
-export function checkUrl(text: string, allowedHosts: readonly string[]): { url: URL } | { problem: string } {
+export function checkUrl(
+  text: string,
+  allowedHosts: readonly string[],
+  isOwn: InputOptions['isOwn'] = () => false,
+): { url: URL } | { problem: string } {
   if (!URL.canParse(text)) return { problem: 'is not a URL' };
   const url = new URL(text);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const range = ipaddr.isValid(host) ? ipaddr.process(host).range() : undefined;
   const isLoopback = range === 'loopback' || host === 'localhost';
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) return { problem: 'must be an https URL' };
   if (url.username || url.password) return { problem: 'must not contain a user or a password' };
+  if (isOwn(url.href)) return { url };
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) return { problem: 'must be an https URL' };
   if (!allowedHosts.includes(url.host)) {
     return { problem: `is on a host not allowed by this gateway's operator (MCP_ALLOWED_INPUT_HOSTS)` };
   }

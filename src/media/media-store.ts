@@ -45,6 +45,8 @@ export type MediaStore = Readonly<{
   publicOrigin: string | undefined;
   /** The host in it. */
   publicHost: string | undefined;
+  /** Whether that is the URL of something in this store. */
+  isOwn(url: string): boolean;
   /** Throws when media certainly cannot be stored (`not_configured`, `storage_unusable`). Call before any billed request. */
   assertReady(): Promise<void>;
   /** A new name, `{prefix}/{root}/{yyyy}/{mm}/{dd}/{uuid}.{ext}`, with today's date in UTC. */
@@ -107,6 +109,7 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
     missing: [],
     publicOrigin: store.linkOrigin,
     publicHost: new URL(store.linkOrigin).host,
+    isOwn: (url) => store.nameOf(url) !== undefined,
     assertReady,
     newName: (kind, { extension }) => jobName(kind, now(), `${randomUUID()}.${extension}`),
     jobName,
@@ -154,6 +157,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
     missing,
     publicOrigin: undefined,
     publicHost: undefined,
+    isOwn: () => false,
     assertReady: reject,
     newName: fail,
     jobName: fail,

@@ -4,7 +4,7 @@ import type { ByteReader } from '../streams/byte-reader.ts';
 export type ObjectInfo = Readonly<{
   bytes: number;
   contentType: string;
-  /** Changes with every write; opaque. */
+  /** Changes whenever the content does; opaque. */
   etag: string;
 }>;
 

@@ -27,7 +27,7 @@ export type Bucket = Readonly<{
 }>;
 
 /** `resultElement`: what the body of a success has. S3 may find out that it has failed after it has sent the status of a success. */
-export type S3Operation = StoreOperation & Readonly<{ resultElement?: string }>;
+type S3Operation = StoreOperation & Readonly<{ resultElement?: string }>;
 
 export type S3Requests = Readonly<{
   /** Sends the operation once. Never throws. */

@@ -1,12 +1,13 @@
 /**
  * `npm run demo`: the gateway with local parts, an MCP client that calls its tools, and a page that shows what was made.
- * Keeps serving; with `--once` it ends, with exit code 0 when every call worked.
+ * Keeps serving; with `--once` it ends, with exit code 0 when every call worked. `--store s3` keeps media in a bucket.
  */
+import { parseArgs } from 'node:util';
 import { assertPortIsFree, startNodeGateway } from '../gateways.ts';
-import { startAzurite } from '../stand-ins/azurite.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 import { callTools, type Outcome } from './calls.ts';
 import { startGallery } from './gallery.ts';
+import { startStore } from './stores.ts';
 
 /** The same for everyone: it opens nothing but the demo. */
 const KEY = 'demo-key-for-this-machine-only';
@@ -15,7 +16,9 @@ const ADMIN_KEY = 'demo-admin-key-for-this-machine-only';
 /** The stand-in's models, as if they cost what OpenAI's do. */
 const MODELS = ['gpt-6-luna', 'gpt-image-2', 'gpt-4o-mini-tts', 'gpt-transcribe', 'sora-2'];
 const GALLERY_PORT = 8080;
-const once = process.argv.includes('--once');
+const { once, store: kind } = parseArgs({
+  options: { once: { type: 'boolean', default: false }, store: { type: 'string', default: 'azure' } },
+}).values;
 const say = (text = '') => process.stdout.write(`${text}\n`);
 
 const running: { close: () => Promise<void> }[] = [];
@@ -31,8 +34,8 @@ try {
 
 async function run(): Promise<void> {
   await assertPortIsFree(Number(process.env.PORT ?? '8000'));
-  say('Starting Azurite, the OpenAI stand-in and the gateway …');
-  const azurite = await keep(startAzurite());
+  say('Starting the storage, the OpenAI stand-in and the gateway …');
+  const store = await keep(startStore(kind));
   const openai = await keep(startOpenAIStandIn());
   const gateway = await keep(
     startNodeGateway({
@@ -43,13 +46,11 @@ async function run(): Promise<void> {
       MODEL_PRICES: JSON.stringify(Object.fromEntries(MODELS.map((model) => [model, model]))),
       OPENAI_API_KEY: 'demo',
       OPENAI_BASE_URL: `${openai.url}/v1`,
-      AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
-      AZURE_BLOB_CONTAINER: azurite.container,
-      AZURE_BLOB_PUBLIC_BASE_URL: azurite.containerUrl,
+      ...store.env,
     }),
   );
   const outcomes: Outcome[] = [];
-  const gallery = await keep(startGallery({ gatewayUrl: gateway.url, key: KEY, storage: azurite, outcomes }, GALLERY_PORT));
+  const gallery = await keep(startGallery({ gatewayUrl: gateway.url, key: KEY, store, outcomes }, GALLERY_PORT));
   say(`\nGateway: ${gateway.url}/mcp   (Authorization: Bearer ${KEY})`);
   say('Text, images, speech and video come from a stand-in on this machine, not from OpenAI. Nothing is billed.\n');
 

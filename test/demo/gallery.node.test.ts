@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { createTestApp, testEnvironment } from '../support.ts';
+import { createTestApp, S3_CLOCK_SPEED, s3Environment, testEnvironment, testRuntime } from '../support.ts';
 import type { Outcome } from './calls.ts';
 import { startGallery } from './gallery.ts';
+import { blobStore, bucketStore } from './stores.ts';
 
 const KEY = 'key-of-the-gallery';
 const outcomes: Outcome[] = [];
+const store = blobStore(inject('storage'));
 let gallery: Awaited<ReturnType<typeof startGallery>>;
 const open = async () => (await fetch(gallery.url)).text();
 
 beforeAll(async () => {
-  gallery = await startGallery({ gatewayUrl: 'http://127.0.0.1:1', key: KEY, storage: inject('storage'), outcomes }, 0);
+  gallery = await startGallery({ gatewayUrl: 'http://127.0.0.1:1', key: KEY, store, outcomes }, 0);
 });
 afterAll(() => gallery.close());
 
@@ -54,8 +56,20 @@ describe("the demo's page", () => {
     expect(policy).toContain(`img-src ${origin} data:; media-src ${origin}`);
   });
 
+  test('shows what is in a private bucket', async () => {
+    const bucket = bucketStore(inject('s3'));
+    const app = createTestApp(s3Environment(), testRuntime({}, S3_CLOCK_SPEED));
+    const { images } = (await app.call('generate_image', { prompt: 'a lamp', size: '64x64' })).structuredContent;
+    const other = await startGallery({ gatewayUrl: gallery.url, key: KEY, store: bucket, outcomes }, 0);
+    const page = await (await fetch(other.url)).text();
+    const shown = /<img src="([^"]+)"/.exec(page.slice(page.indexOf('Gallery')))?.[1]?.replaceAll('&amp;', '&') ?? '';
+    expect(page).toContain(images[0].url.split('?')[0]);
+    expect((await fetch(shown)).headers.get('content-type')).toBe('image/png');
+    await other.close();
+  });
+
   test('takes another port when its own is taken', async () => {
-    const options = { gatewayUrl: gallery.url, key: KEY, storage: inject('storage'), outcomes };
+    const options = { gatewayUrl: gallery.url, key: KEY, store, outcomes };
     const other = await startGallery(options, Number(new URL(gallery.url).port));
     expect(other.url).not.toBe(gallery.url);
     expect((await fetch(other.url)).status).toBe(200);

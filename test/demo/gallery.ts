@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { BlobServiceClient } from '@azure/storage-blob';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { NONCE, secureHeaders } from 'hono/secure-headers';
 import type { Outcome } from './calls.ts';
 import { type Exhibit, galleryPage } from './gallery-page.ts';
+import type { DemoStore } from './stores.ts';
 
 export type GalleryOptions = Readonly<{
   gatewayUrl: string;
   /** The gateway's bearer token: shown, as it is the demo's own. */
   key: string;
-  storage: Readonly<{ connectionString: string; container: string; containerUrl: string }>;
+  store: Pick<DemoStore, 'linkOrigin' | 'list'>;
   /** Of the demo's calls; may grow. */
   outcomes: readonly Outcome[];
 }>;
@@ -40,7 +40,7 @@ export async function startGallery(options: GalleryOptions, port: number): Promi
 }
 
 function createGallery(options: GalleryOptions): Hono {
-  const { origin } = new URL(options.storage.containerUrl);
+  const origin = options.store.linkOrigin;
   const app = new Hono();
   app.use(async (c, next) => (LOOPBACK.test(c.req.header('host') ?? '') ? next() : c.text('Forbidden host', 403)));
   app.use(
@@ -64,28 +64,24 @@ function createGallery(options: GalleryOptions): Hono {
   return app;
 }
 
-/** The files in the container, newest first: what the demo made, and what any other client has made since. */
-async function listExhibits({ storage, outcomes }: GalleryOptions): Promise<Exhibit[]> {
-  const client = BlobServiceClient.fromConnectionString(storage.connectionString).getContainerClient(storage.container);
-  const blobs: { name: string; createdMs: number; contentType: string; bytes: number }[] = [];
-  for await (const { name, properties } of client.listBlobsFlat()) {
-    const { createdOn, contentType = '', contentLength: bytes = 0 } = properties;
-    blobs.push({ name, createdMs: createdOn?.getTime() ?? 0, contentType, bytes });
-  }
-  const thumbnailOf = (name: string) => blobs.find((blob) => blob.name.startsWith(`${name.replace(/\.\w+$/, '')}-thumbnail.`))?.name;
-  return blobs
+/** The files in the store, newest first: what the demo made, and what any other client has made since. */
+async function listExhibits({ store, outcomes }: GalleryOptions): Promise<Exhibit[]> {
+  const files = await store.list();
+  const thumbnailOf = (name: string) => files.find((file) => file.name.startsWith(`${name.replace(/\.\w+$/, '')}-thumbnail.`))?.url;
+  return files
     .filter(({ name }) => !/-(thumbnail|spritesheet)\.\w+$/.test(name))
     .toSorted((one, other) => other.createdMs - one.createdMs)
-    .map(({ name, contentType, bytes }) => {
-      const url = `${storage.containerUrl}/${name}`;
-      const args = outcomes.find(({ urls }) => urls.includes(url))?.call.arguments;
-      const thumbnail = thumbnailOf(name);
+    .map(({ name, url, contentType, bytes }) => {
+      const args = outcomes.find(({ urls }) => urls.some((made) => withoutQuery(made) === withoutQuery(url)))?.call.arguments;
       return {
         url,
         contentType,
         bytes,
         title: String(args?.prompt ?? args?.input ?? name.split('/').at(-1)),
-        poster: thumbnail && `${storage.containerUrl}/${thumbnail}`,
+        poster: thumbnailOf(name),
       };
     });
 }
+
+/** A signature is another each time. */
+const withoutQuery = (url: string) => url.split('?', 1)[0];

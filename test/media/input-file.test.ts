@@ -71,6 +71,13 @@ describe('URLs', () => {
     expect(checkUrl('https://images.example.com:8443/x.png', ['images.example.com'])).toHaveProperty('problem');
     expect(checkUrl('https://images.example.com:8444/x.png', ['images.example.com:8443'])).toHaveProperty('problem');
   });
+
+  test('stored media is read from any host; what is beside it is not', () => {
+    const isOwn = (url: string) => url.startsWith('http://10.0.0.7:9000/media/');
+    expect(checkUrl('http://10.0.0.7:9000/media/a.png?X-Amz-Signature=1', [], isOwn)).toHaveProperty('url');
+    for (const path of ['other/a.png', 'media/../other/a.png', 'media/%2e%2e/other/a.png', 'media'])
+      expect(checkUrl(`http://10.0.0.7:9000/${path}`, [], isOwn)).toHaveProperty('problem');
+  });
 });
 
 test.each([
@@ -89,6 +96,7 @@ describe('reading', () => {
   const read = (fetch: (url: string, init: RequestInit) => Promise<Response>, url = 'https://images.example.com/x.png') =>
     readInputImage({ url, argument: 'the_url', maxBytes: 20 * 1024 * 1024, timeoutMs: 30_000 }, NEVER, {
       allowedHosts: ['images.example.com', 'other.example.com'],
+      isOwn: () => false,
       fetch,
       clock: testRuntime(),
     });

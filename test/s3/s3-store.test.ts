@@ -3,7 +3,7 @@ import { createS3Requests } from '../../src/s3/requests.ts';
 import { createS3Store, type S3StoreSettings } from '../../src/s3/s3-store.ts';
 import type { StoreRuntime } from '../../src/storage/requests.ts';
 import { readerOf } from '../../src/streams/byte-reader.ts';
-import { testRuntime } from '../support.ts';
+import { S3_CLOCK_SPEED, testRuntime } from '../support.ts';
 
 type Fetch = StoreRuntime['fetch'];
 
@@ -15,7 +15,7 @@ const streamOfBytes = (size: number) => readerOf(new Blob([new Uint8Array(size)]
 
 /** The emulator behind a fetch that records and can be made to fail. */
 function setUp(overrides: Partial<S3StoreSettings> = {}, wrap: (fetch: Fetch) => Fetch = (fetch) => fetch) {
-  const runtime = testRuntime();
+  const runtime = testRuntime({}, S3_CLOCK_SPEED);
   const sent: { method: string; url: URL; headers: Headers }[] = [];
   const inner = wrap(runtime.fetch);
   const fetch: Fetch = (url, init) => {
@@ -34,7 +34,7 @@ const error = (status: number, code: string, headers?: Record<string, string>) =
   xml(status, `<?xml version="1.0"?><Error><Code>${code}</Code><Message>quotes what was signed</Message></Error>`, headers);
 
 describe('links', () => {
-  const inAnHour = () => new Date(testRuntime().now() + 3_600_000);
+  const inAnHour = () => new Date(testRuntime({}, S3_CLOCK_SPEED).now() + 3_600_000);
 
   test('a presigned link is readable without headers; a tampered or an unsigned one is not', async () => {
     const { store } = setUp();
@@ -208,7 +208,7 @@ describe('an upload in parts', () => {
     expect(method).toBe('DELETE');
     const query = `partNumber=2&${url?.searchParams}`;
     expect(
-      await createS3Requests({ ...inject('s3'), region: undefined }, testRuntime()).send(name, { method: 'PUT', query }),
+      await createS3Requests({ ...inject('s3'), region: undefined }, testRuntime({}, S3_CLOCK_SPEED)).send(name, { method: 'PUT', query }),
     ).toMatchObject({
       code: 'NoSuchUpload',
     });
