@@ -127,7 +127,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const sealed = stateSecrets.length > 0 ? createState(config, store, keys) : undefined;
   const inputs = {
     allowedHosts: media.publicHost ? [...config.inputHosts, media.publicHost] : config.inputHosts,
-    fetch: runtime.fetchPublic,
+    fetch: async (url: string, init: RequestInit) => (await served?.respond(url)) ?? runtime.fetchPublic(url, init),
     clock: runtime,
   };
   const services = {
