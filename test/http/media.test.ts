@@ -139,10 +139,10 @@ test('a job is collected by a retry, and media is listed', async () => {
 });
 
 test('a budget is kept', async () => {
-  const { call } = await start({ MCP_PRINCIPAL_DEFAULTS: JSON.stringify({ budget_usd_per_day: 1 }) });
-  const dear = { prompt: 'A fleet', quality: 'high', n: 4 };
-  const outcomes = [await call('generate_image', dear), await call('generate_image', dear)];
-  expect(outcomes.at(-1)?.content[0]?.text).toMatch(/daily budget .* \$1\.00, has \$0\.\d+ left/);
+  const { call } = createTestApp(await servedEnvironment({ MCP_PRINCIPAL_DEFAULTS: JSON.stringify({ budget_usd_per_day: 1.2 }) }));
+  const dear = { prompt: 'A fleet', quality: 'high', size: '1024x1024', n: 4 };
+  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/media/);
+  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/daily budget .*\$1\.20, has \$0\.\d+ left/);
 });
 
 test('an image that was made can be edited, and an upload is served as what it is', async () => {
