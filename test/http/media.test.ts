@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CLIENT_HEADERS, createTestApp, servedEnvironment } from '../support.ts';
+import { CLIENT_HEADERS, createTestApp, servedEnvironment, testRuntime } from '../support.ts';
 
 /** The app, whose media it serves itself, with one file of known bytes. */
 async function start(overrides = {}) {
-  const gateway = createTestApp(await servedEnvironment(overrides));
+  const gateway = createTestApp(await servedEnvironment(overrides), testRuntime({}, 10));
   const { structuredContent } = await gateway.call('generate_image', { prompt: 'A lighthouse' });
   const url: string = structuredContent.images[0].url;
   const read = (headers: Record<string, string> = {}, method = 'GET', target = url) =>
@@ -139,10 +139,12 @@ test('a job is collected by a retry, and media is listed', async () => {
 });
 
 test('a budget is kept', async () => {
-  const { call } = createTestApp(await servedEnvironment({ MCP_PRINCIPAL_DEFAULTS: JSON.stringify({ budget_usd_per_day: 1.2 }) }));
+  const limits = JSON.stringify({ budget_usd_per_day: 0.1 });
+  const prices = JSON.stringify({ 'gpt-image-2': { image: 0.02 } });
+  const { call } = createTestApp(await servedEnvironment({ MCP_PRINCIPAL_DEFAULTS: limits, MODEL_PRICES: prices }));
   const dear = { prompt: 'A fleet', quality: 'high', size: '1024x1024', n: 4 };
   expect((await call('generate_image', dear)).content[0]?.text).toMatch(/media/);
-  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/daily budget .*\$1\.20, has \$0\.\d+ left/);
+  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/daily budget .*\$0\.10, has \$0\.\d+ left/);
 });
 
 test('an image that was made can be edited, and an upload is served as what it is', async () => {
