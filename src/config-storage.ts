@@ -164,10 +164,18 @@ function checkAzure(env: StorageVariables): ConfigProblem[] {
 const STATE_PERMISSIONS = 'rcwd';
 
 /** What is probably a mistake. */
-export function storageWarnings({ AZURE_STORAGE_CONNECTION_STRING: account }: StorageVariables): ConfigProblem[] {
+export function storageWarnings(env: StorageVariables, own: OwnStore | undefined): ConfigProblem[] {
+  const { AZURE_STORAGE_CONNECTION_STRING: account } = env;
+  if (storeKind(env, own) === 'r2') return bucketWarnings(env);
   if (!account || allows(account, STATE_PERMISSIONS)) return [];
   const problem = `has a SAS without all of the permissions ${STATE_PERMISSIONS}, so paid calls are not remembered: a retry is billed again`;
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem }];
+}
+
+function bucketWarnings(env: StorageVariables): ConfigProblem[] {
+  const settings = bucketSettings(env);
+  if (!settings.configured || settings.keepsState) return [];
+  return [{ variable: 'STATE_SECRET', problem: 'is not set, so paid calls are not remembered: a retry is billed again' }];
 }
 
 /** For redaction. */
