@@ -58,7 +58,7 @@ export type StorageSettings =
     }>;
 
 /** Each kind of store with its settings. */
-export type StoreSettings = Readonly<
+type StoreSettings = Readonly<
   | ({ kind: 'azure' } & BlobStoreSettings)
   | { kind: 'file'; dir: string }
   /** `publicBaseUrl`: the domain of a bucket that anyone may read; by default, the gateway serves media. */
