@@ -26,7 +26,6 @@ import type { ForwardCall } from './mcp/durable-calls.ts';
 import type { Exchange } from './mcp/exchange.ts';
 import { SSE_PROTOCOL_VERSION } from './mcp/sse-session.ts';
 import type { SseSessions } from './mcp/sse-sessions.ts';
-import { MEDIA_PATH } from './media-path.ts';
 import type { Runtime } from './ports.ts';
 
 export type AppOptions = Readonly<{
@@ -62,7 +61,7 @@ export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining 
   app.use(checkHost);
   if (signInOptions) serveResourceMetadata(app, signInOptions);
   // Before the check of the origin: any page may show it.
-  if (served) app.all(`${MEDIA_PATH}/*`, serveMedia(served));
+  if (served) serveMedia(app, served);
   app.use(origin(server.allowedOrigins));
   if (!signInOptions) rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.

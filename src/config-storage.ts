@@ -63,7 +63,7 @@ export type StorageSettings =
     }>;
 
 /** Each kind of store with its settings. */
-export type StoreSettings = Readonly<
+type StoreSettings = Readonly<
   | ({ kind: 'azure' } & BlobStoreSettings)
   | ({ kind: 's3' } & S3StoreSettings)
   | { kind: 'file'; dir: string }
@@ -173,10 +173,17 @@ function checkAzure(env: StorageVariables): ConfigProblem[] {
 const STATE_PERMISSIONS = 'rcwd';
 
 /** What is probably a mistake. */
-export function storageWarnings(env: StorageVariables): ConfigProblem[] {
-  const { AZURE_STORAGE_CONNECTION_STRING: account, MEDIA_STORE: kind } = env;
-  if (kind !== 's3') return [...unread(env), ...sasWarnings(account)];
-  return [];
+export function storageWarnings(env: StorageVariables, own: OwnStore | undefined): ConfigProblem[] {
+  switch (storeKind(env, own)) {
+    case 'azure':
+      return [...unread(env), ...sasWarnings(env.AZURE_STORAGE_CONNECTION_STRING)];
+    case 'r2':
+      return [...unread(env), ...bucketWarnings(env)];
+    case 'file':
+      return unread(env);
+    case 's3':
+      return [];
+  }
 }
 
 /** The store is chosen, not guessed. */
@@ -188,6 +195,12 @@ function sasWarnings(account: StorageVariables['AZURE_STORAGE_CONNECTION_STRING'
   if (!account || allows(account, STATE_PERMISSIONS)) return [];
   const problem = `has a SAS without all of the permissions ${STATE_PERMISSIONS}, so paid calls are not remembered: a retry is billed again`;
   return [{ variable: 'AZURE_STORAGE_CONNECTION_STRING', problem }];
+}
+
+function bucketWarnings(env: StorageVariables): ConfigProblem[] {
+  const settings = bucketSettings(env);
+  if (!settings.configured || settings.keepsState) return [];
+  return [{ variable: 'STATE_SECRET', problem: 'is not set, so paid calls are not remembered: a retry is billed again' }];
 }
 
 /** For redaction. */

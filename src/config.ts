@@ -196,7 +196,7 @@ export function loadConfig(
   const rejectsWeak = rejectWeakKey && !isLoopbackName(values.HOST ?? DEFAULT_HOST) && !/^(1|true)$/i.test(values.MCP_ALLOW_WEAK_KEY ?? '');
   const weak = weakKeys(single, stated.keys, rejectsWeak);
   if (rejectsWeak) problems.push(...weak);
-  const stateless = parsed.success ? storageWarnings(parsed.data) : [];
+  const stateless = parsed.success ? storageWarnings(parsed.data, ownStore) : [];
   const expired = expiring(stated.keys, nowMs).map(ofKeys);
   const warnings = [...(rejectsWeak ? [] : weak), ...expired, ...findWarnings(env, known, values), ...stateless];
   if (parsed.success && problems.length === 0) return { ok: true, config: toConfig(parsed.data, stated.keys, ownStore), warnings };

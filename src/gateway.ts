@@ -129,7 +129,8 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const inputs = {
     allowedHosts: config.inputHosts,
     isOwn: media.isOwn,
-    fetch: (url: string, init: RequestInit) => (media.isOwn(url) ? runtime.fetch : runtime.fetchPublic)(url, init),
+    fetch: async (url: string, init: RequestInit) =>
+      (await served?.respond(url)) ?? (media.isOwn(url) ? runtime.fetch : runtime.fetchPublic)(url, init),
     clock: runtime,
   };
   const services = {

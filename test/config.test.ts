@@ -558,3 +558,50 @@ describe('several keys', () => {
     );
   });
 });
+
+describe('where media goes', () => {
+  const load = (env: Record<string, string>, ownStore?: 'file' | 'r2') => loadConfig({ ...REQUIRED, ...env }, { ownStore });
+  const kindOf = (...args: Parameters<typeof load>) => {
+    const loaded = load(...args);
+    if (!loaded.ok) return loaded.problems;
+    const { storage } = loaded.config;
+    return storage.configured ? storage.store.kind : storage.missing;
+  };
+  const LOOPBACK = { HOST: '127.0.0.1' };
+  const AZURE = ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_BLOB_CONTAINER', 'AZURE_BLOB_PUBLIC_BASE_URL'];
+  const PUBLIC = { MCP_PUBLIC_URL: 'https://mcp.example.com' };
+
+  test('is the store that the runtime has, unless Azure is configured; beyond loopback, the operator chooses', () => {
+    expect(kindOf(LOOPBACK, 'file')).toBe('file');
+    expect(kindOf({}, 'file')).toEqual(AZURE);
+    expect(kindOf(LOOPBACK)).toEqual(AZURE);
+    expect(kindOf({ ...LOOPBACK, AZURE_BLOB_CONTAINER: 'media' }, 'file')).toEqual([AZURE[0], AZURE[2]]);
+    expect(kindOf(PUBLIC, 'r2')).toBe('r2');
+    expect(kindOf({}, 'r2')).toEqual(['MCP_PUBLIC_URL']);
+    expect(kindOf({ MEDIA_PUBLIC_BASE_URL: 'https://media.example.com' }, 'r2')).toBe('r2');
+  });
+
+  test('can be chosen, where it can be had', () => {
+    expect(kindOf({ MEDIA_STORE: 'file', ...PUBLIC }, 'file')).toBe('file');
+    expect(kindOf({ ...LOOPBACK, MEDIA_STORE: 'azure' }, 'file')).toEqual(AZURE);
+    expect(kindOf({ MEDIA_STORE: 'file' }, 'file')).toEqual([
+      { variable: 'MCP_PUBLIC_URL', problem: expect.stringContaining('is required when MEDIA_STORE is file') },
+    ]);
+    expect(kindOf({ MEDIA_STORE: 'file' }, 'r2')).toEqual([{ variable: 'MEDIA_STORE', problem: expect.stringContaining('only on Node') }]);
+    expect(kindOf({ MEDIA_STORE: 'r2' }, 'file')).toEqual([
+      { variable: 'MEDIA_STORE', problem: expect.stringContaining('only on Workers') },
+    ]);
+    expect(kindOf({ MEDIA_STORE: 'floppy' })).toEqual([{ variable: 'MEDIA_STORE', problem: expect.stringContaining('azure, r2, file') }]);
+  });
+
+  test('R2 keeps state if there is a secret', () => {
+    const keepsState = (env: Record<string, string>) => {
+      const loaded = load({ ...PUBLIC, ...env }, 'r2');
+      return loaded.ok && loaded.config.storage.configured && [loaded.config.storage.keepsState, loaded.config.jobs.secrets];
+    };
+    const [key, secret] = ['k'.repeat(32), 's'.repeat(32)];
+    expect(keepsState({ OPENAI_API_KEY: key })).toEqual([true, [key]]);
+    expect(keepsState({ OPENAI_API_KEY: 'short' })).toEqual([false, []]);
+    expect(keepsState({ OPENAI_API_KEY: 'short', STATE_SECRET: secret })).toEqual([true, [secret]]);
+  });
+});

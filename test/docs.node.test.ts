@@ -13,7 +13,7 @@ import { storedFile } from '../src/tools/stored-file.ts';
 import { startNodeGateway } from './gateways.ts';
 import { codeBlocks, pages, read, section, sources, table } from './pages.ts';
 import { withTables } from './readme.ts';
-import { createTestApp, testEnvironment } from './support.ts';
+import { createTestApp, servedEnvironment, testEnvironment } from './support.ts';
 
 const EXACT_VERSION = /^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/;
 const names = Object.keys(environmentSchema.shape);
@@ -200,12 +200,12 @@ describe('the documented commands', () => {
   });
 });
 
-test('the HTTP table has exactly the routes', () => {
+test('the HTTP table has exactly the routes', async () => {
   const documented = table('docs/operations.md', '## HTTP').flatMap(([path = '', methods = '']) =>
     methods.split(', ').map((method) => `${method} ${path.slice(1, -1)}`),
   );
   const oauth = testEnvironment({ MCP_OAUTH_ISSUER: 'https://issuer.example.com', MCP_OAUTH_AUDIENCE: 'api://gateway' });
-  const apps = [createTestApp().app, createTestApp(oauth).app];
+  const apps = [createTestApp().app, createTestApp(oauth).app, createTestApp(await servedEnvironment()).app];
   const routes = apps.flatMap((app) => app.routes).filter(({ method }) => method !== 'ALL');
   expect(documented.toSorted()).toEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted());
 });

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { basename } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
@@ -67,14 +68,15 @@ export async function assertPortIsFree(port: number): Promise<void> {
   server.close();
 }
 
-/** The Node server as a process; in a directory without `.dev.vars`, unless another is given. */
+/** The Node server as a process; media goes into a temporary folder where no store is configured. In a directory without `.dev.vars`, unless another is given. */
 export function spawnNodeGateway(
   env: Record<string, string>,
   cwd = `${root}test`,
   entry = 'src/node.ts',
   flags: readonly string[] = [],
 ): ChildProcess {
-  return spawn(process.execPath, [...flags, `${root}${entry}`], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const withFolder = { MEDIA_DIR: join(tmpdir(), 'media-files-of-tests'), ...env };
+  return spawn(process.execPath, [...flags, `${root}${entry}`], { cwd, env: withFolder, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** The port in the log's first event, or `undefined` when the process ends without it. */
@@ -139,6 +141,7 @@ export async function startWorkerdGateway(
               .filter(({ name }: { name: string }) => !config && name !== without)
               .map(({ name, class_name }: { name: string; class_name: string }) => [name, { className: class_name, useSQLite: true }]),
           ),
+          r2Buckets: { MEDIA: 'media' },
           ...(withImages && { images: { binding: 'IMAGES' } }),
           ...(withAnalytics && { analyticsEngineDatasets: { ANALYTICS: { dataset: 'calls' } } }),
           ...(traces && { streamingTails: ['tail'] }),

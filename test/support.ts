@@ -6,6 +6,7 @@ import { createLog, type Log } from '../src/log.ts';
 import { createMemorySessions } from '../src/mcp/sse-sessions.ts';
 import type { Runtime } from '../src/ports.ts';
 import { createRedactor, type Redact } from '../src/redact.ts';
+import type { Bindings } from '../src/runtime/workers.ts';
 import type { Fault, RecordedRequest } from './stand-ins/openai/accounts.ts';
 import type { Bill } from './stand-ins/openai/bills.ts';
 import type { VideoSettings } from './stand-ins/openai/videos.ts';
@@ -76,11 +77,32 @@ const CLOCK_STARTS_BEHIND_MS = 9 * 60_000;
 
 const isWorkerd = navigator.userAgent === 'Cloudflare-Workers';
 const createRuntime: (log: Log) => Runtime = isWorkerd
-  ? (await import('../src/runtime/workers.ts')).createWorkersRuntime
+  ? await workersRuntime()
   : (await import('../src/runtime/node.ts')).createNodeRuntime;
 
 /** For S3, which refuses what is signed more than 15 minutes ahead, so that slow machines have minutes. */
 export const S3_CLOCK_SPEED = 5;
+
+/** With the bucket of wrangler.toml. */
+async function workersRuntime(): Promise<(log: Log) => Runtime> {
+  const { createWorkersRuntime } = await import('../src/runtime/workers.ts');
+  const bucket = await testBucket();
+  return (log) => createWorkersRuntime(log, { MEDIA: bucket });
+}
+
+/** On Workers, the bucket of wrangler.toml. */
+export async function testBucket(): Promise<Bindings['MEDIA']> {
+  return isWorkerd ? ((await import('cloudflare:workers')).env.MEDIA as Bindings['MEDIA']) : undefined;
+}
+
+/** Whose media the gateway serves: a folder on Node, a bucket on Workers. */
+export async function servedEnvironment(overrides: Environment = {}): Promise<Environment> {
+  const { AZURE_STORAGE_CONNECTION_STRING: _, AZURE_BLOB_CONTAINER: __, AZURE_BLOB_PUBLIC_BASE_URL: ___, ...env } = testEnvironment();
+  const publicUrl = 'http://localhost';
+  if (isWorkerd) return { ...env, MEDIA_STORE: 'r2', MCP_PUBLIC_URL: publicUrl, ...overrides };
+  const { newFolder } = await import('./media/folder.ts');
+  return { ...env, HOST: '127.0.0.1', MEDIA_STORE: 'file', MEDIA_DIR: newFolder(), MCP_PUBLIC_URL: publicUrl, ...overrides };
+}
 
 /** The runtime in which the test runs, with a fast clock, and a log that is kept. */
 export function testRuntime(overrides: Partial<Runtime> = {}, speed = CLOCK_SPEED): Runtime & { lines: string[]; secrets: string[] } {
@@ -110,7 +132,7 @@ export function createSleepClock(speed = 1_000): Pick<Runtime, 'now' | 'sleep'> 
 
 /** The app over a real upstream and real storage, called without a socket. */
 export function createTestApp(env: Environment = testEnvironment(), runtime = testRuntime()) {
-  const loaded = loadConfig(env);
+  const loaded = loadConfig(env, { ownStore: isWorkerd ? 'r2' : 'file' });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   runtime.secrets.push(...loaded.config.secrets);
   const gateway = createGateway(loaded.config, runtime);

@@ -15,8 +15,9 @@ function parse(toml: string, env?: string) {
   return readConfig({ config: path, ...(env && { env }) });
 }
 
-test('wrangler.toml binds the Durable Objects of streams, jobs and accounts, whose classes are SQLite-backed', () => {
-  const { durable_objects, migrations, compatibility_flags, observability } = parse(text);
+test('wrangler.toml binds the Durable Objects of streams, jobs and accounts, whose classes are SQLite-backed, and a bucket for media', () => {
+  const { durable_objects, migrations, compatibility_flags, observability, r2_buckets } = parse(text);
+  expect(r2_buckets).toMatchObject([{ binding: 'MEDIA' }]);
   expect(durable_objects.bindings).toEqual([
     { name: 'SSE_SESSIONS', class_name: 'SseSessionObject' },
     { name: 'JOBS', class_name: 'JobObject' },

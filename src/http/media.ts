@@ -1,4 +1,4 @@
-import type { Context, Handler } from 'hono';
+import type { Context, Hono } from 'hono';
 import { MEDIA_PATH } from '../media-path.ts';
 import { byteRange } from './byte-range.ts';
 import { type HttpEnv, httpError } from './errors.ts';
@@ -28,21 +28,24 @@ const CORS = {
 const PREFLIGHT = { 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': 'range, if-range, if-none-match' };
 
 /** `GET /media/{name}` and HEAD: the file, or a range of it. The name cannot be guessed, and is the only authentication. */
-export function serveMedia(media: Media): Handler<HttpEnv> {
-  return async function serveMedia(c) {
+export function serveMedia(app: Hono<HttpEnv>, media: Media): void {
+  const path = `${MEDIA_PATH}/*`;
+  app.use(path, async function allowAnyPage(c, next) {
     for (const [name, value] of Object.entries(CORS)) c.header(name, value);
-    const { method } = c.req.raw;
-    if (method === 'OPTIONS') return c.body(null, 204, PREFLIGHT);
-    if (method !== 'GET' && method !== 'HEAD') {
-      c.header('Allow', 'GET, HEAD, OPTIONS');
-      return httpError(c, 405, 'method_not_allowed', 'Media can only be read.');
-    }
+    return c.req.raw.method === 'OPTIONS' ? c.body(null, 204, PREFLIGHT) : next();
+  });
+  // Also HEAD.
+  app.get(path, async (c) => {
     // As it was sent: names have nothing that would be encoded.
     const name = new URL(c.req.url).pathname.slice(MEDIA_PATH.length + 1);
     const found = await media.find(name);
     if (!found) return httpError(c, 404, 'not_found', 'There is no such file.');
     return respond(c, found, (start, bytes) => media.stream(name, found.etag, start, bytes));
-  };
+  });
+  app.all(path, (c) => {
+    c.header('Allow', 'GET, HEAD, OPTIONS');
+    return httpError(c, 405, 'method_not_allowed', 'Media can only be read.');
+  });
 }
 
 async function respond(c: Context<HttpEnv>, found: Found, open: (start: number, bytes: number) => Promise<ReadableStream<Uint8Array>>) {

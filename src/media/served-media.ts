@@ -6,6 +6,8 @@ export type ServedMedia = Readonly<{
   /** `undefined` for whatever is not media, such as the state of jobs. */
   find: (name: string) => Promise<ObjectInfo | undefined>;
   stream: ServedStore['stream'];
+  /** What its URL responds, without a request, which a Worker could not send to itself; `undefined` for other hosts. */
+  respond: (url: string) => Promise<Response | undefined>;
 }>;
 
 /** Below the root, a day, then the file: where nothing but media is. */
@@ -15,5 +17,18 @@ export function createServedMedia(store: ServedStore, { pathPrefix, roots }: Pic
   const starts = Object.values(roots).map((root) => `${pathPrefix === undefined ? '' : `${pathPrefix}/`}${root}/`);
   const isMedia = (name: string) =>
     isObjectName(name) && starts.some((start) => name.startsWith(start) && DATED.test(name.slice(start.length)));
-  return { find: async (name) => (isMedia(name) ? store.head(name) : undefined), stream: store.stream };
+  const find: ServedMedia['find'] = async (name) => (isMedia(name) ? store.head(name) : undefined);
+  return {
+    find,
+    stream: store.stream,
+    async respond(url) {
+      if (!url.startsWith(`${store.linkOrigin}/`)) return undefined;
+      const name = store.nameOf(url) ?? '';
+      const found = await find(name);
+      if (!found) return new Response(null, { status: 404 });
+      const { bytes, contentType, etag } = found;
+      const headers = { 'content-type': contentType, 'content-length': String(bytes) };
+      return new Response(await store.stream(name, etag, 0, bytes), { headers });
+    },
+  };
 }

@@ -3,6 +3,9 @@ declare module 'cloudflare:workers' {
   /** Keeps the current request's work running for up to 30 s after the client disconnects. */
   export function waitUntil(work: Promise<unknown>): void;
 
+  /** The bindings, typed by whoever uses them. */
+  export const env: Readonly<Record<string, unknown>>;
+
   type Span = Readonly<{
     /** Whether anything collects the trace. */
     isTraced: boolean;

@@ -49,7 +49,7 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrl,
 
   async function once<T>(work: () => Promise<T>): Promise<T> {
     try {
-      const result = await withTimeLimit(clock, STORAGE_ATTEMPT_TIMEOUT_MS, work);
+      const result = await withTimeLimit(clock, STORAGE_ATTEMPT_TIMEOUT_MS, (signal) => Promise.race([work(), rejectedBy(signal)]));
       failuresInARow = 0;
       return result;
     } catch (cause) {
@@ -141,16 +141,17 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrl,
       const replaced = await putVersion(name, body, contentType, etag);
       return replaced === undefined ? { outcome: 'changed' } : { outcome: 'replaced', etag: replaced };
     },
-    read: (name, maxBytes) =>
-      tried(async () => {
-        const found = await bucket.get(name);
-        if (!found || !('body' in found)) return undefined;
-        if (found.size > maxBytes) {
-          await found.body.cancel();
-          throw new GatewayError({ kind: 'storage', problem: 'A stored object is too large', retryable: false });
-        }
-        return { ...infoOf(found), body: new Uint8Array(await found.arrayBuffer()) };
-      }),
+    async read(name, maxBytes) {
+      const found = await tried(async () => {
+        const object = await bucket.get(name);
+        if (!object || !('body' in object)) return undefined;
+        if (object.size <= maxBytes) return { ...infoOf(object), body: new Uint8Array(await object.arrayBuffer()) };
+        await object.body.cancel();
+        return 'too large';
+      });
+      if (found !== 'too large') return found;
+      throw new GatewayError({ kind: 'storage', problem: 'A stored object is too large', retryable: false });
+    },
     head: async (name) => {
       const found = await tried(() => bucket.head(name));
       return found ? infoOf(found) : undefined;
@@ -181,6 +182,11 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrl,
       return found.body;
     },
   };
+}
+
+/** The binding takes no signal. */
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
 function assertName(name: string): void {

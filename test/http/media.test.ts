@@ -1,0 +1,160 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CLIENT_HEADERS, createTestApp, servedEnvironment, testRuntime } from '../support.ts';
+
+/** The app, whose media it serves itself, with one file of known bytes. */
+async function start(overrides = {}) {
+  const gateway = createTestApp(await servedEnvironment(overrides), testRuntime({}, 10));
+  const { structuredContent } = await gateway.call('generate_image', { prompt: 'A lighthouse' });
+  const url: string = structuredContent.images[0].url;
+  const read = (headers: Record<string, string> = {}, method = 'GET', target = url) =>
+    Promise.resolve(gateway.app.request(target, { headers, method }));
+  const content = await (await read()).bytes();
+  return { ...gateway, url, read, content, output: structuredContent };
+}
+
+let served: Awaited<ReturnType<typeof start>>;
+beforeAll(async () => {
+  served = await start();
+});
+
+test('an image is at its URL, for anyone, as what it is and nothing else', async () => {
+  const { url, read, content, output } = served;
+  expect(url).toMatch(/^http:\/\/localhost\/media\/images\/\d{4}\/\d\d\/\d\d\/[0-9a-f-]{36}\.png$/);
+  const response = await read({ origin: 'https://any.example' });
+  expect(response.status).toBe(200);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'content-type': 'image/png',
+    'content-length': String(output.images[0].bytes),
+    'accept-ranges': 'bytes',
+    'cache-control': 'public, max-age=31536000, immutable',
+    'access-control-allow-origin': '*',
+    'cross-origin-resource-policy': 'cross-origin',
+    'content-security-policy': "default-src 'none'; sandbox",
+    'x-content-type-options': 'nosniff',
+    etag: expect.stringMatching(/^"[^"]+"$/),
+  });
+  expect(content.byteLength).toBe(output.images[0].bytes);
+  expect([...content.subarray(1, 4)].map((code) => String.fromCharCode(code)).join('')).toBe('PNG');
+  await response.body?.cancel();
+});
+
+test('HEAD says the same without the content', async () => {
+  const response = await served.read({}, 'HEAD');
+  expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([
+    200,
+    String(served.content.byteLength),
+    '',
+  ]);
+});
+
+describe('ranges', () => {
+  test.each([
+    ['bytes=0-9', 0, 10],
+    ['bytes=10-', 10, undefined],
+    ['bytes=-7', -7, undefined],
+    ['bytes=5-99999999', 5, undefined],
+    ['bytes=-99999999', 0, undefined],
+  ])('%s', async (range, start, end) => {
+    const { content, read } = served;
+    const response = await read({ range });
+    const expected = content.slice(start, end);
+    const first = start < 0 ? content.byteLength + start : start;
+    expect(response.status).toBe(206);
+    expect(response.headers.get('content-range')).toBe(`bytes ${first}-${first + expected.byteLength - 1}/${content.byteLength}`);
+    expect(response.headers.get('content-length')).toBe(String(expected.byteLength));
+    expect(await response.bytes()).toEqual(expected);
+  });
+
+  test.each(['bytes=99999999-', 'bytes=-0'])('%s cannot be satisfied', async (range) => {
+    const response = await served.read({ range });
+    expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${served.content.byteLength}`]);
+  });
+
+  test.each(['bytes=0-1,5-9', 'bytes=9-1', 'bytes=', 'bytes=a-b', 'lines=0-1', `bytes=${'9'.repeat(400)}-`])(
+    '%s is ignored',
+    async (range) => {
+      expect((await served.read({ range })).status).toBe(200);
+    },
+  );
+
+  test('If-Range with another ETag gets everything', async () => {
+    const { headers } = await served.read({}, 'HEAD');
+    const etag = headers.get('etag') ?? '';
+    expect((await served.read({ range: 'bytes=0-1', 'if-range': etag })).status).toBe(206);
+    expect((await served.read({ range: 'bytes=0-1', 'if-range': '"another"' })).status).toBe(200);
+  });
+});
+
+test('whoever has it already gets 304', async () => {
+  const etag = (await served.read({}, 'HEAD')).headers.get('etag') ?? '';
+  for (const known of [etag, `W/${etag}`, `"another", ${etag}`, '*'])
+    expect((await served.read({ 'if-none-match': known })).status, known).toBe(304);
+  expect((await served.read({ 'if-none-match': '"another"' })).status).toBe(200);
+});
+
+test('whatever is not media is not there: no listing, no state, no other file', async () => {
+  const { app, url } = served;
+  const name = new URL(url).pathname.slice('/media/'.length);
+  const wrong = ['', 'images', 'images/', name.slice(0, name.lastIndexOf('/')), `${name}x`, `${name}/`, `/${name}`, 'state/x', '.lock'];
+  const traversal = [
+    '..%2f..%2fpackage.json',
+    '%2e%2e/package.json',
+    '%252e%252e%252fpackage.json',
+    'images/2026/11/25/..%2f..%2f..%2f..%2f.state-secret',
+    'images/2026/11/25/..%5c..%5c.state-secret',
+    `${name}%00`,
+    `${name}%00.png`,
+    name.replace('images/', 'images%2f'),
+    '%2fetc%2fpasswd',
+    'images/../.state-secret',
+    '.state-secret',
+  ];
+  for (const path of [...wrong, ...traversal]) expect((await app.request(`http://localhost/media/${path}`)).status, path).not.toBe(200);
+});
+
+test('media can only be read; any page may ask', async () => {
+  const { read, logged } = served;
+  expect((await read({}, 'DELETE')).status).toBe(405);
+  const preflight = await read({ origin: 'https://any.example', 'access-control-request-method': 'GET' }, 'OPTIONS');
+  expect([preflight.status, preflight.headers.get('access-control-allow-headers')]).toEqual([204, 'range, if-range, if-none-match']);
+  expect(logged.join('\n')).toContain('"path":"/media/…"');
+  expect(logged.join('\n')).not.toContain(new URL(served.url).pathname);
+});
+
+test('a client that leaves while it reads ends only its own response', async () => {
+  const response = await served.read();
+  await response.body?.cancel();
+  expect((await served.read()).status).toBe(200);
+});
+
+test('a job is collected by a retry, and media is listed', async () => {
+  const { call, requests } = await start();
+  const args = { prompt: 'A harbour', idempotency_key: 'once' };
+  const first = await call('generate_image', args);
+  const again = await call('generate_image', args);
+  expect(again.structuredContent.images[0].url).toBe(first.structuredContent.images[0].url);
+  expect((await requests()).filter(({ path }) => path.includes('images'))).toHaveLength(2);
+  const { media } = (await call('list_media', {})).structuredContent;
+  expect(media.map(({ url }: { url: string }) => url)).toContain(first.structuredContent.images[0].url);
+});
+
+test('a budget is kept', async () => {
+  const limits = JSON.stringify({ budget_usd_per_day: 0.1 });
+  const prices = JSON.stringify({ 'gpt-image-2': { image: 0.02 } });
+  const { call } = createTestApp(await servedEnvironment({ MCP_PRINCIPAL_DEFAULTS: limits, MODEL_PRICES: prices }));
+  const dear = { prompt: 'A fleet', quality: 'high', size: '1024x1024', n: 4 };
+  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/media/);
+  expect((await call('generate_image', dear)).content[0]?.text).toMatch(/daily budget .*\$0\.10, has \$0\.\d+ left/);
+});
+
+test('an image that was made can be edited, and an upload is served as what it is', async () => {
+  const { call, app, url, content } = await start();
+  const { structuredContent } = await call('create_upload', {});
+  const { pathname } = new URL(structuredContent.upload_url);
+  const uploaded = await app.request(pathname, { method: 'PUT', body: content, headers: CLIENT_HEADERS });
+  expect(uploaded.status).toBe(201);
+  const { url: uploadUrl } = (await uploaded.json()) as { url: string };
+  expect((await app.request(uploadUrl)).headers.get('content-type')).toBe('image/png');
+  const edited = await call('edit_image', { prompt: 'At night', image_urls: [url] });
+  expect(edited.isError, edited.content[0]?.text).toBeFalsy();
+});
