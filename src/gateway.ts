@@ -48,6 +48,8 @@ export type Gateway = Readonly<{
   verifyToken: VerifyToken;
   /** `undefined` where clients cannot sign in. */
   signIn: Readonly<{ oauth: OAuthSettings; verify: VerifyAccessToken }> | undefined;
+  /** Creates a server for a connection of one principal. */
+  createServer: McpServerFactory['createServer'];
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   events: Events;
@@ -314,6 +316,7 @@ function serveMcp(
   return {
     server,
     runtime,
+    createServer,
     verifyToken: verifyKeys(clients.keys, runtime),
     streamableHttp: createStreamableHttp(createServer, {
       clock: runtime,
