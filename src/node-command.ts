@@ -29,6 +29,7 @@ export async function run(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options.help) return void process.stdout.write(HELP);
   if (options.version) return void process.stdout.write(`${VERSION}\n`);
+  if (options.stdio && options.host !== undefined && options.port === undefined) exitWithError('--host needs --port with --stdio.');
   const isServed = !options.stdio || options.port !== undefined;
   const hasCredential = CREDENTIALS.some((variable) => process.env[variable]?.trim());
   const made = hasCredential ? undefined : rememberedKey(process.env);

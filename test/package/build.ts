@@ -3,7 +3,7 @@
  * Node 20 with the exact versions of all they need, so that nothing else is installed but sharp, which is optional.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -32,9 +32,6 @@ export async function packPackage(folder: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     target: 'node20.12',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: true,
     legalComments: 'none',
     external: ['sharp'],
     banner: { js: REQUIRE },
@@ -47,7 +44,6 @@ export async function packPackage(folder: string): Promise<string> {
     ...['README.md', 'LICENSE'].map((file) => copyFile(join(root, file), join(folder, file))),
   ]);
   const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', folder], { cwd: folder });
-  console.log(stdout)
   return join(folder, JSON.parse(stdout)[0].filename);
 }
 async function licensesOf(inputs: string[]): Promise<string> { return [...new Set(inputs.map((i) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(i)?.[1]).filter(Boolean))].join('\n'); }
