@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true }));
 
 /** What a desktop client's settings have. No client has a key. */
-function settings(account = newAccount(), folder = crypto.randomUUID()) {
+function settings(account = newAccount(), folder: string = crypto.randomUUID()) {
   const { MCP_SERVER_API_KEY: _, ...env } = testEnvironment({ OPENAI_API_KEY: account, AZURE_BLOB_PATH_PREFIX: folder, XDG_CONFIG_HOME: home });
   return { command: process.execPath, args: [CLI, '--stdio'], env, stderr: 'ignore' as const };
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run package`: the folder that is published to npm, in dist/package, and its tarball. The sources are bundled for
- * Node 20 with the exact versions of all they need, so that nothing else is installed but sharp, which is optional.
+ * `npm run package`: the folder that is published to npm, dist/package, with its tarball in it. The sources are bundled
+ * for Node 20 with the exact versions of all they need, so that nothing else is installed but sharp, which is optional.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,15 +12,14 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What the program needs of Node's CommonJS, in which some packages are written. */
-const REQUIRE = `import { createRequire as nodeCreateRequire } from 'node:module'; const require = nodeCreateRequire(import.meta.url);`;
+/** Of the modules of CommonJS in the bundle. */
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
-/** What is published of package.json. */
 const { name, version, description, license, bin, optionalDependencies } = packageJson;
-const manifest = { name, version, description, license, type: 'module', bin, files: ['dist'], engines: { node: '>=20.12' }, optionalDependencies };
+const manifest = { name, version, description, license, type: 'module', bin, engines: { node: '>=20.12' }, optionalDependencies };
 
-/** Builds and packs into the folder; resolves with the path of the tarball. */
-export async function packPackage(folder: string): Promise<string> {
+/** Builds the package in a folder, and resolves with the path of its tarball. */
+export async function buildPackage(folder: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const { metafile } = await build({
@@ -32,19 +31,32 @@ export async function packPackage(folder: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     target: 'node20.12',
-    legalComments: 'none',
-    external: ['sharp'],
+    external: Object.keys(optionalDependencies),
     banner: { js: REQUIRE },
+    legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
   });
   await Promise.all([
-    writeFile(join(folder, 'package.json'), JSON.stringify(manifest, null, 2)),
-    writeFile(join(folder, 'LICENSES.txt'), await licensesOf(Object.keys(metafile.inputs))),
+    writeFile(join(folder, 'package.json'), JSON.stringify({ ...manifest, files: ['dist', 'THIRD-PARTY-LICENSES'] }, null, 2)),
+    writeFile(join(folder, 'THIRD-PARTY-LICENSES'), await licensesOf(Object.keys(metafile.inputs))),
     ...['README.md', 'LICENSE'].map((file) => copyFile(join(root, file), join(folder, file))),
   ]);
-  const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', folder], { cwd: folder });
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--json'], { cwd: folder });
   return join(folder, JSON.parse(stdout)[0].filename);
 }
-async function licensesOf(inputs: string[]): Promise<string> { return [...new Set(inputs.map((i) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(i)?.[1]).filter(Boolean))].join('\n'); }
-if (import.meta.main) console.log(await packPackage(join(root, 'dist/package')));
+
+/** The licenses of the packages that are in the bundle, as they demand. */
+async function licensesOf(inputs: readonly string[]): Promise<string> {
+  const packages = new Set(inputs.flatMap((input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []));
+  const texts = [...packages].toSorted().map(async (path) => {
+    const file = (await readdir(join(root, path))).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file
+      ? await readFile(join(root, path, file), 'utf8')
+      : JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8')).license;
+    return `${path.replace(/^.*node_modules\//, '')}\n\n${text}`;
+  });
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n`);
+}
+
+if (import.meta.main) process.stdout.write(`${await buildPackage(join(root, 'dist/package'))}\n`);
