@@ -42,7 +42,9 @@ test('prints settings with which a client connects, on loopback alone, and that 
   const connect = async (output: string) => {
     settings = settingsOf(output);
     const client = new Client({ name: 'test', version: '1' });
-    await client.connect(new StreamableHTTPClientTransport(new URL(settings?.url ?? ''), { requestInit: { headers: settings?.headers ?? {} } }));
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(settings?.url ?? ''), { requestInit: { headers: settings?.headers ?? {} } }),
+    );
     expect((await client.listTools()).tools.length).toBeGreaterThan(5);
     await client.close();
   };

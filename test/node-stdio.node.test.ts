@@ -31,7 +31,11 @@ afterAll(() => rm(home, { recursive: true }));
 
 /** What a desktop client's settings have. No client has a key. */
 function settings(account = newAccount(), folder: string = crypto.randomUUID()) {
-  const { MCP_SERVER_API_KEY: _, ...env } = testEnvironment({ OPENAI_API_KEY: account, AZURE_BLOB_PATH_PREFIX: folder, XDG_CONFIG_HOME: home });
+  const { MCP_SERVER_API_KEY: _, ...env } = testEnvironment({
+    OPENAI_API_KEY: account,
+    AZURE_BLOB_PATH_PREFIX: folder,
+    XDG_CONFIG_HOME: home,
+  });
   return { command: process.execPath, args: [CLI, '--stdio'], env, stderr: 'ignore' as const };
 }
 
@@ -107,7 +111,8 @@ function start(options: { account?: string; folder?: string; args?: string[]; en
     child,
     log: () => log,
     messages,
-    write: (...sent: unknown[]) => child.stdin.write(sent.map((one) => `${typeof one === 'string' ? one : JSON.stringify(one)}\n`).join('')),
+    write: (...sent: unknown[]) =>
+      child.stdin.write(sent.map((one) => `${typeof one === 'string' ? one : JSON.stringify(one)}\n`).join('')),
     answerTo: (id: unknown) => eventually(() => messages().find((message) => message.id === id)),
     exited: exitOf(child),
   };

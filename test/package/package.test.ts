@@ -5,15 +5,30 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { ContainerClient } from '@azure/storage-blob';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { argsOf, calls } from '../clients/calls.ts';
-import { setVideos, type ToolResult, testEnvironment } from '../support.ts';
+import {
+  type Environment,
+  eventually,
+  queueFaults,
+  recordedRequests,
+  release,
+  setVideos,
+  type ToolResult,
+  testEnvironment,
+} from '../support.ts';
 import { buildPackage } from './build.ts';
 
 const MAX_TARBALL_BYTES = 1_200_000;
+const INITIALIZE = {
+  id: 0,
+  method: 'initialize',
+  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+};
 const run = promisify(execFile);
 
 /** This one, and those that a user of this machine would have: where the PATH leads outside of this project. */
@@ -42,9 +57,21 @@ beforeAll(async () => {
 afterAll(() => rm(temporary, { recursive: true }));
 
 /** What a user sets, but for where the stand-in is. */
-function environment() {
+function environment(): Environment {
   const { MCP_SERVER_API_KEY: _, ...env } = testEnvironment({ XDG_CONFIG_HOME: join(temporary, 'home') });
   return env;
+}
+
+/** As the settings of a desktop client start it. */
+function npxSettings(node: string, env: Record<string, string>) {
+  const PATH = [join(node, '..'), ...folders].join(delimiter);
+  const args = ['--no-install', 'openai-mcp-gateway', '--stdio'];
+  return { command: 'npx', args, cwd: installed, env: { ...env, PATH, HOME: join(temporary, 'home') } };
+}
+
+function startNpx(node: string, environment: Record<string, string>) {
+  const { command, args, cwd, env } = npxSettings(node, environment);
+  return spawn(command, args, { cwd, env });
 }
 
 test('the tarball has the program and what explains it, and nothing else', async () => {
@@ -90,12 +117,27 @@ describe.each([...versions])('on Node %s', (_, node) => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
+  test('what npx runs outlives a client that kills it, until what is billed is stored', async () => {
+    const folder = crypto.randomUUID();
+    const env = { ...environment(), AZURE_BLOB_PATH_PREFIX: folder };
+    const account = env.OPENAI_API_KEY ?? '';
+    await queueFaults(account, [{ at: 'images', hold: 'half' }]);
+    const npx = startNpx(node, env);
+    const call = { name: 'generate_image', arguments: { prompt: 'a lamp', size: '64x64' } };
+    for (const message of [INITIALIZE, { id: 1, method: 'tools/call', params: call }])
+      npx.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    await eventually(async () => (await recordedRequests(account)).some(({ path }) => path.includes('images')));
+    npx.kill('SIGKILL');
+    for (const stream of [npx.stdin, npx.stdout, npx.stderr]) stream.destroy();
+    await release(account);
+    const { connectionString, container } = inject('storage');
+    const images = () => new ContainerClient(connectionString, container).listBlobsFlat({ prefix: `${folder}/images/` });
+    await eventually(async () => (await Array.fromAsync(images())).length === 1);
+  });
+
   test('and --stdio, as desktop clients start it', async () => {
     const client = new LegacyClient({ name: 'test', version: '1' });
-    const PATH = [join(node, '..'), ...folders].join(delimiter);
-    const args = ['--no-install', 'openai-mcp-gateway', '--stdio'];
-    const env = { ...environment(), PATH, HOME: join(temporary, 'home') };
-    await client.connect(new StdioClientTransport({ command: 'npx', args, env, cwd: installed, stderr: 'ignore' }));
+    await client.connect(new StdioClientTransport({ ...npxSettings(node, environment()), stderr: 'ignore' }));
     const call = { name: 'chat_completion', arguments: { prompt: 'Hello' } };
     expect(((await client.callTool(call)) as ToolResult).structuredContent.text).toBe('The stand-in was asked: Hello');
     await client.close();
