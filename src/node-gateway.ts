@@ -17,7 +17,7 @@ const FLUSH_TIMEOUT_MS = 3_000;
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 
 /** A way in which clients reach the gateway, when the process is to end. */
-export type Served = Readonly<{
+type Served = Readonly<{
   /** How many responses, including streams, have not been sent completely. */
   openResponses: () => number;
   /** Ends what would outlive its calls. */

@@ -14,6 +14,7 @@ import { argsOf, calls } from '../clients/calls.ts';
 import {
   type Environment,
   eventually,
+  newAccount,
   queueFaults,
   recordedRequests,
   release,
@@ -119,8 +120,8 @@ describe.each([...versions])('on Node %s', (_, node) => {
 
   test('what npx runs outlives a client that kills it, until what is billed is stored', async () => {
     const folder = crypto.randomUUID();
-    const env = { ...environment(), AZURE_BLOB_PATH_PREFIX: folder };
-    const account = env.OPENAI_API_KEY ?? '';
+    const account = newAccount();
+    const env = { ...environment(), OPENAI_API_KEY: account, AZURE_BLOB_PATH_PREFIX: folder };
     await queueFaults(account, [{ at: 'images', hold: 'half' }]);
     const npx = startNpx(node, env);
     const call = { name: 'generate_image', arguments: { prompt: 'a lamp', size: '64x64' } };
