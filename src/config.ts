@@ -51,6 +51,8 @@ export type Config = Readonly<{
     adminKey: string | undefined;
     /** The bearer token of `/metrics`, which does not exist without. */
     metricsKey: string | undefined;
+    /** Whether there is a port; without one, a client talks to the process that it has started. */
+    isServed: boolean;
     /** The base URL under which clients reach the gateway; `undefined`: that of each request. */
     publicUrl: string | undefined;
     resourceLinks: boolean;
@@ -276,6 +278,7 @@ function toConfig(env: Environment, keys: readonly StatedKey[], ownStore: OwnSto
       logLevel: env.LOG_LEVEL,
       adminKey: env.MCP_ADMIN_KEY,
       metricsKey: env.METRICS_KEY,
+      isServed: true,
       publicUrl: env.MCP_PUBLIC_URL,
       resourceLinks: env.MCP_RESOURCE_LINKS ?? false,
       inlinePreview: env.MCP_INLINE_PREVIEW ?? false,

@@ -50,6 +50,8 @@ export type Gateway = Readonly<{
   verifyToken: VerifyToken;
   /** `undefined` where clients cannot sign in. */
   signIn: Readonly<{ oauth: OAuthSettings; verify: VerifyAccessToken }> | undefined;
+  /** Creates a server for a connection of one principal. */
+  createServer: McpServerFactory['createServer'];
   streamableHttp: StreamableHttp;
   openSseSession: OpenSseSession;
   events: Events;
@@ -291,7 +293,10 @@ function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
       return withMedia(createS3Store(storage.store, runtime));
     case 'file': {
       if (!runtime.openFolder) throw new Error('This runtime has no folders.');
-      const { store, stateSecret } = runtime.openFolder(storage.store.dir, `${publicUrlOf(server)}${MEDIA_PATH}`);
+      const { store, stateSecret } = runtime.openFolder(
+        storage.store.dir,
+        server.isServed ? `${publicUrlOf(server)}${MEDIA_PATH}` : undefined,
+      );
       return { ...withMedia(store), served: createServedMedia(store, storage.media), stateSecret };
     }
     case 'r2': {
@@ -352,6 +357,7 @@ function serveMcp(
   return {
     server,
     runtime,
+    createServer,
     verifyToken: verifyKeys(clients.keys, runtime),
     streamableHttp: createStreamableHttp(createServer, {
       clock: runtime,

@@ -1,19 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Server, ServerResponse } from 'node:http';
-import { flushCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import type { Socket } from 'node:net';
 import { parseEnv } from 'node:util';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
-import { type Config, type ConfigProblem, loadConfig } from './config.ts';
-import { ABOUT, createGateway, logStart, VERSION } from './gateway.ts';
+import { type Config, type ConfigProblem, type ConfigResult, loadConfig } from './config.ts';
+import { logStart } from './gateway.ts';
 import { UPLOADS_PATH } from './http/uploads.ts';
-import { STORAGE_RETRY_MS, UPSTREAM_TIMEOUT_MS } from './limits.ts';
-import { createLog } from './log.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
-import { createRedactor } from './redact.ts';
-import { createNodeRuntime } from './runtime/node.ts';
-import { loadTracing } from './runtime/node-tracing.ts';
+import { type NodeGateway, type PreparedGateway, prepareGateway } from './node-gateway.ts';
 import { startSummary } from './start-summary.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -25,17 +21,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const CONNECTIONS_CHECKING_INTERVAL_MS = 5_000;
 /** Longer than the idle timeout of common load balancers, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** Calls in flight are billed, so they may finish and be stored; the platform's grace period is usually shorter. */
-const DRAIN_TIMEOUT_MS = UPSTREAM_TIMEOUT_MS + STORAGE_RETRY_MS + 60_000;
-const IDLE_CHECK_MS = 100;
 /** The first answers come first. */
 const LOAD_REST_AFTER_MS = 1_000;
-/** Time to record which jobs did not end. */
-const INTERRUPT_TIMEOUT_MS = 3_000;
-/** Time to export the last spans. */
-const FLUSH_TIMEOUT_MS = 3_000;
-/** Time for clients to read the rest of their responses after the last call has ended. */
-const LAST_BYTES_TIMEOUT_MS = 5_000;
 /** Node's defaults; any other error is a bad request. */
 const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -49,7 +36,7 @@ export function main(): void {
     exitWithError(`Node 26 is required, but this is ${process.versions.node}; "npm start" uses the bundled one.`);
   const loaded = loadConfig(readEnvironment(), { rejectWeakKey: true, ownStore: 'file' });
   if (loaded.ok) void serve(loaded.config, loaded.warnings);
-  else exitWithProblems(loaded.problems, loaded.warnings);
+  else exitWithProblems(loaded, `environment or ${LOCAL_VARIABLES}`);
 }
 
 /** The process environment, falling back to the file for unset and empty variables. */
@@ -61,82 +48,40 @@ function readEnvironment(): Record<string, string | undefined> {
 }
 
 async function serve(config: Config, warnings: readonly ConfigProblem[]): Promise<void> {
-  const log = createLog(config.server.logLevel, {
-    write: createLineWriter(),
-    redact: createRedactor(config.secrets),
-    now: Date.now,
-  });
-  const metrics = config.server.metricsKey ? (await import('./runtime/node-metrics.ts')).createNodeMetrics() : undefined;
-  const tracing = await loadTracing(ABOUT.name, VERSION);
-  const runtime = createNodeRuntime(log, { sinks: metrics && [metrics.sink], scrape: metrics?.scrape, tracing });
-  let isDraining = false;
+  const prepared = await prepareGateway(config, process.stdout);
+  const { gateway, log, at } = await serveHttp(prepared, config.server);
+  const { features } = gateway;
+  if (process.stdout.isTTY) process.stdout.write(startSummary({ ...at, features, warnings }));
+  else {
+    logStart(features, warnings, log);
+    log.info('listening', at);
+  }
+}
+
+/** Where the gateway listens. */
+type Address = Readonly<{ host: string; port: number }>;
+
+/** Serves the app on a port. Links to media say which, so the gateway is opened once the server listens. */
+export async function serveHttp({ open }: PreparedGateway, settings: Config['server']): Promise<NodeGateway & { at: Address }> {
   const server = createHttpServer((...request) => app.fetch(...request));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
-  // Links to media say the port. No request is taken before the next turn of the event loop, when there is an app.
-  const port = await listen(server, config.server);
-  const gateway = createGateway({ ...config, server: { ...config.server, port } }, runtime);
-  const sessions = createMemorySessions(gateway.openSseSession, runtime.randomUUID);
-  const app = createApp(gateway, { sessions, isDraining: () => isDraining });
+  // No request is taken before the next turn of the event loop, when there is an app.
+  const port = await listen(server, settings);
+  const opened = open({ ...settings, port });
+  const { gateway, isDraining, serving } = opened;
+  const sessions = createMemorySessions(gateway.openSseSession, gateway.runtime.randomUUID);
+  const app = createApp(gateway, { sessions, isDraining });
+  serving({ openResponses: () => openResponses.size, closeStreams: sessions.closeAll });
   setTimeout(loadRest, LOAD_REST_AFTER_MS).unref();
-  const { host } = config.server;
-  const title = `${ABOUT.title} ${VERSION}`;
-  if (process.stdout.isTTY) process.stdout.write(startSummary({ title, host, port, features: gateway.features, warnings }));
-  else {
-    logStart(gateway.features, warnings, log);
-    log.info('listening', { host, port });
-  }
-
-  /** What clients were told to come back for is then known to be lost. */
-  const giveUp = async (): Promise<never> => {
-    const told = async () => {
-      await gateway.jobs?.interruptAll();
-      await gateway.close();
-    };
-    await Promise.race([told(), runtime.sleep(INTERRUPT_TIMEOUT_MS)]).catch(() => {});
-    process.exit(1);
-  };
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isDraining) {
-      void giveUp();
-      return;
-    }
-    isDraining = true;
-    log.info('draining', { signal });
-    drain({
-      callsInFlight: gateway.callsInFlight,
-      openResponses: () => openResponses.size,
-      closeStreams: sessions.closeAll,
-      flush: () =>
-        Promise.race([Promise.all([gateway.close(), tracing?.flush()]), runtime.sleep(FLUSH_TIMEOUT_MS)]).then(
-          () => {},
-          () => {},
-        ),
-      giveUp,
-    });
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-}
-
-/** Writes what has been logged in one turn of the event loop at once: a write for each line took 7 % of a small request. */
-function createLineWriter(): (line: string) => void {
-  let lines = '';
-  const flush = () => {
-    if (lines) process.stdout.write(lines);
-    lines = '';
-  };
-  process.on('exit', flush);
-  return (line) => {
-    if (!lines) setImmediate(flush);
-    lines += `${line}\n`;
-  };
+  return { ...opened, at: { host: settings.host, port } };
 }
 
 /** Loads what the first call to an upstream needs, so that it does not have to; and keeps what was compiled, however this ends. */
 async function loadRest(): Promise<void> {
   await Promise.all([import('undici'), import('./openai/clients.ts')]);
-  flushCompileCache();
+  // Not in Node 20, on which the published package runs.
+  nodeModule.flushCompileCache?.();
 }
 
 function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetch']): Server {
@@ -151,9 +96,9 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
 }
 
 /** Resolves with the port, before the first connection is taken. */
-function listen(server: Server, { host, port }: Config['server']): Promise<number> {
+function listen(server: Server, { host, port }: Address): Promise<number> {
   server.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT to another port.`);
+    if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT (for the command: --port) to another port.`);
     const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
     exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
   });
@@ -201,42 +146,17 @@ function closeFailedConnections(server: Server, openResponses: ReadonlySet<Serve
   });
 }
 
-type Draining = Readonly<{
-  callsInFlight: () => number;
-  openResponses: () => number;
-  closeStreams: () => void;
-  /** Writes and exports what is still held. Never rejects. */
-  flush: () => Promise<void>;
-  /** Ends the process although calls are in flight. */
-  giveUp: () => Promise<never>;
-}>;
-
-/** Exits once the calls in flight have finished, including storage and responses. New calls are rejected meanwhile. */
-function drain({ callsInFlight, openResponses, closeStreams, flush, giveUp }: Draining): void {
-  let idleSinceMs = Date.now();
-  const checking = setInterval(() => {
-    if (callsInFlight() > 0) idleSinceMs = Date.now();
-    const idleMs = Date.now() - idleSinceMs;
-    if (idleMs < IDLE_CHECK_MS) return;
-    // Legacy streams would outlive their calls.
-    closeStreams();
-    if (openResponses() > 0 && idleMs <= LAST_BYTES_TIMEOUT_MS) return;
-    clearInterval(checking);
-    void flush().then(() => process.exit(0));
-  }, IDLE_CHECK_MS);
-  setTimeout(() => void giveUp(), DRAIN_TIMEOUT_MS);
-}
-
 function boundPort(address: ReturnType<ReturnType<typeof createAdaptorServer>['address']>, fallback: number): number {
   return typeof address === 'object' && address ? address.port : fallback;
 }
 
-function exitWithProblems(problems: readonly ConfigProblem[], warnings: readonly ConfigProblem[]): void {
+/** `where`: to correct them. */
+export function exitWithProblems({ problems, warnings }: Extract<ConfigResult, { ok: false }>, where: string): never {
   const lines = [...problems, ...warnings].map(({ variable, problem }) => `  ${variable} ${problem}`);
-  exitWithError(`The gateway cannot start. Correct these variables (environment or ${LOCAL_VARIABLES}):\n${lines.join('\n')}`);
+  exitWithError(`The gateway cannot start. Correct these variables (${where}):\n${lines.join('\n')}`);
 }
 
-function exitWithError(sentence: string): never {
+export function exitWithError(sentence: string): never {
   process.stderr.write(`${sentence}\n`);
   process.exit(1);
 }

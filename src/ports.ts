@@ -94,8 +94,8 @@ export type Runtime = Clock &
     /** Keeps a request's work running after its client disconnects. */
     waitUntil: (work: Promise<unknown>) => void;
     log: Log;
-    /** Stores objects in a folder, where there are any; `publicBaseUrl` is that of their links. */
-    openFolder?: (dir: string, publicBaseUrl: string) => Folder;
+    /** Stores objects in a folder, where there are any; `publicBaseUrl` is that of their links, which are otherwise `file:` URLs. */
+    openFolder?: (dir: string, publicBaseUrl: string | undefined) => Folder;
     /** Stores objects in the bucket that is bound, where one is. */
     openBucket?: ((links: BucketLinks) => ServedStore) | undefined;
     /** Who is told of every event besides the log. */

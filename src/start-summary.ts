@@ -1,18 +1,21 @@
 import type { ConfigProblem } from './config.ts';
-import type { Feature } from './gateway.ts';
+import { ABOUT, type Feature } from './gateway.ts';
 import { isLoopbackName } from './loopback.ts';
 
+const TITLE = `${ABOUT.title} ${ABOUT.version}`;
+
 export type StartSummary = Readonly<{
-  title: string;
   host: string;
   port: number;
   features: readonly Feature[];
   warnings: readonly ConfigProblem[];
+  /** How a client connects to this MCP endpoint. */
+  connection?: (origin: string) => string;
 }>;
 
 /** What the Node server prints to a terminal once it accepts connections; elsewhere, the log says the same as JSON. */
-export function startSummary({ title, host, port, features, warnings }: StartSummary): string {
-  const origin = `http://${isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : bracketed(host)}:${port}`;
+export function startSummary({ host, port, features, warnings, connection }: StartSummary): string {
+  const origin = originOf({ host, port });
   const rows = [
     ['page', origin],
     ['MCP', `${origin}/mcp`],
@@ -20,9 +23,14 @@ export function startSummary({ title, host, port, features, warnings }: StartSum
   ];
   const lines = rows.map(([name = '', text = '']) => `  ${name.padEnd(8)} ${text}`);
   const notes = warnings.map(({ variable, problem }) => `  Warning: ${variable} ${problem}.`.replace(/([?.])\.$/, '$1'));
-  return [title, '', ...lines, ...(notes.length > 0 ? ['', ...notes] : []), '', 'The log follows. Ctrl+C stops the gateway.', ''].join(
-    '\n',
-  );
+  const end = 'The log follows. Ctrl+C stops the gateway.';
+  const blocks = [[TITLE], lines, notes, connection ? [connection(origin)] : [], [end]].filter(({ length }) => length > 0);
+  return `${blocks.map((block) => block.join('\n')).join('\n\n')}\n`;
+}
+
+/** How this machine's clients reach an address. */
+export function originOf({ host, port }: Pick<StartSummary, 'host' | 'port'>): string {
+  return `http://${isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : bracketed(host)}:${port}`;
 }
 
 function isAnyAddress(host: string): boolean {

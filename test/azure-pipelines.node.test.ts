@@ -77,6 +77,7 @@ describe('checks', () => {
       'npm ci',
       'npm run check',
       'npm test',
+      'npm run test:package',
       'npm run test:clients',
       'npm run conformance',
       'npm run demo -- --once',

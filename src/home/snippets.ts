@@ -1,6 +1,6 @@
 /** Placeholder for the key where a client's settings hold it in plain text. */
-const KEY = '<MCP_SERVER_API_KEY>';
-const BEARER = { Authorization: `Bearer ${KEY}` };
+export const KEY_PLACEHOLDER = '<MCP_SERVER_API_KEY>';
+const BEARER = { Authorization: `Bearer ${KEY_PLACEHOLDER}` };
 
 /** The settings of one client: `where` says where `text` belongs. */
 export type Snippet = Readonly<{ client: string; where: string; text: string }>;

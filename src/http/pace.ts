@@ -1,9 +1,6 @@
 import type { Context } from 'hono';
-import type { Pace, PaceOutcome } from '../usage/pace.ts';
+import { type Pace, type PaceOutcome, tooManyCalls } from '../usage/pace.ts';
 import type { HttpEnv } from './errors.ts';
-
-/** Of the range that JSON-RPC leaves to implementations (section 5.1), and that MCP does not use. */
-const RATE_LIMITED = -32029;
 
 export type PaceOptions = Readonly<{ pace: Pace; onRefused: (requestId: string) => void }>;
 
@@ -36,10 +33,8 @@ function headersOf({ limit, remaining, resetSeconds, waitSeconds }: PaceOutcome)
 }
 
 function refusal(c: Context<HttpEnv>, limit: number, waitSeconds: number, id: unknown, headers: Record<string, string>): Response {
-  const message = `You may make ${limit} tool calls a minute, and have made them. Nothing was sent or billed; retry in ${waitSeconds} s.`;
-  const data = { request_id: c.get('requestId'), retry_after_seconds: waitSeconds };
   const answered = typeof id === 'string' || typeof id === 'number' ? id : null;
-  return c.json({ jsonrpc: '2.0', id: answered, error: { code: RATE_LIMITED, message, data } }, 429, headers);
+  return c.json({ jsonrpc: '2.0', id: answered, error: tooManyCalls(limit, waitSeconds, c.get('requestId')) }, 429, headers);
 }
 
 function withHeaders(response: Response, headers: Record<string, string>): Response {

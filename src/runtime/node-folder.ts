@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { GatewayError } from '../errors.ts';
 import { isObjectName, type ObjectStore, type ServedStore } from '../media/object-store.ts';
 import type { Folder } from '../ports.ts';
@@ -20,7 +21,8 @@ const UNFINISHED_FOR_MS = 3_600_000;
 const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 /** The objects in a folder of this machine, which any number of its processes may share. */
-export function openFolder(dir: string, publicBaseUrl: string): Folder {
+export function openFolder(dir: string, servedAt: string | undefined): Folder {
+  const publicBaseUrl = servedAt ?? pathToFileURL(resolve(dir)).href;
   let root: string | undefined;
   let changes: Changes | undefined;
   let hasFailed = false;
@@ -137,7 +139,8 @@ export function openFolder(dir: string, publicBaseUrl: string): Folder {
       const name = url.startsWith(`${publicBaseUrl}/`) ? url.slice(publicBaseUrl.length + 1) : '';
       return isObjectName(name) ? name : undefined;
     },
-    linkOrigin: new URL(publicBaseUrl).origin,
+    // URLs of files have none.
+    linkOrigin: servedAt === undefined ? 'file://' : new URL(servedAt).origin,
     linkRemedy: undefined,
     assertUsable: () => tried(usable),
     isDown: () => hasFailed,

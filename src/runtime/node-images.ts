@@ -5,7 +5,8 @@ import { PREVIEWS_TIMEOUT_MS } from '../limits.ts';
 import type { ShrinkImage, ShrunkImage } from '../ports.ts';
 import type { ShrinkRequest } from './node-shrink.ts';
 
-const PROGRAM = fileURLToPath(new URL('./node-shrink.ts', import.meta.url));
+/** The published package has it as JavaScript. */
+const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './node-shrink.ts' : './node-shrink.js', import.meta.url));
 
 /** In processes of their own, one after the other. */
 export function createShrinkImage(): ShrinkImage {

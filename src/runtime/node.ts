@@ -59,7 +59,7 @@ function createBytesInit(bytes: Uint8Array<ArrayBuffer>): RequestInit {
 function fetchThrough(options: Agent.Options): typeof fetch {
   let agent: Agent | undefined;
   return async (input, init?: RequestInit & SmallAnswer) => {
-    agent ??= new (await import('undici')).Agent(options);
+    agent ??= new (await import('undici')).default.Agent(options);
     return init?.isSmallAnswer ? fetchSmall(agent, String(input), init) : fetch(input, { ...init, dispatcher: agent } as RequestInit);
   };
 }

@@ -14,6 +14,8 @@ export type Pace = Readonly<{
   leave: (principalId: string, callId: string) => void;
 }>;
 
+/** Of the range that JSON-RPC leaves to implementations (section 5.1), and that MCP does not use. */
+const RATE_LIMITED = -32029;
 const WINDOW_MS = 60_000;
 /** Longer than any call lasts: on Workers, one may end without leaving. */
 const MAX_CALL_MS = 15 * 60_000;
@@ -32,6 +34,12 @@ export async function whilePaced<Result>(
   if (limit === undefined) return work();
   if (!(await pace.enter(id, callId, limit))) throw new GatewayError({ kind: 'too_many_calls', limit });
   return work().finally(() => pace.leave(id, callId));
+}
+
+/** The JSON-RPC error of a call too many in a minute. */
+export function tooManyCalls(limit: number, waitSeconds: number, requestId: string) {
+  const message = `You may make ${limit} tool calls a minute, and have made them. Nothing was sent or billed; retry in ${waitSeconds} s.`;
+  return { code: RATE_LIMITED, message, data: { request_id: requestId, retry_after_seconds: waitSeconds } };
 }
 
 /** In the memory of one process, or of one Durable Object. */

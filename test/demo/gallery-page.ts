@@ -1,5 +1,5 @@
 import { html, raw } from 'hono/html';
-import { clientSnippets } from '../../src/home/snippets.ts';
+import { clientSnippets, KEY_PLACEHOLDER } from '../../src/home/snippets.ts';
 import type { GalleryOptions } from './gallery.ts';
 import { STYLE } from './gallery-style.ts';
 
@@ -8,8 +8,6 @@ export type Exhibit = Readonly<{ url: string; contentType: string; bytes: number
 
 type Html = ReturnType<typeof html>;
 type PageOptions = GalleryOptions & Readonly<{ exhibits: readonly Exhibit[]; nonce: string }>;
-
-const PLACEHOLDER = '<MCP_SERVER_API_KEY>';
 
 /** The demo's page. It has no script: reloading it shows what has been made since. */
 export function galleryPage({ gatewayUrl, key, exhibits, outcomes, nonce }: PageOptions): Html {
@@ -44,7 +42,7 @@ ${answersOf(outcomes)}
 ${clientSnippets(gatewayUrl).map(
   ({ client, where, text }, index) => html`<details name="client"${index === 0 ? raw(' open') : ''}><summary>${client}</summary>
 <p>${where}</p>
-<pre tabindex="0" aria-label="Settings for ${client}"><code>${text.replaceAll(PLACEHOLDER, key)}</code></pre></details>`,
+<pre tabindex="0" aria-label="Settings for ${client}"><code>${text.replaceAll(KEY_PLACEHOLDER, key)}</code></pre></details>`,
 )}
 </main>
 </body>
