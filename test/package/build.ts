@@ -1,6 +1,6 @@
 /**
  * `npm run package`: the folder that is published to npm, dist/package, with its tarball in it. The sources are bundled
- * for Node 20 with the exact versions of all they need, so that nothing else is installed but sharp, which is optional.
+ * for Node 22 with the exact versions of all they need, so that nothing else is installed but sharp, which is optional.
  */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 const { name, version, description, license, bin, optionalDependencies } = packageJson;
-const manifest = { name, version, description, license, type: 'module', bin, engines: { node: '>=20.12' }, optionalDependencies };
+const manifest = { name, version, description, license, type: 'module', bin, engines: { node: '>=22.13' }, optionalDependencies };
 
 /** Builds the package in a folder, and resolves with the path of its tarball. */
 export async function buildPackage(folder: string): Promise<string> {
@@ -30,7 +30,7 @@ export async function buildPackage(folder: string): Promise<string> {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    target: 'node20.12',
+    target: 'node22.13',
     external: Object.keys(optionalDependencies),
     banner: { js: REQUIRE },
     legalComments: 'none',

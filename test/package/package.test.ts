@@ -37,7 +37,13 @@ const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => !fo
 const versions = new Map<string, string>();
 for (const node of [...folders.map((folder) => join(folder, 'node')), process.execPath]) {
   const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (stdout) versions.set(stdout.trim(), node);
+  if (stdout && isSupported(stdout.trim())) versions.set(stdout.trim(), node);
+}
+
+/** As the manifest says: from 22.13 on, Node has SQLite, by which processes share a folder. */
+function isSupported(version: string): boolean {
+  const [major = 0, minor = 0] = version.slice(1).split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 13);
 }
 
 let temporary: string;
