@@ -20,7 +20,7 @@ Serves OpenAI's chat, images, speech and video to MCP clients on this machine.
   --version    print the version
   --help       print this
 
-Everything else is set by environment variables, which the README lists.
+Everything else is set by environment variables, which docs/configuration.md lists.
 `;
 
 /** Any of these admits clients; without one, the command makes a key. */

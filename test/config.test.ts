@@ -32,6 +32,7 @@ test('one key is enough, and everything else has its documented default', () => 
     allowedOrigins: undefined,
     allowedHosts: undefined,
     logLevel: 'info',
+    isServed: true,
     resourceLinks: false,
     inlinePreview: false,
   });
@@ -591,7 +592,9 @@ describe('where media goes', () => {
     expect(kindOf({ MEDIA_STORE: 'r2' }, 'file')).toEqual([
       { variable: 'MEDIA_STORE', problem: expect.stringContaining('only on Workers') },
     ]);
-    expect(kindOf({ MEDIA_STORE: 'floppy' })).toEqual([{ variable: 'MEDIA_STORE', problem: expect.stringContaining('azure, r2, file') }]);
+    expect(kindOf({ MEDIA_STORE: 'floppy' })).toEqual([
+      { variable: 'MEDIA_STORE', problem: expect.stringContaining('azure, s3, r2, file') },
+    ]);
   });
 
   test('R2 keeps state if there is a secret', () => {

@@ -18,8 +18,8 @@ import { createTestApp, servedEnvironment, testEnvironment } from './support.ts'
 const EXACT_VERSION = /^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/;
 const names = Object.keys(environmentSchema.shape);
 
-test("the README's configuration table has exactly the variables of the schema, with their defaults", () => {
-  const rows = table('README.md', '## Configuration');
+test('docs/configuration.md has exactly the variables of the schema, with their defaults', () => {
+  const rows = table('docs/configuration.md', '## Variables');
   expect(rows.flatMap(([name = '']) => name.split(', '))).toEqual(names.map((name) => `\`${name}\``));
   const defaults = environmentSchema.partial().parse({});
   for (const [name = '', fallback] of rows) {
