@@ -1,3 +1,6 @@
+import { glob, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { AwsClient } from 'aws4fetch';
 import { type RunningAzurite, startAzurite } from '../stand-ins/azurite.ts';
@@ -22,6 +25,10 @@ const STORES: Record<string, () => Promise<DemoStore & { close: () => Promise<vo
   s3: async () => {
     const s3 = await startS3();
     return { ...bucketStore(s3), close: s3.close };
+  },
+  file: async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'gateway-demo-'));
+    return { ...folderStore(dir), close: () => rm(dir, { recursive: true, force: true }) };
   },
 };
 
@@ -50,6 +57,28 @@ export function blobStore(azurite: Pick<RunningAzurite, 'connectionString' | 'co
         files.push({ name, url: `${containerUrl}/${name}`, createdMs: createdOn?.getTime() ?? 0, contentType, bytes });
       }
       return files;
+    },
+  };
+}
+
+/** A folder, whose files the gateway itself serves. */
+function folderStore(dir: string): DemoStore {
+  const origin = `http://127.0.0.1:${process.env.PORT ?? '8000'}`;
+
+  async function describe(name: string): Promise<StoredFile | undefined> {
+    const url = `${origin}/media/${name}`;
+    const { ok, headers } = await fetch(url, { method: 'HEAD' });
+    if (!ok) return undefined;
+    const { size: bytes, mtimeMs: createdMs } = await stat(join(dir, name));
+    return { name, url, createdMs, contentType: headers.get('content-type') ?? '', bytes };
+  }
+
+  return {
+    env: { MEDIA_STORE: 'file', MEDIA_DIR: dir },
+    linkOrigin: origin,
+    async list() {
+      const names = await Array.fromAsync(glob('{images,audio,videos,uploads}/**/*.*', { cwd: dir }));
+      return (await Promise.all(names.map(describe))).filter((file) => file !== undefined);
     },
   };
 }
