@@ -58,7 +58,7 @@ const INSTEAD = OF_STORAGE.filter((fault) => !BODY_ONLY.includes(fault));
 const REPEATED: readonly FaultName[] = ['429', '429, wait 2 s', '503'];
 
 /** A PUT that stores media; the check of storage before a paid call has a `timeout`. */
-export const STORING = /^PUT (?!\S*([?&]timeout=|\/(state|history)\/))/;
+export const STORING = /^PUT (?!\S*([?&]timeout=|\/(state|history|usage)\/))/;
 const VIDEO_ID = /video_[0-9a-f]{32}/;
 const NOT_STORED_YET = { blobs: 0 };
 /** Well beyond a hiccup, and well below the five minutes that the gateway goes on. */

@@ -151,5 +151,5 @@ function signaturesIn({ requests }: HostileServer): string[] {
 
 async function countBlobs({ connectionString, container }: Backends['storage'], folder: string): Promise<number> {
   const blobs = await Array.fromAsync(new ContainerClient(connectionString, container).listBlobsFlat({ prefix: `${folder}/` }));
-  return blobs.filter(({ name }) => !/\/(state|history)\//.test(name)).length;
+  return blobs.filter(({ name }) => !/\/(state|history|usage)\//.test(name)).length;
 }

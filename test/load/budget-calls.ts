@@ -43,7 +43,7 @@ export async function runClient(client: Client, counts: Counts): Promise<void> {
       keys++;
     } else if (text.includes('(over_budget')) {
       if (++refusals === MAX_REFUSALS) return void counts.refused++;
-    } else if (!text.includes('(busy')) {
+    } else if (!text.includes('(busy') && !text.includes('(storage')) {
       const result = messageIn(text)?.result as { isError?: boolean } | undefined;
       if (result && !result.isError) return void counts.answered++;
       counts.wrong.push(`client ${client.number}: ${text.slice(0, 300)}`);

@@ -257,7 +257,7 @@ describe('nothing is billed twice', () => {
       { at: 'GET', cut: true },
       { at: 'GET', status: 200, body: '<html>' },
     );
-    expect((await generate({ prompt: 'a lamp', wait_seconds: 120 })).structuredContent.status).toBe('completed');
+    expect((await generate({ prompt: 'a lamp', wait_seconds: 600 })).structuredContent.status).toBe('completed');
   });
 
   test('a poll that fails for good is an error, which has the id', async () => {
