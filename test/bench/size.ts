@@ -7,7 +7,7 @@ import { table } from './table.ts';
 
 const LARGEST = 10;
 /** Above it, the bench fails. */
-const MAX_GZIP_KIB = 330;
+const MAX_GZIP_KIB = 340;
 
 /** The Worker as `npm run build` makes it, and its largest packages before compression. */
 export async function measureSize(): Promise<string> {
