@@ -21,7 +21,8 @@ export function startSummary({ host, port, features, warnings, connection }: Sta
     ['MCP', `${origin}/mcp`],
     ...features.map(({ name, isAvailable, detail }) => [name, isAvailable ? detail : `not available: ${detail}`]),
   ];
-  const lines = rows.map(([name = '', text = '']) => `  ${name.padEnd(8)} ${text}`);
+  const width = Math.max(...rows.map(([name = '']) => name.length));
+  const lines = rows.map(([name = '', text = '']) => `  ${name.padEnd(width)} ${text}`);
   const notes = warnings.map(({ variable, problem }) => `  Warning: ${variable} ${problem}.`.replace(/([?.])\.$/, '$1'));
   const end = 'The log follows. Ctrl+C stops the gateway.';
   const blocks = [[TITLE], lines, notes, connection ? [connection(origin)] : [], [end]].filter(({ length }) => length > 0);

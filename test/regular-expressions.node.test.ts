@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { check } from 'recheck';
 import { expect, test } from 'vitest';
 
-/** What stands between regular expressions in TypeScript, and them. A slash after an operand divides; there are none here. */
+/** What stands between regular expressions in TypeScript, such as the first line of a command, and them. A slash after an operand divides; there are none here. */
 const TOKEN =
-  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?<=(?:[(,=:[!&|?{};>]|return)\s*)\/(?<source>(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/(?<flags>[a-z]*)/g;
+  /^#![^\n]*|\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?<=(?:[(,=:[!&|?{};>]|return)\s*)\/(?<source>(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/(?<flags>[a-z]*)/g;
 
 const root = new URL('../src/', import.meta.url);
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
