@@ -65,7 +65,8 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
     const places = await sealed.placesOf('usage', date);
     const known = days.get(date);
     if (known) return known;
-    const record = createSharedRecord<DayRecord>({ sealed, places, schema: dayRecord, empty: { rows: [] }, runtime });
+    // What is under previous secrets stays there: processes that have not got the new one still add to it.
+    const record = createSharedRecord<DayRecord>({ sealed, places: places.slice(0, 1), schema: dayRecord, empty: { rows: [] }, runtime });
     days.set(date, record);
     for (const day of days.keys()) if (days.size > MAX_DAYS_IN_MEMORY) days.delete(day);
     return record;
@@ -102,8 +103,10 @@ export function createStoredBook(sealed: SealedStore, runtime: BookRuntime): Usa
   }
 
   async function readDay(date: string): Promise<readonly UsageRow[]> {
-    const { rows } = await (await recordOf(date)).read();
-    return withRows(rows, [...(pending.get(date)?.values() ?? [])]);
+    const places = await sealed.placesOf('usage', date);
+    const found = await Promise.all(places.map((place) => sealed.read(place)));
+    const rows = found.flatMap((record) => dayRecord.safeParse(record?.value).data?.rows ?? []);
+    return withRows([], [...rows, ...(pending.get(date)?.values() ?? [])]);
   }
 
   return {

@@ -21,7 +21,7 @@ const LOOPBACK = /^(127\.0\.0\.1|localhost)(:\d+)?$/;
 
 /** Serves on loopback a page of everything in the container; on any free port when this one is taken. */
 export async function startGallery(options: GalleryOptions, port: number): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = createAdaptorServer({ fetch: createGallery(options).fetch });
+  const server = createAdaptorServer({ fetch: createGallery(options).fetch, overrideGlobalObjects: false });
   const listen = async (wanted: number) => {
     server.listen(wanted, '127.0.0.1');
     await once(server, 'listening');

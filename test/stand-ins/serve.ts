@@ -6,7 +6,7 @@ export type RunningServer = { url: string; close: () => Promise<void> };
 
 /** Serves an app on loopback; port 0 takes any that is free. */
 export async function serve(app: { fetch: (request: Request) => Response | Promise<Response> }, port = 0): Promise<RunningServer> {
-  const server = createAdaptorServer({ fetch: app.fetch });
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const { port: bound } = server.address() as AddressInfo;
