@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import { createAdaptorServer } from '@hono/node-server';
 
 export type RunningServer = { url: string; close: () => Promise<void> };
 
 /** Serves an app on loopback; port 0 takes any that is free. */
 export async function serve(app: { fetch: (request: Request) => Response | Promise<Response> }, port = 0): Promise<RunningServer> {
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false });
+  // In a thread that runs tests, the globals are theirs.
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: isMainThread });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const { port: bound } = server.address() as AddressInfo;
