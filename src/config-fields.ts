@@ -103,3 +103,6 @@ export const operatorKey = (path: string) =>
 export function stateSecret() {
   return z.string().min(32, 'must have at least 32 characters').max(4000, 'must be at most 4000 characters');
 }
+
+/** The folders of media, where nobody asks for others. */
+export const MEDIA_ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };

@@ -3,6 +3,7 @@ import type { ClientKey } from './auth/keys.ts';
 import { limitFields, limitsSchema, mergeLimits } from './auth/limits.ts';
 import type { Limits } from './auth/principal.ts';
 import { describeIssue, knownLimits, parseObject } from './config-limits.ts';
+import { DAY_MS } from './utc-day.ts';
 
 /** Who may call: the keys with their principals, and the limits of a principal that does not have its own. */
 export type ClientSettings = Readonly<{ keys: readonly ClientKey[]; defaults: Limits }>;
@@ -14,7 +15,6 @@ export type StatedKey = z.output<typeof keySchema> & Readonly<{ name: string; la
 const DEFAULT_NAME = 'default';
 /** Thirty-two hexadecimal digits are a key in the wrong place, and a name is logged. */
 const NAME = /^(?![0-9a-fA-F]{32})[A-Za-z0-9._@-]{1,64}$/;
-const DAY_MS = 86_400_000;
 const SOON_DAYS = 14;
 
 const KEY_RULE = 'must be 1 to 4000 visible ASCII characters without spaces';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ConfigProblem } from './config.ts';
-import { httpUrl, integer, name, token } from './config-fields.ts';
+import { httpUrl, integer, MEDIA_ROOTS, name, token } from './config-fields.ts';
 import type { StorageSettings } from './config-storage.ts';
 
 /** The variables of a store behind the S3 API. */
@@ -24,7 +24,6 @@ type S3Variables = z.output<z.ZodObject<typeof s3Fields>>;
 
 /** The longest that S3 takes. */
 const DEFAULT_READ_HOURS = 168;
-const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };
 
 /** The settings of that store, or the variables that are missing. */
 export function s3Storage(env: S3Variables, pathPrefix: string | undefined): StorageSettings {
@@ -44,7 +43,7 @@ export function s3Storage(env: S3Variables, pathPrefix: string | undefined): Sto
       secretAccessKey: S3_SECRET_ACCESS_KEY,
       publicBaseUrl,
     },
-    media: { pathPrefix, roots: ROOTS, readHours: publicBaseUrl ? undefined : (env.S3_READ_HOURS ?? DEFAULT_READ_HOURS) },
+    media: { pathPrefix, roots: MEDIA_ROOTS, readHours: publicBaseUrl ? undefined : (env.S3_READ_HOURS ?? DEFAULT_READ_HOURS) },
     keepsState: true,
     credential: S3_SECRET_ACCESS_KEY,
   };

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { allows, parseConnectionString } from './azure/connection-string.ts';
 import type { ConfigProblem } from './config.ts';
-import { httpUrl, integer, pathSegments } from './config-fields.ts';
+import { httpUrl, integer, MEDIA_ROOTS, pathSegments } from './config-fields.ts';
 import { checkS3, s3Fields, s3Storage } from './config-s3.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
@@ -100,11 +100,8 @@ export function storageSettings(env: StorageVariables, own: OwnStore | undefined
   }
 }
 
-/** The folders of media, where nobody asks for others. */
-const ROOTS = { image: 'images', audio: 'audio', video: 'videos', upload: 'uploads' };
-
 function folderSettings({ MEDIA_DIR: dir }: StorageVariables): StorageSettings {
-  const media = { pathPrefix: undefined, roots: ROOTS, readHours: undefined };
+  const media = { pathPrefix: undefined, roots: MEDIA_ROOTS, readHours: undefined };
   return { configured: true, store: { kind: 'file', dir }, media, keepsState: true, credential: undefined };
 }
 
@@ -119,7 +116,7 @@ function bucketSettings(env: StorageVariables): StorageSettings {
   return {
     configured: true,
     store: { kind: 'r2', publicBaseUrl },
-    media: { pathPrefix: undefined, roots: ROOTS, readHours: undefined },
+    media: { pathPrefix: undefined, roots: MEDIA_ROOTS, readHours: undefined },
     keepsState: (STATE_SECRET ?? credential) !== undefined,
     credential,
   };

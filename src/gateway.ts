@@ -36,12 +36,13 @@ import { createS3Store } from './s3/s3-store.ts';
 import { createStateKeys, type StateKeys } from './state-key.ts';
 import { tools } from './tools/index.ts';
 import type { Tool, ToolServices } from './tools/tool.ts';
-import { type Budgets, createBudgets, dateOf } from './usage/budgets.ts';
+import { type Budgets, createBudgets } from './usage/budgets.ts';
 import { createCharge } from './usage/charge.ts';
 import { createLedger, type Ledger } from './usage/ledger.ts';
 import type { Pace } from './usage/pace.ts';
 import { createPrices } from './usage/prices.ts';
 import type { UsageBook } from './usage/usage-book.ts';
+import { dateOf } from './utc-day.ts';
 
 /** The components behind the routes. */
 export type Gateway = Readonly<{

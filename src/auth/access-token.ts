@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseJson } from '../parse-json.ts';
 import type { Runtime } from '../ports.ts';
 import { trimEndSlashes } from '../trim-slashes.ts';
 import { fetchKeys } from './issuer-documents.ts';
@@ -99,12 +100,4 @@ function limitsOf(claims: Claims, claim: string | undefined, defaults: Limits): 
   // Some issuers can only put text into a claim.
   const own = limitsSchema.safeParse(typeof value === 'string' ? parseJson(value) : value);
   return own.success ? mergeLimits(defaults, own.data) : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose';
 import * as z from 'zod';
 import { ISSUER_TIMEOUT_MS, MAX_ISSUER_DOCUMENT_BYTES } from '../limits.ts';
+import { parseJson } from '../parse-json.ts';
 import type { Runtime } from '../ports.ts';
 import { readBody } from '../streams/body.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
@@ -60,12 +61,4 @@ async function fetchJson<Schema extends z.ZodType>(
   const parsed = schema.safeParse(parseJson(new TextDecoder().decode(body)));
   if (!parsed.success) throw new Error(`${url} is not the expected document`);
   return parsed.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

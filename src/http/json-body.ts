@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { MAX_IDENTIFIER_CHARACTERS, MAX_NESTING, MAX_REQUEST_BYTES, REQUEST_BODY_TIMEOUT_MS } from '../limits.ts';
 import { isTextNestedDeeper, outline } from '../nesting.ts';
+import { parseJson } from '../parse-json.ts';
 import { type Clock, DONE } from '../ports.ts';
 import { type HttpEnv, httpError, jsonRpcError } from './errors.ts';
 
@@ -93,14 +94,6 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
     return { json: json + decoder.decode() };
   } catch {
     return 'broken';
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { MAX_INDEX_PAGES } from '../limits.ts';
 import type { Clock, Runtime } from '../ports.ts';
+import { dateOf } from '../utc-day.ts';
 import type { SealedStore } from './sealed-store.ts';
 
 /** A stored file. Its URL is without a signature, which would expire. */
@@ -126,10 +127,6 @@ export function createDayIndex(sealed: SealedStore, { sleep, random, log }: Inde
 }
 
 const MAX_REMEMBERED_DAYS = 1_000;
-
-function dateOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
-}
 
 function entriesOf(value: unknown): IndexEntry[] {
   return indexPage.safeParse(value).data?.entries ?? [];

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports.ts';
+import { DAY_MS, dateOf, startOfDay } from '../utc-day.ts';
 import type { DayIndex, IndexEntry, IndexFile } from './day-index.ts';
 
 /** A stored file, and the call that made it. */
@@ -22,7 +23,6 @@ export type History = Readonly<{
 /** Identifies a file: the day of its call in UTC (`yyyy-mm-dd`), the id of the call, and its number there, from 0. */
 export type MediaId = Readonly<{ day: string; call: string; number: number }>;
 
-const DAY_MS = 86_400_000;
 /** How far back to look unless a query says so. */
 export const HISTORY_DAYS = 31;
 /** Each costs a request for each secret, of which a call on Workers may make 50 in all. */
@@ -62,13 +62,9 @@ export function createHistory(index: Pick<DayIndex, 'read'>, { now }: Pick<Clock
 }
 
 export function idOf({ entry, number }: MadeMedia): MediaId {
-  return { day: new Date(entry.started_ms).toISOString().slice(0, 10), call: entry.id, number };
+  return { day: dateOf(entry.started_ms), call: entry.id, number };
 }
 
 function mediaOf(entry: IndexEntry): MadeMedia[] {
   return (entry.files ?? []).map((file, number) => ({ entry, file, number }));
-}
-
-function startOfDay(ms: number): number {
-  return Math.floor(ms / DAY_MS) * DAY_MS;
 }

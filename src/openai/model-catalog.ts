@@ -1,9 +1,9 @@
 import type { Clock } from '../ports.ts';
+import { DAY_MS } from '../utc-day.ts';
 import { KNOWN_MODELS } from './known-models.ts';
 import { createModelLists, type ModelLists } from './model-lists.ts';
 import type { Upstream } from './upstreams.ts';
 
-const DAY_MS = 24 * 3_600_000;
 /** How long before its retirement results warn about a model. */
 const WARN_DAYS = 60;
 

@@ -2,11 +2,11 @@ import type { ContentBlock } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { GatewayError } from '../errors.ts';
 import { HISTORY_DAYS, HISTORY_DAYS_AT_ONCE, type MadeMedia } from '../jobs/history.ts';
+import { DAY_MS } from '../utc-day.ts';
 import { resourceLinks } from './stored-file.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
-const DAY_MS = 86_400_000;
 const DEFAULT_LIMIT = 20;
 const KINDS = ['image', 'audio', 'video', 'text'] as const;
 

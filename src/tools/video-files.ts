@@ -7,6 +7,7 @@ import { bodyOptions, unexpectedBody } from '../openai/read-response.ts';
 import type { Upstream } from '../openai/upstreams.ts';
 import { openVideo, type VideoJob } from '../openai/videos.ts';
 import { openBody, readBody } from '../streams/body.ts';
+import { DAY_MS } from '../utc-day.ts';
 import { type storedFile, toFile } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
 
@@ -31,7 +32,6 @@ export async function storeVideo(job: VideoJob, upstream: Upstream, context: Too
 
 /** How many days back to search for an id alone: servers delete their videos after a while, stored files remain. */
 const LOOKBACK_DAYS = 8;
-const DAY_MS = 24 * 3_600_000;
 
 /** The stored files of a job of which only the id is known. */
 export async function findVideo(videoId: string, { media, clock }: ToolContext) {

@@ -1,7 +1,7 @@
 import type { Clock } from '../ports.ts';
+import { DAY_MS, dateOf } from '../utc-day.ts';
 import { type Account, EMPTY_ACCOUNT, type HeldJob, jobsOf, leftUsd, settled, withCheck, withHold } from './account.ts';
 import { type NewHold, newHold, type OutcomeOf } from './accounts.ts';
-import { dateOf } from './budgets.ts';
 import { createPace } from './pace.ts';
 import { addRow, type UsageRow } from './rows.ts';
 import { rowsOf, type UsageDay } from './usage-book.ts';
@@ -36,7 +36,6 @@ export type AccountObject = Readonly<{
 
 const ACCOUNT = 'account ';
 const USAGE = 'usage ';
-const DAY_MS = 86_400_000;
 const ACCOUNT_DAYS = 2;
 const USAGE_DAYS = 40;
 /** After a lease, for a clock that is behind. */

@@ -1,6 +1,7 @@
 import type { Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
+import { DAY_MS, dateOf, startOfDay } from '../utc-day.ts';
 import { leftUsd, reservedUsd } from './account.ts';
 import { type AccountId, type Accounts, GATEWAY, type HoldResult, type JobRef, ownerOf, type Settle } from './accounts.ts';
 import type { Estimate } from './cost.ts';
@@ -24,15 +25,8 @@ export type BudgetState = Readonly<{ limitUsd: number; spentUsd: number; reserve
 type Budget = Readonly<{ name: 'principal' | 'gateway'; limitUsd: number; id: AccountId }>;
 type Refusal = Budget & Readonly<{ leftUsd: number }>;
 
-const DAY_MS = 86_400_000;
-
-/** The day in UTC, `yyyy-mm-dd`. */
-export function dateOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
-}
-
 export function createBudgets(accounts: Accounts, gatewayUsdPerDay: number | undefined, { now }: Pick<Clock, 'now'>): Budgets {
-  const renewsMs = () => (Math.floor(now() / DAY_MS) + 1) * DAY_MS;
+  const renewsMs = () => startOfDay(now()) + DAY_MS;
 
   function budgetOf(whose: Principal | 'gateway'): Budget | undefined {
     const date = dateOf(now());

@@ -2,8 +2,9 @@ import type { Principal } from '../auth/principal.ts';
 import { GatewayError, mayBeBilled } from '../errors.ts';
 import type { Measures } from '../events.ts';
 import type { Clock } from '../ports.ts';
+import { dateOf } from '../utc-day.ts';
 import type { JobRef } from './accounts.ts';
-import { type Budgets, dateOf } from './budgets.ts';
+import type { Budgets } from './budgets.ts';
 import type { Estimate } from './cost.ts';
 import type { UsageBook } from './usage-book.ts';
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseJson } from '../parse-json.ts';
 import type { Cost } from './cost.ts';
 import { PRICE_TABLE } from './price-table.ts';
 import { type Billed, costBy, type Rates, ratesSchema, SILENT, unknown } from './rates.ts';
@@ -72,12 +73,4 @@ function problemsOf(own: ModelPrices, model: string, given: unknown): string[] {
     return ['must be an object of prices, the name of a model, or 0'];
   const rates = ratesSchema.safeParse(given);
   return rates.success ? [] : rates.error.issues.map(({ path, message }) => [...path, message].join(' '));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
-import { type BudgetState, dateOf } from './budgets.ts';
+import { DAY_MS, dateOf } from '../utc-day.ts';
+import type { BudgetState } from './budgets.ts';
 import { roundUsd } from './cost.ts';
 import { type Counts, sumCounts, type UsageRow } from './rows.ts';
 import type { UsageDay } from './usage-book.ts';
@@ -6,7 +7,6 @@ import type { UsageDay } from './usage-book.ts';
 /** The last 31 days are what is kept everywhere. */
 export const MAX_REPORT_DAYS = 31;
 
-const DAY_MS = 86_400_000;
 const NOTHING: Counts = { calls: 0, failures: 0, input_tokens: 0, output_tokens: 0, files: 0, bytes: 0, cost_usd: 0 };
 
 /** The dates of so many days until today, in UTC. */

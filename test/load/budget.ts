@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GATEWAY } from '../../src/usage/accounts.ts';
 import type { AccountNamespace } from '../../src/usage/durable-ledger.ts';
+import { dateOf } from '../../src/utc-day.ts';
 import { type RunningGateway, type RunningNodeGateway, startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { startAzurite } from '../stand-ins/azurite.ts';
 import type { Bill } from '../stand-ins/openai/bills.ts';
@@ -89,7 +90,6 @@ export async function runBudget(options: BudgetOptions, { storage, openaiUrl }: 
   return { budgets, sums, counts, settledMs, wrong };
 }
 
-const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 const tokenOf = (principal: string) => `key-of-${principal}-in-the-load-tests`;
 const lookOf = ({ principal }: Client) => ({ prompt: `${principal} looks`, model: CHAT_MODEL, max_completion_tokens: 1 });
 

@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { GATEWAY } from '../../src/usage/accounts.ts';
-import { dateOf } from '../../src/usage/budgets.ts';
+import { dateOf } from '../../src/utc-day.ts';
 import { startNodeGateway, startWorkerdGateway } from '../gateways.ts';
 import { runBudget } from '../load/budget.ts';
 import { openRecords } from '../load/budget-records.ts';
