@@ -10,7 +10,7 @@ import { startAzurite } from '../stand-ins/azurite.ts';
 import { startOpenAIStandIn } from '../stand-ins/openai/server.ts';
 import { CELLS, type Cell, nameOf } from './matrix.ts';
 import { describeProblems, describeResults } from './report.ts';
-import { type Backends, runCell } from './run-cell.ts';
+import { runCell } from './run-cell.ts';
 import type { CellResult } from './verdict.ts';
 
 const RUNTIMES: Readonly<Record<string, () => Promise<RunningGateway>>> = {
@@ -26,38 +26,34 @@ const cells = CELLS.filter((cell) => nameOf(cell).includes(wanted));
 const [azurite, openai] = await Promise.all([startAzurite(), startOpenAIStandIn()]);
 const backends = { openaiUrl: openai.url, storage: azurite };
 
-const all = await Promise.all(only.map(async (runtime) => ({ runtime, results: await runAll(runtime, backends) })));
+const runs = await Promise.all(
+  only.map(async (runtime) => ({ runtime, gateway: await start(runtime), results: new Map<Cell, CellResult>() })),
+);
+// The large ones one by one and when nothing else runs, so that nobody waits for their bytes.
+const [large = [], small = []] = [true, false].map((isLarge) => cells.filter(({ fault }) => (fault === '300 MB') === isLarge));
+await Promise.all(runs.map((run) => runSome(run, small, CONCURRENCY)));
+for (const run of runs) await runSome(run, large, 1);
+
+const all = runs.map(({ runtime, results }) => ({ runtime, results: cells.flatMap((cell) => results.get(cell) ?? []) }));
 for (const { runtime, results } of all) console.log(`\n=== ${runtime}\n${describeResults(results)}`);
 const problems = all.flatMap(({ runtime, results }) => describeProblems(results).map((problem) => `${runtime}; ${problem}`));
 for (const problem of problems) console.log(problem);
 const failed = all.flatMap(({ results }) => results).filter((result) => result.problems.length > 0).length;
 console.log(`\n${cells.length * only.length - failed} cells passed, ${failed} failed`);
-await Promise.all([azurite.close(), openai.close()]);
+await Promise.all([azurite.close(), openai.close(), ...runs.map(({ gateway }) => gateway.close())]);
 process.exit(failed === 0 ? 0 : 1);
 
-async function runAll(runtime: string, backends: Backends): Promise<CellResult[]> {
+function start(runtime: string): Promise<RunningGateway> {
   const start = RUNTIMES[runtime];
   if (!start) throw new Error(`--only takes ${Object.keys(RUNTIMES).join(' or ')}.`);
-  const gateway = await start();
-  // The large ones one by one, so that they do not wait for each other's bytes.
-  const isLarge = ({ fault }: Cell) => fault === '300 MB';
-  const small = await runSome(
-    cells.filter((cell) => !isLarge(cell)),
-    CONCURRENCY,
-    (cell) => runCell(cell, gateway.url, backends),
-  );
-  const large = await runSome(cells.filter(isLarge), 1, (cell) => runCell(cell, gateway.url, backends));
-  await gateway.close();
-  return [...small, ...large];
+  return start();
 }
 
-/** Runs some at once; resolves with the results in the order of the cells. */
-async function runSome(cells: readonly Cell[], concurrency: number, run: (cell: Cell) => Promise<CellResult>): Promise<CellResult[]> {
-  const results: CellResult[] = [];
-  let next = 0;
+/** Runs these cells, as many at once as it says. */
+async function runSome({ gateway, results }: (typeof runs)[number], cells: readonly Cell[], concurrency: number): Promise<void> {
+  const queue = cells.values();
   const work = async () => {
-    for (let index = next++; index < cells.length; index = next++) results[index] = await run(cells[index] as Cell);
+    for (const cell of queue) results.set(cell, await runCell(cell, gateway.url, backends));
   };
   await Promise.all(Array.from({ length: concurrency }, work));
-  return results;
 }

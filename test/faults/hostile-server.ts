@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as sendRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Exchange, FAULTS, type FaultName, type TrueResponse } from './misbehave.ts';
+import type { Pace } from './pace.ts';
 
 /** What a server does wrong, to which requests, and how often; without `times`, for good. */
 export type ArmedFault = Readonly<{
@@ -9,10 +10,6 @@ export type ArmedFault = Readonly<{
   /** `request`: its method and URL, such as `PUT /media/a.png?sig=…`. */
   matches: (request: string) => boolean;
   times?: number | undefined;
-  /** Awaited before the first request that it hits. */
-  onBegin: () => Promise<void>;
-  /** Awaited before the last one is over. */
-  onEnd: () => Promise<void>;
 }>;
 
 export type HostileServer = Readonly<{
@@ -25,7 +22,7 @@ export type HostileServer = Readonly<{
 const HOP_BY_HOP = ['connection', 'keep-alive', 'transfer-encoding'];
 
 /** A server on loopback in front of another one: it passes everything on, except what the fault is armed for. */
-export async function startHostileServer(role: Exchange['role'], target: string, armed?: ArmedFault): Promise<HostileServer> {
+export async function startHostileServer(role: Exchange['role'], target: string, pace: Pace, armed?: ArmedFault): Promise<HostileServer> {
   const requests: string[] = [];
   let hits = 0;
   const server = createServer((request, response) => {
@@ -34,8 +31,8 @@ export async function startHostileServer(role: Exchange['role'], target: string,
     // The gateway may go away at any moment.
     for (const side of [request, response]) side.on('error', () => {});
     const hit = armed?.matches(line) && hits < (armed.times ?? Number.POSITIVE_INFINITY) ? ++hits : 0;
-    const exchange = { role, request, response, forward: () => forward(target, request) };
-    const work = armed && hit > 0 ? misbehave(armed, hit, exchange) : passOn(exchange);
+    const exchange = { role, request, response, forward: () => pace.during(() => forward(target, request)) };
+    const work = armed && hit > 0 ? misbehave(armed, hit, exchange, pace) : passOn(exchange);
     work.catch(() => response.destroy());
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -46,11 +43,12 @@ export async function startHostileServer(role: Exchange['role'], target: string,
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, close };
 }
 
-async function misbehave({ fault, times, onBegin, onEnd }: ArmedFault, hit: number, exchange: Exchange): Promise<void> {
-  if (hit === 1) await onBegin();
+/** The fault begins with the first request that it hits, and ends with the last one. */
+async function misbehave({ fault, times }: ArmedFault, hit: number, exchange: Exchange, pace: Pace): Promise<void> {
+  if (hit === 1) await pace.begin();
   // One that hangs is over when the gateway gives up.
-  if (hit === times && fault === 'hang') exchange.response.once('close', onEnd);
-  else if (hit === times) await onEnd();
+  if (hit === times && fault === 'hang') exchange.response.once('close', () => pace.end().catch(() => {}));
+  else if (hit === times) await pace.end();
   await FAULTS[fault](exchange);
 }
 

@@ -4,9 +4,10 @@ import type { RunningAzurite } from '../stand-ins/azurite.ts';
 import { readSample } from '../stand-ins/openai/speech.ts';
 import { FAST } from './clock.ts';
 import { CLOCK_PATH, ENVIRONMENT_HEADER, LOG_PATH } from './control.ts';
-import { type HostileServer, startHostileServer } from './hostile-server.ts';
+import { type ArmedFault, type HostileServer, startHostileServer } from './hostile-server.ts';
 import { CALLS, type Cell, INPUT, STORING } from './matrix.ts';
 import type { FaultName } from './misbehave.ts';
+import { createPace } from './pace.ts';
 import { type CellResult, findProblems } from './verdict.ts';
 
 /** What is behind the hostile servers. */
@@ -27,9 +28,10 @@ export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends
   const upstreamKey = `canary-upstream-${crypto.randomUUID()}`;
   const folder = crypto.randomUUID();
   const { origin } = new URL(endpointOf(backends.storage.connectionString));
+  const pace = createPace(AT_ONCE.includes(cell.fault) ? 1 : FAST, setSpeed);
   const [upstream, storage] = await Promise.all([
-    startHostileServer('upstream', backends.openaiUrl, arm(cell, 'upstream', setSpeed)),
-    startHostileServer('storage', origin, arm(cell, 'storage', setSpeed)),
+    startHostileServer('upstream', backends.openaiUrl, pace, arm(cell, 'upstream')),
+    startHostileServer('storage', origin, pace, arm(cell, 'storage')),
   ]);
   const connectionString = backends.storage.connectionString.replaceAll(origin, storage.url);
   const environment = JSON.stringify({
@@ -44,7 +46,6 @@ export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends
     MCP_DEFAULT_WAIT_SECONDS: AT_ONCE.includes(cell.fault) ? '45' : '600',
   });
 
-  /** The clock is fast while the fault lasts, and only then: everything else takes its true time. */
   async function setSpeed(speed: number): Promise<void> {
     await control(CLOCK_PATH, { method: 'PUT', body: JSON.stringify(speed) });
   }
@@ -76,16 +77,9 @@ export async function runCell(cell: Cell, gatewayUrl: string, backends: Backends
   }
 }
 
-function arm({ target, fault }: Cell, role: string, setSpeed: (speed: number) => Promise<void>) {
+function arm({ target, fault }: Cell, role: string): ArmedFault | undefined {
   if (target.server !== role) return undefined;
-  const speed = AT_ONCE.includes(fault) ? 1 : FAST;
-  return {
-    fault,
-    matches: (request: string) => target.matches.test(request),
-    times: target.times,
-    onBegin: () => setSpeed(speed),
-    onEnd: () => setSpeed(1),
-  };
+  return { fault, matches: (request) => target.matches.test(request), times: target.times };
 }
 
 /** The text of the response, or `undefined` when there is none before the limit. */
