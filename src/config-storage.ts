@@ -110,8 +110,7 @@ const MIN_SECRET_CHARACTERS = 32;
 
 /** A binding has no credential, and the key for OpenAI is as secret as one. */
 function bucketSettings(env: StorageVariables): StorageSettings {
-  const { MEDIA_PUBLIC_BASE_URL: publicBaseUrl, MCP_PUBLIC_URL, OPENAI_API_KEY: key = '', STATE_SECRET } = env;
-  if (publicBaseUrl === undefined && MCP_PUBLIC_URL === undefined) return { configured: false, missing: ['MCP_PUBLIC_URL'] };
+  const { MEDIA_PUBLIC_BASE_URL: publicBaseUrl, OPENAI_API_KEY: key = '', STATE_SECRET } = env;
   const credential = key.length >= MIN_SECRET_CHARACTERS ? key : undefined;
   return {
     configured: true,

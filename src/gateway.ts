@@ -30,6 +30,7 @@ import { downloadImage } from './media/upstream-image.ts';
 import { MEDIA_PATH } from './media-path.ts';
 import { createModelCatalog } from './openai/model-catalog.ts';
 import { CAPABILITIES, createUpstreams, type Upstream, type Upstreams } from './openai/upstreams.ts';
+import { createOwnUrl, type OwnUrl, urlOfAddress } from './own-url.ts';
 import type { Folder, Load, Runtime } from './ports.ts';
 import { createMask, createRedactor } from './redact.ts';
 import { createS3Store } from './s3/s3-store.ts';
@@ -111,6 +112,7 @@ export type Parts = Readonly<{
   sealed: Readonly<{ jobs: SealedStore; index: SealedStore; usage: SealedStore }> | undefined;
   /** The media that the gateway itself serves; `undefined` where a store does. */
   served: ServedMedia | undefined;
+  ownUrl: OwnUrl;
   features: readonly Feature[];
 }>;
 
@@ -122,7 +124,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway & Pick<
 
 /** Everything without state of its own. */
 export function createParts(config: Config, runtime: Runtime): Parts {
-  const { store, media, served, stateSecret } = createStorage(config, runtime);
+  const ownUrl = createOwnUrl(config.server.publicUrl);
+  const { store, media, served, stateSecret } = createStorage(config, ownUrl, runtime);
   const ownSecrets = [stateSecret?.()].filter((secret) => secret !== undefined);
   const stateSecrets = [...config.jobs.secrets, ...ownSecrets];
   const secrets = [...config.secrets, ...ownSecrets];
@@ -168,6 +171,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     mask,
     sealed,
     served,
+    ownUrl,
     features: findFeatures(services.upstreams, media),
   };
 }
@@ -184,13 +188,20 @@ export type AssembleOptions = Readonly<{
  * what waits for I/O cannot be shared.
  */
 export function assemble(
-  { config, events, services: shared, keys, memory, tools, mask, sealed, served }: Parts,
+  { config, events, services: shared, keys, memory, tools, mask, sealed, served, ownUrl }: Parts,
   runtime: Runtime,
   { onJobsChange, ledger: given }: AssembleOptions = {},
 ): Gateway {
   const { log } = runtime;
   const admission = createAdmission(memory, runtime.lingerMs, runtime);
-  const uploads = createUploads({ media: shared.media, keys, admission, maxInputBytes: shared.maxInputBytes, runtime });
+  const uploads = createUploads({
+    media: shared.media,
+    keys,
+    admission,
+    maxInputBytes: shared.maxInputBytes,
+    onKnown: ownUrl.learn,
+    runtime,
+  });
   const index = sealed && createDayIndex(sealed.index, runtime);
   const ledger = given ?? createLedger(sealed?.usage, async (place, id) => (jobs ? jobs.outcomeOf(place, id) : NO_OUTCOME), runtime);
   const { accounts, book, pace } = ledger;
@@ -224,7 +235,7 @@ export function assemble(
     resourceLinks: config.server.resourceLinks,
     events,
   });
-  const mcp = serveMcp(factory, config, runtime, jobs);
+  const mcp = serveMcp(factory, { config, ownUrl }, runtime, jobs);
   const callsInFlight = () => mcp.callsInFlight() + uploads.inFlight() + accounts.inFlight() + book.inFlight();
   return {
     ...mcp,
@@ -284,7 +295,7 @@ type Storage = Readonly<{
   stateSecret?: Folder['stateSecret'];
 }>;
 
-function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
+function createStorage({ storage, server }: Config, ownUrl: OwnUrl, runtime: Runtime): Storage {
   if (!storage.configured) return { store: undefined, media: createMissingMediaStore(storage.missing) };
   const withMedia = <Store extends ObjectStore>(store: Store) => ({ store, media: createMediaStore(store, storage.media, runtime) });
   switch (storage.store.kind) {
@@ -296,15 +307,17 @@ function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
       if (!runtime.openFolder) throw new Error('This runtime has no folders.');
       const { store, stateSecret } = runtime.openFolder(
         storage.store.dir,
-        server.isServed ? `${publicUrlOf(server)}${MEDIA_PATH}` : undefined,
+        server.isServed ? `${server.publicUrl ?? urlOfAddress(server)}${MEDIA_PATH}` : undefined,
       );
       return { ...withMedia(store), served: createServedMedia(store, storage.media), stateSecret };
     }
     case 'r2': {
       if (!runtime.openBucket) throw new Error('This runtime has no bucket.');
       const { publicBaseUrl } = storage.store;
-      if (publicBaseUrl !== undefined) return withMedia(runtime.openBucket({ publicBaseUrl, remedy: DOMAIN_REMEDY }));
-      const store = runtime.openBucket({ publicBaseUrl: `${publicUrlOf(server)}${MEDIA_PATH}`, remedy: undefined });
+      if (publicBaseUrl !== undefined)
+        return withMedia(runtime.openBucket({ publicBaseUrls: () => [publicBaseUrl], remedy: DOMAIN_REMEDY }));
+      const publicBaseUrls = () => ownUrl.all().map((url) => `${url}${MEDIA_PATH}`);
+      const store = runtime.openBucket({ publicBaseUrls, remedy: undefined });
       return { ...withMedia(store), served: createServedMedia(store, storage.media) };
     }
   }
@@ -313,12 +326,7 @@ function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
 const CHECK_DOMAIN = 'The operator should check MEDIA_PUBLIC_BASE_URL, and that the bucket is public there.';
 const DOMAIN_REMEDY = { refused: CHECK_DOMAIN, signedRefused: CHECK_DOMAIN, unreachable: CHECK_DOMAIN };
 
-/** Where clients reach the gateway, for links that are made without a request. */
-function publicUrlOf({ publicUrl, host, port }: Config['server']): string {
-  return publicUrl ?? `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-}
-
-function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore): Feature[] {
+function findFeatures(upstreams: Upstreams, { missing, publicOrigins }: MediaStore): Feature[] {
   const capabilities = CAPABILITIES.map((name) => {
     const upstream = upstreams[name];
     return {
@@ -330,9 +338,11 @@ function findFeatures(upstreams: Upstreams, { missing, publicHost }: MediaStore)
   const isStored = missing.length === 0;
   return [
     ...capabilities,
-    { name: 'storage', isAvailable: isStored, detail: isStored ? `${publicHost}` : `${missing.join(', ')} not set` },
+    { name: 'storage', isAvailable: isStored, detail: isStored ? publicOrigins().map(hostOf).join(', ') : `${missing.join(', ')} not set` },
   ];
 }
+
+const hostOf = (origin: string) => new URL(origin).host;
 
 /** Logs what an operator should know at start-up rather than discover through a failed call. */
 export function logStart(features: readonly Feature[], warnings: readonly ConfigProblem[], log: Log): void {
@@ -343,7 +353,7 @@ export function logStart(features: readonly Feature[], warnings: readonly Config
 /** Exposes an MCP server through its transports. */
 function serveMcp(
   { createServer, placeOf, callsInFlight }: McpServerFactory,
-  { server, clients }: Config,
+  { config: { server, clients }, ownUrl }: Pick<Parts, 'config' | 'ownUrl'>,
   runtime: Runtime,
   jobs?: Jobs,
 ): Omit<Gateway, 'receiveFile' | 'signIn' | 'events' | 'load' | 'pace' | 'budgets' | 'book' | 'close' | 'served'> {
@@ -355,21 +365,25 @@ function serveMcp(
     await noted;
   };
   const onBug = (error: Error, requestId: string) => log.error('request_failed', { request_id: requestId, error: stackOf(error) });
+  const options = { clock: runtime, heartbeatMs, lastByteMs, sizedStream, onError, onBug, onCancelled };
+  const streamableHttp = createStreamableHttp(createServer, options);
   return {
     server,
     runtime,
     createServer,
     verifyToken: verifyKeys(clients.keys, runtime),
-    streamableHttp: createStreamableHttp(createServer, {
-      clock: runtime,
-      heartbeatMs,
-      lastByteMs,
-      sizedStream,
-      onError,
-      onBug,
-      onCancelled,
-    }),
-    openSseSession: (sessionId, onClose) => openSseSession({ sessionId, createServer, clock: runtime, heartbeatMs, onClose }),
+    streamableHttp(request, body, exchange) {
+      ownUrl.learn(exchange.publicUrl);
+      return streamableHttp(request, body, exchange);
+    },
+    async openSseSession(sessionId, onClose) {
+      const session = await openSseSession({ sessionId, createServer, clock: runtime, heartbeatMs, onClose });
+      const receive: typeof session.receive = (message, exchange) => {
+        ownUrl.learn(exchange.publicUrl);
+        return session.receive(message, exchange);
+      };
+      return { ...session, receive };
+    },
     callsInFlight,
     placeOf,
     jobs,

@@ -52,8 +52,8 @@ export type Folder = Readonly<{
   stateSecret: () => string | undefined;
 }>;
 
-/** Where the objects of a bucket can be read, and what to correct if they cannot be. */
-export type BucketLinks = Readonly<{ publicBaseUrl: string; remedy: ObjectStore['linkRemedy'] }>;
+/** Where the objects of a bucket can be read (the first one is for new links), and what to correct if they cannot be. */
+export type BucketLinks = Readonly<{ publicBaseUrls: () => readonly string[]; remedy: ObjectStore['linkRemedy'] }>;
 
 /** What differs between runtimes or is replaced in tests. */
 export type Runtime = Clock &

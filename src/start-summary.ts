@@ -1,6 +1,7 @@
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Feature } from './gateway.ts';
 import { isLoopbackName } from './loopback.ts';
+import { urlOfAddress } from './own-url.ts';
 
 const TITLE = `${ABOUT.title} ${ABOUT.version}`;
 
@@ -31,13 +32,9 @@ export function startSummary({ host, port, features, warnings, connection }: Sta
 
 /** How this machine's clients reach an address. */
 export function originOf({ host, port }: Pick<StartSummary, 'host' | 'port'>): string {
-  return `http://${isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : bracketed(host)}:${port}`;
+  return urlOfAddress({ host: isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : host, port });
 }
 
 function isAnyAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

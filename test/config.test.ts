@@ -577,9 +577,7 @@ describe('where media goes', () => {
     expect(kindOf({}, 'file')).toEqual(AZURE);
     expect(kindOf(LOOPBACK)).toEqual(AZURE);
     expect(kindOf({ ...LOOPBACK, AZURE_BLOB_CONTAINER: 'media' }, 'file')).toEqual([AZURE[0], AZURE[2]]);
-    expect(kindOf(PUBLIC, 'r2')).toBe('r2');
-    expect(kindOf({}, 'r2')).toEqual(['MCP_PUBLIC_URL']);
-    expect(kindOf({ MEDIA_PUBLIC_BASE_URL: 'https://media.example.com' }, 'r2')).toBe('r2');
+    expect(kindOf({}, 'r2')).toBe('r2');
   });
 
   test('can be chosen, where it can be had', () => {
@@ -599,7 +597,7 @@ describe('where media goes', () => {
 
   test('R2 keeps state if there is a secret', () => {
     const keepsState = (env: Record<string, string>) => {
-      const loaded = load({ ...PUBLIC, ...env }, 'r2');
+      const loaded = load(env, 'r2');
       return loaded.ok && loaded.config.storage.configured && [loaded.config.storage.keepsState, loaded.config.jobs.secrets];
     };
     const [key, secret] = ['k'.repeat(32), 's'.repeat(32)];

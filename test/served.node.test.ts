@@ -1,14 +1,21 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from './gateways.ts';
 import { newFolder } from './media/folder.ts';
-import { CLIENT_HEADERS, newAccount, readAnswer, servedEnvironment, testEnvironment } from './support.ts';
+import { readSample } from './stand-ins/openai/speech.ts';
+import { CLIENT_HEADERS, newAccount, readAnswer, testEnvironment } from './support.ts';
 
-async function callTool({ url }: RunningGateway, name: string, args: object) {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } });
+const callTool = (gateway: RunningGateway, name: string, args: object) => callServer(gateway, 'tools/call', { name, arguments: args });
+
+async function callServer({ url }: RunningGateway, method: string, params: object) {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
   const { result } = await readAnswer(await fetch(`${url}/mcp`, { method: 'POST', headers: CLIENT_HEADERS, body }));
-  // biome-ignore lint/suspicious/noExplicitAny: of any tool.
+  // biome-ignore lint/suspicious/noExplicitAny: of any method.
   return result as any;
 }
 
@@ -47,17 +54,60 @@ test('beyond loopback, the operator chooses', async () => {
   await gateway.close();
 });
 
-test('the built Worker serves media of its bucket, whole and in ranges', async () => {
-  const { MEDIA_DIR: _, HOST: __, MCP_PUBLIC_URL: ___, ...env } = await servedEnvironment();
-  const gateway = await startWorkerdGateway({ ...env, MEDIA_STORE: 'r2', MCP_PUBLIC_URL: 'http://localhost' });
-  const { structuredContent } = await callTool(gateway, 'generate_image', { prompt: 'A lighthouse' });
-  const [{ url, bytes }] = structuredContent.images;
-  const target = gateway.url + new URL(url).pathname;
-  const response = await fetch(target);
-  const content = await response.bytes();
-  expect([content.byteLength, response.headers.get('content-length')]).toEqual([bytes, String(bytes)]);
-  expect((await fetch(target, { method: 'HEAD' })).headers.get('content-length')).toBe(String(bytes));
-  const part = await fetch(target, { headers: { range: 'bytes=1-3' } });
-  expect([part.status, await part.text()]).toEqual([206, 'PNG']);
-  await gateway.close();
+describe('the built Worker, told nothing but two keys', () => {
+  let gateway: RunningGateway;
+  beforeAll(async () => {
+    gateway = await startWorkerdGateway(withoutStorage());
+  });
+  afterAll(() => gateway?.close());
+
+  test('serves media of its bucket at the URL that its client uses, whole and in ranges', async () => {
+    const { structuredContent } = await callTool(gateway, 'generate_image', { prompt: 'A lighthouse' });
+    const [{ url, bytes }] = structuredContent.images;
+    expect(new URL(url).origin).toBe(gateway.url);
+    const response = await fetch(url);
+    const content = await response.bytes();
+    expect([content.byteLength, response.headers.get('content-length')]).toEqual([bytes, String(bytes)]);
+    expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe(String(bytes));
+    const part = await fetch(url, { headers: { range: 'bytes=1-3' } });
+    expect([part.status, await part.text()]).toEqual([206, 'PNG']);
+  });
+
+  test('edits what a client of another host name has made', async () => {
+    const { structuredContent } = await callTool(gateway, 'generate_image', { prompt: 'A lighthouse' });
+    const [{ url }] = structuredContent.images;
+    const named = { ...gateway, url: gateway.url.replace('127.0.0.1', 'localhost') };
+    const edited = await callTool(named, 'edit_image', { prompt: 'At night', images: [url.replace('127.0.0.1', 'localhost')] });
+    expect(edited.structuredContent.images).toHaveLength(1);
+  });
+
+  test('takes uploads, and shows the page what may be loaded', async () => {
+    const { structuredContent } = await callTool(gateway, 'create_upload', {});
+    const put = await fetch(structuredContent.upload_url, { method: 'PUT', body: new Uint8Array(readSample('spritesheet.jpg')) });
+    expect(new URL((await put.json()).url).origin).toBe(gateway.url);
+    const { contents } = await callServer(gateway, 'resources/read', { uri: 'ui://gateway/media.html' });
+    expect(contents[0]._meta.ui.csp.resourceDomains).toContain(gateway.url);
+  });
+
+  test('has links for clients of the legacy transport', async () => {
+    const transport = new SSEClientTransport(new URL(`${gateway.url}/sse`), {
+      requestInit: { headers: CLIENT_HEADERS },
+      eventSourceInit: { fetch: (url, init) => fetch(url, { ...init, headers: { ...CLIENT_HEADERS, accept: 'text/event-stream' } }) },
+    });
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(transport);
+    const { content } = await client.callTool({ name: 'generate_image', arguments: { prompt: 'A harbour' } });
+    expect(JSON.stringify(content)).toContain(`${gateway.url}/media/`);
+    await client.close();
+  });
+
+  test('gives no link to the host that somebody without a key has named', async () => {
+    const fresh = await startWorkerdGateway(withoutStorage());
+    const { port } = new URL(fresh.url);
+    const answered = once(request({ port, path: '/mcp', method: 'POST', headers: { host: 'evil.example.com' } }).end(), 'response');
+    expect((await answered)[0].statusCode).toBe(401);
+    const { structuredContent } = await callTool(fresh, 'generate_image', { prompt: 'A lighthouse' });
+    expect(new URL(structuredContent.images[0].url).origin).toBe(fresh.url);
+    await fresh.close();
+  });
 });

@@ -98,10 +98,9 @@ export async function testBucket(): Promise<Bindings['MEDIA']> {
 /** Whose media the gateway serves: a folder on Node, a bucket on Workers. */
 export async function servedEnvironment(overrides: Environment = {}): Promise<Environment> {
   const { AZURE_STORAGE_CONNECTION_STRING: _, AZURE_BLOB_CONTAINER: __, AZURE_BLOB_PUBLIC_BASE_URL: ___, ...env } = testEnvironment();
-  const publicUrl = 'http://localhost';
-  if (isWorkerd) return { ...env, MEDIA_STORE: 'r2', MCP_PUBLIC_URL: publicUrl, ...overrides };
+  if (isWorkerd) return { ...env, ...overrides };
   const { newFolder } = await import('./media/folder.ts');
-  return { ...env, HOST: '127.0.0.1', MEDIA_STORE: 'file', MEDIA_DIR: newFolder(), MCP_PUBLIC_URL: publicUrl, ...overrides };
+  return { ...env, HOST: '127.0.0.1', MEDIA_DIR: newFolder(), MCP_PUBLIC_URL: 'http://localhost', ...overrides };
 }
 
 /** The runtime in which the test runs, with a fast clock, and a log that is kept. */

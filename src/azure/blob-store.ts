@@ -64,7 +64,7 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
       const [path = ''] = url.split('?', 1);
       return path.startsWith(`${publicBaseUrl}/`) ? path.slice(publicBaseUrl.length + 1) : undefined;
     },
-    linkOrigin: new URL(publicBaseUrl).origin,
+    linkOrigins: () => [new URL(publicBaseUrl).origin],
     linkRemedy: REMEDY,
     async assertUsable(missingName) {
       const probe = () => requests.attempt(missingName, USABLE_PROBE);

@@ -10,7 +10,7 @@ const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 /**
  * What the operator has set, or the origin that the client used. A TLS-terminating proxy talks plain HTTP to the gateway
  * and reports the original scheme in X-Forwarded-Proto; a client that forges the header misleads only itself, as no
- * response with the origin is cached.
+ * response with the origin is cached. On Workers, whose clients share what is learned of it, requests have the true scheme.
  */
 export function createPublicUrlOf(configured?: string): PublicUrlOf {
   // Nearly every request has the same.
@@ -28,8 +28,8 @@ export function createPublicUrlOf(configured?: string): PublicUrlOf {
 }
 
 function schemeOf({ req }: Context<HttpEnv>): string {
+  if (req.url.startsWith('https:')) return 'https';
   // The first of several values is the client's own scheme.
   const forwarded = req.header('x-forwarded-proto')?.split(',', 1)[0]?.trim().toLowerCase();
-  if (forwarded === 'http' || forwarded === 'https') return forwarded;
-  return req.url.startsWith('https:') ? 'https' : 'http';
+  return forwarded === 'https' ? 'https' : 'http';
 }

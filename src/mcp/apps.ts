@@ -12,15 +12,22 @@ export const APPS_EXTENSION = { 'io.modelcontextprotocol/ui': { mimeTypes: [MIME
 export const MEDIA_APP_META = { ui: { resourceUri: MEDIA_URI } };
 
 /** An MCP App, as it is listed and as it is read. */
-export type App = Readonly<{ resource: Resource; contents: TextResourceContents }>;
+export type App = Readonly<{ uri: string; resource: () => Resource; contents: () => TextResourceContents }>;
 
-/** The page may load media from `publicOrigin`, and nothing else. */
-export function createMediaApp(publicOrigin: string | undefined): App {
-  const ui = {
-    ...(publicOrigin && { csp: { resourceDomains: [publicOrigin] } }),
-    permissions: { clipboardWrite: {} },
-    prefersBorder: true,
+/** The page may load media from `publicOrigins`, and nothing else. */
+export function createMediaApp(publicOrigins: () => readonly string[]): App {
+  function common() {
+    const resourceDomains = [...publicOrigins()];
+    const ui = {
+      ...(resourceDomains.length > 0 && { csp: { resourceDomains } }),
+      permissions: { clipboardWrite: {} },
+      prefersBorder: true,
+    };
+    return { uri: MEDIA_URI, mimeType: MIME_TYPE, _meta: { ui } };
+  }
+  return {
+    uri: MEDIA_URI,
+    resource: () => ({ ...common(), name: 'media', title: 'Media' }),
+    contents: () => ({ ...common(), text: MEDIA_PAGE }),
   };
-  const common = { uri: MEDIA_URI, mimeType: MIME_TYPE, _meta: { ui } };
-  return { resource: { ...common, name: 'media', title: 'Media' }, contents: { ...common, text: MEDIA_PAGE } };
 }

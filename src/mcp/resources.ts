@@ -27,13 +27,13 @@ export function handleResources(server: Server, { app, media: all }: ResourcesOp
     const cursor = params?.cursor;
     const { principalId, media } = mediaOf(context);
     const { resources = [], ...rest } = (await media?.list(principalId, cursor)) ?? {};
-    return { resources: cursor === undefined ? [app.resource, ...resources] : resources, ...rest };
+    return { resources: cursor === undefined ? [app.resource(), ...resources] : resources, ...rest };
   });
 
   server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [] }));
 
   server.setRequestHandler('resources/read', async ({ params: { uri } }, context) => {
-    if (uri === app.contents.uri) return { contents: [app.contents] };
+    if (uri === app.uri) return { contents: [app.contents()] };
     const { principalId, media } = mediaOf(context);
     const contents = await media?.read(principalId, uri);
     if (!contents) throw new ResourceNotFoundError(cut(uri, MAX_PATH_CHARACTERS));

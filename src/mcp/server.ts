@@ -98,7 +98,7 @@ export function createServerFactory(options: McpServerOptions): McpServerFactory
       'resources/templates/list': CACHE_HINT,
     },
   };
-  const app = createMediaApp(options.services.media.publicOrigin);
+  const app = createMediaApp(options.services.media.publicOrigins);
   const { events } = options;
   const { history } = options.services;
   const media = history && createMediaResources(history, options.services);

@@ -41,10 +41,8 @@ export type SavedMedia = Readonly<{
 export type MediaStore = Readonly<{
   /** The unset variables; empty when storage is configured. */
   missing: readonly string[];
-  /** The origin of media URLs; `undefined` when storage is not configured. */
-  publicOrigin: string | undefined;
-  /** The host in it. */
-  publicHost: string | undefined;
+  /** The origins of media URLs; empty when storage is not configured. */
+  publicOrigins(): readonly string[];
   /** Whether that is the URL of something in this store. */
   isOwn(url: string): boolean;
   /** Throws when media certainly cannot be stored (`not_configured`, `storage_unusable`). Call before any billed request. */
@@ -107,8 +105,7 @@ export function createMediaStore(store: ObjectStore, { pathPrefix, roots, readHo
 
   return {
     missing: [],
-    publicOrigin: store.linkOrigin,
-    publicHost: new URL(store.linkOrigin).host,
+    publicOrigins: store.linkOrigins,
     isOwn: (url) => store.nameOf(url) !== undefined,
     assertReady,
     newName: (kind, { extension }) => jobName(kind, now(), `${randomUUID()}.${extension}`),
@@ -155,8 +152,7 @@ export function createMissingMediaStore(missing: readonly string[]): MediaStore 
   const reject = async () => fail();
   return {
     missing,
-    publicOrigin: undefined,
-    publicHost: undefined,
+    publicOrigins: () => [],
     isOwn: () => false,
     assertReady: reject,
     newName: fail,

@@ -47,8 +47,8 @@ export type ObjectStore = Readonly<{
   link(name: string, expiresOn: Date | undefined): Promise<string>;
   /** The object behind a link, which may have expired; `undefined` for any other URL. */
   nameOf(url: string): string | undefined;
-  /** The origin of all links: scheme and host, with its port unless that is the default. */
-  linkOrigin: string;
+  /** The origins of all links, each with its port unless that is the default; more than one where the gateway has several hosts. */
+  linkOrigins(): readonly string[];
   /** What the operator must correct when links cannot be read; `undefined`: the gateway itself serves them. */
   linkRemedy: Readonly<{ refused: string; signedRefused: string; unreachable: string }> | undefined;
   /** Tries a write that stores nothing, and throws if the store is unreachable, does not exist, or rejects the credential. */

@@ -22,7 +22,7 @@ export function createServedMedia(store: ServedStore, { pathPrefix, roots }: Pic
     find,
     stream: store.stream,
     async respond(url) {
-      if (!url.startsWith(`${store.linkOrigin}/`)) return undefined;
+      if (!store.linkOrigins().some((origin) => url.startsWith(`${origin}/`))) return undefined;
       const name = store.nameOf(url) ?? '';
       const found = await find(name);
       if (!found) return new Response(null, { status: 404 });

@@ -38,6 +38,8 @@ export type UploadsOptions = Readonly<{
   admission: Admission;
   /** The largest file that the tools take here. */
   maxInputBytes: number;
+  /** Told the URL of each request whose token is good. */
+  onKnown: (requestUrl: string) => void;
   runtime: Pick<Runtime, 'now' | 'sleep' | 'timeLimit' | 'randomUUID'>;
 }>;
 
@@ -47,7 +49,7 @@ const PURPOSE = 'upload';
 const ticketContent = z.object({ owner: z.object({ id: z.string(), name: z.string() }), id: z.string(), issued_ms: z.number() });
 type TicketContent = z.output<typeof ticketContent>;
 
-export function createUploads({ media, keys, admission, maxInputBytes, runtime }: UploadsOptions): Uploads {
+export function createUploads({ media, keys, admission, maxInputBytes, onKnown, runtime }: UploadsOptions): Uploads {
   const maxBytes = Math.min(MAX_UPLOAD_BYTES, maxInputBytes);
   let inFlight = 0;
 
@@ -105,6 +107,7 @@ export function createUploads({ media, keys, admission, maxInputBytes, runtime }
   async function receive(token: string, request: Request): Promise<ReceivedUpload> {
     const startedMs = runtime.now();
     const ticket = await open(token);
+    onKnown(request.url);
     if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') throw refused('encoded');
     if ((declaredLength(request.headers) ?? 0) > maxBytes) throw refused('too_large');
     const { release } = admission.admit(UPLOAD_BYTES, request.signal);

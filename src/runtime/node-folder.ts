@@ -140,7 +140,7 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
       return isObjectName(name) ? name : undefined;
     },
     // URLs of files have none.
-    linkOrigin: servedAt === undefined ? 'file://' : new URL(servedAt).origin,
+    linkOrigins: () => [servedAt === undefined ? 'file://' : new URL(servedAt).origin],
     linkRemedy: undefined,
     assertUsable: () => tried(usable),
     isDown: () => hasFailed,

@@ -44,7 +44,7 @@ const NO_VERSION = '00000000000000000000000000000000';
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 /** The objects of a bucket of R2, through the binding of a Worker. */
-export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrl, remedy }: BucketLinks): ServedStore {
+export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls, remedy }: BucketLinks): ServedStore {
   let failuresInARow = 0;
 
   async function once<T>(work: () => Promise<T>): Promise<T> {
@@ -161,12 +161,17 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrl,
       if (etag !== undefined && (await putVersion(name, new Uint8Array(0), 'application/octet-stream', etag)) === undefined) return;
       await tried(() => bucket.delete(name));
     },
-    link: async (name) => `${publicBaseUrl}/${name}`,
+    async link(name) {
+      const [publicBaseUrl] = publicBaseUrls();
+      if (publicBaseUrl === undefined) throw new Error('A link needs a request that has told the URL of this Worker.');
+      return `${publicBaseUrl}/${name}`;
+    },
     nameOf(url) {
-      const name = url.startsWith(`${publicBaseUrl}/`) ? url.slice(publicBaseUrl.length + 1) : '';
+      const publicBaseUrl = publicBaseUrls().find((base) => url.startsWith(`${base}/`));
+      const name = publicBaseUrl === undefined ? '' : url.slice(publicBaseUrl.length + 1);
       return isObjectName(name) ? name : undefined;
     },
-    linkOrigin: new URL(publicBaseUrl).origin,
+    linkOrigins: () => publicBaseUrls().map((base) => new URL(base).origin),
     linkRemedy: remedy,
     async assertUsable(missingName) {
       const nothing = { ...metadata('application/octet-stream'), onlyIf: new Headers(version(NO_VERSION)) };

@@ -44,7 +44,7 @@ export function createS3Store(settings: S3StoreSettings, runtime: StoreRuntime):
       const [path = ''] = url.split('?', 1);
       return path.startsWith(`${linkBase}/`) ? path.slice(linkBase.length + 1) : undefined;
     },
-    linkOrigin: new URL(linkBase).origin,
+    linkOrigins: () => [new URL(linkBase).origin],
     linkRemedy: {
       refused: PUBLIC_REMEDY,
       signedRefused: SIGNED_REMEDY,

@@ -62,7 +62,7 @@ describe('links', () => {
     expect(await store.link('a/b.png', undefined)).toBe('https://media.example.com/files/a/b.png');
     expect(store.nameOf('https://media.example.com/files/a/b.png')).toBe('a/b.png');
     expect(store.nameOf('https://media.example.com/other/b.png')).toBeUndefined();
-    expect(store.linkOrigin).toBe('https://media.example.com');
+    expect(store.linkOrigins()).toEqual(['https://media.example.com']);
   });
 });
 
