@@ -21,7 +21,7 @@ export type AccountRequest = Readonly<
   | { hold: NewHold & { date: string; id: string } }
   | { settle: { date: string; id: string; usd: number } }
   | { account: { date: string } }
-  | { addUsage: { date: string; row: UsageRow } }
+  | { addUsage: { date: string; rows: readonly UsageRow[] } }
   | { usage: { dates: readonly string[]; principalId?: string | undefined } }
   | { count: { limit: number } }
   | { enter: { callId: string; limit: number } }
@@ -102,14 +102,16 @@ export function createAccountObject(storage: AccountStorage, outcomeOf: OutcomeO
     return accountOf(date);
   }
 
-  /** Each row is stored by itself, since every call changes one. */
-  async function addUsage({ date, row }: { date: string; row: UsageRow }): Promise<void> {
+  /** Each row is stored by itself, since a call changes only one. */
+  async function addUsage({ date, rows: added }: { date: string; rows: readonly UsageRow[] }): Promise<void> {
     await loadAlarm();
     const stored = used.has(date) ? undefined : await readRows(date);
     const rows = used.get(date) ?? stored ?? new Map<string, UsageRow>();
     used.set(date, rows);
-    const changed = addRow(rows, row);
-    void storage.put(`${USAGE}${date} ${changed.key}`, changed.row);
+    for (const row of added) {
+      const changed = addRow(rows, row);
+      void storage.put(`${USAGE}${date} ${changed.key}`, changed.row);
+    }
     ringAt(now() + DAY_MS);
   }
 

@@ -1,11 +1,12 @@
 import { GatewayError } from '../errors.ts';
-import type { Runtime } from '../ports.ts';
+import type { Clock, Runtime } from '../ports.ts';
 import type { Account } from './account.ts';
 import type { AccountRequest } from './account-object.ts';
 import { type Accounts, GATEWAY, type HoldResult, ownerOf } from './accounts.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pace, PaceOutcome } from './pace.ts';
-import type { UsageBook, UsageDay } from './usage-book.ts';
+import type { UsageRow } from './rows.ts';
+import { addTo, type UsageBook, type UsageDay } from './usage-book.ts';
 
 /** The subset of a Durable Object namespace used here. */
 export type AccountNamespace = Readonly<{
@@ -13,10 +14,19 @@ export type AccountNamespace = Readonly<{
   get: (id: unknown) => { fetch: typeof fetch };
 }>;
 
-type DurableRuntime = Pick<Runtime, 'randomUUID' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
+type DurableRuntime = Clock & Pick<Runtime, 'randomUUID' | 'waitUntil'> & Readonly<{ log: Pick<Runtime['log'], 'warn'> }>;
+
+/** For so long, what was used is added up before it is sent: one object is told by everybody. */
+const COLLECT_MS = 1_000;
+/** Whoever was to send it has been lost with its request. */
+const LOST_AFTER_MS = 5_000;
 
 /** The ledger in Durable Objects: one for each principal, and one for the gateway. */
-export function createDurableLedger(namespace: AccountNamespace, { randomUUID, waitUntil, log }: DurableRuntime): Ledger {
+export function createDurableLedger(namespace: AccountNamespace, runtime: DurableRuntime): Ledger {
+  const { randomUUID, waitUntil, log } = runtime;
+  const used = new Map<string, Map<string, UsageRow>>();
+  let collectingSinceMs: number | undefined;
+
   async function ask<Answer>(owner: string, request: AccountRequest): Promise<Answer> {
     const object = namespace.get(namespace.idFromName(owner));
     const response = await object.fetch('http://account/', { method: 'POST', body: JSON.stringify(request) });
@@ -25,8 +35,26 @@ export function createDurableLedger(namespace: AccountNamespace, { randomUUID, w
 
   /** For what the answer to a client does not depend on. */
   function tell(owner: string, request: AccountRequest): void {
-    const told = ask(owner, request).catch((error: unknown) => log.warn('account_object_failed', { error: String(error) }));
-    waitUntil(told);
+    waitUntil(told(owner, request));
+  }
+
+  async function told(owner: string, request: AccountRequest): Promise<void> {
+    await ask(owner, request).catch((error: unknown) => log.warn('account_object_failed', { error: String(error) }));
+  }
+
+  async function sendUsed(): Promise<void> {
+    const days = [...used];
+    used.clear();
+    collectingSinceMs = undefined;
+    for (const [date, rows] of days) await told(GATEWAY, { addUsage: { date, rows: [...rows.values()] } });
+  }
+
+  function addUsed(date: string, row: UsageRow): void {
+    addTo(used, date, row);
+    const nowMs = runtime.now();
+    if (collectingSinceMs !== undefined && nowMs < collectingSinceMs + LOST_AFTER_MS) return;
+    collectingSinceMs = nowMs;
+    waitUntil(runtime.sleep(COLLECT_MS).then(sendUsed));
   }
 
   const accounts: Accounts = {
@@ -41,10 +69,13 @@ export function createDurableLedger(namespace: AccountNamespace, { randomUUID, w
     close: async () => {},
   };
   const book: UsageBook = {
-    add: (date, row) => tell(GATEWAY, { addUsage: { date, row } }),
-    read: (dates, principalId) => ask<UsageDay[]>(GATEWAY, { usage: { dates, principalId } }),
+    add: addUsed,
+    async read(dates, principalId) {
+      await sendUsed();
+      return ask<UsageDay[]>(GATEWAY, { usage: { dates, principalId } });
+    },
     inFlight: () => 0,
-    close: async () => {},
+    close: sendUsed,
   };
   const pace: Pace = {
     count: (principalId, limit) => ask<PaceOutcome>(ownerOf(principalId), { count: { limit } }),

@@ -7,7 +7,7 @@ import { createSharedRecord, type SharedRecord } from './shared-record.ts';
 
 /** What was used, by the day in UTC (`yyyy-mm-dd`). */
 export type UsageBook = Readonly<{
-  /** Never throws; on Node, it is written within seconds. */
+  /** Never throws; it is written within seconds. */
   add: (date: string, row: UsageRow) => void;
   /** These days, in their order; of one principal only, or of all. */
   read: (dates: readonly string[], principalId?: string) => Promise<readonly UsageDay[]>;
@@ -37,7 +37,8 @@ export function createMemoryBook(): UsageBook {
   };
 }
 
-function addTo(days: Map<string, Map<string, UsageRow>>, date: string, row: UsageRow): void {
+/** Adds a row to those of its day. */
+export function addTo(days: Map<string, Map<string, UsageRow>>, date: string, row: UsageRow): void {
   const rows = days.get(date) ?? new Map<string, UsageRow>();
   days.set(date, rows);
   addRow(rows, row);

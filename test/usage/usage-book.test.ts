@@ -62,6 +62,32 @@ describe.each(KINDS)('a book $name', ({ create }) => {
   });
 });
 
+test('in a Durable Object, many calls are one request, also after the one that was to send them is lost', async () => {
+  const namespace = createNamespace(new Map());
+  let requests = 0;
+  const counting: typeof namespace = {
+    ...namespace,
+    get(id) {
+      requests++;
+      return namespace.get(id);
+    },
+  };
+  let isLost = true;
+  const sleeping: (() => void)[] = [];
+  let nowMs = Date.now();
+  const sleep = () => new Promise<void>((resolve) => void (isLost || sleeping.push(resolve)));
+  const runtime = { ...testRuntime(), now: () => nowMs, sleep, waitUntil: () => {} };
+  const { book } = createDurableLedger(counting, runtime);
+  for (let count = 0; count < 100; count++) book.add('2026-11-24', usedOnce());
+  isLost = false;
+  nowMs += 10_000;
+  for (let count = 0; count < 100; count++) book.add('2026-11-24', usedOnce());
+  for (const wake of sleeping) wake();
+  await eventually(async () => requests === 1);
+  expect(await calls(createDurableLedger(namespace, runtime).book)).toContainEqual(['2026-11-24', 200]);
+  expect(sleeping).toHaveLength(1);
+});
+
 test('in the object store, what was written under a previous secret is added', async () => {
   const [previous, current] = [newSecret(), newSecret()];
   const before = createStoredBook(setUpSealed([previous]).sealed, testRuntime());
