@@ -184,6 +184,15 @@ describe('max_cost_usd', () => {
     },
   );
 
+  test('counts a schema, which is billed as input', async () => {
+    const app = await createPricedApp();
+    const json_schema = { type: 'object', properties: { a: { type: 'string', description: 'word '.repeat(100_000) } } };
+    const args = { prompt: 'Hello', max_completion_tokens: 10, json_schema };
+    // A hundred thousand tokens for a tenth of a dollar a million.
+    expect(textOf(await app.call('chat_completion', { ...args, max_cost_usd: 0.01 }))).toContain('(too_expensive, ');
+    expect(await app.requests()).toEqual([]);
+  });
+
   test('refuses what it cannot hold, as the price is not known', async () => {
     const app = createTestApp();
     const refused = textOf(await app.call('generate_image', { prompt: 'a lamp', max_cost_usd: 100 }));
