@@ -75,6 +75,18 @@ test('every problem of MODEL_PRICES is named by its model', () => {
   expect(JSON.stringify(loaded.problems)).not.toContain('secret');
 });
 
+test('a price that MODEL_PRICES states twice is a problem, as only one of them would count', () => {
+  const stated = '{"a": {"input": 5, "input": 0}, "b": {"input": 5}, "b": 0}';
+  const loaded = loadConfig({ ...REQUIRED, MODEL_PRICES: stated });
+  expect(loaded).toMatchObject({
+    ok: false,
+    problems: [
+      { variable: 'MODEL_PRICES', problem: 'has "input" more than once in one object' },
+      { variable: 'MODEL_PRICES', problem: 'has "b" more than once in one object' },
+    ],
+  });
+});
+
 test('unset, empty and blank mean the same', () => {
   expect(load({ PORT: '', OPENAI_CHAT_MODEL: '   ', AZURE_OPENAI_ENDPOINT: '' })).toEqual(load({}));
   expect(problems({ MCP_SERVER_API_KEY: '' })).toEqual(['MCP_SERVER_API_KEY']);
