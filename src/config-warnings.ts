@@ -67,7 +67,8 @@ function misspelling(
 ): ConfigProblem[] {
   const upper = name.toUpperCase();
   const isOurs = PREFIXES.some((prefix) => upper.startsWith(prefix)) && name.length <= MAX_NAME_CHARACTERS;
-  if (!isOurs || known.includes(name) || typeof env[name] !== 'string' || env[name].trim() === '') return [];
+  const isBinding = typeof env[name] === 'object' || typeof env[name] === 'function';
+  if (!isOurs || known.includes(name) || isBinding || String(env[name] ?? '').trim() === '') return [];
   const meant = OTHER_NAMES[upper] ?? nearestName(upper, known);
   if (meant === undefined || values[meant] !== undefined) return [];
   return [{ variable: name, problem: `is not read; did you mean ${meant}?` }];

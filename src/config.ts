@@ -176,9 +176,8 @@ type Environment = z.output<typeof environmentSchema>;
 
 /**
  * Parses the environment of either runtime. Empty and blank values count as unset, and one pair of quotes around a value
- * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Bindings that are not strings are
- * ignored, except for JSON of the variables that take it, and so are unknown names, except for a warning if they resemble a
- * known one.
+ * is stripped, because `docker run --env-file` keeps what a `.env` parser would remove. Unknown names are ignored, except
+ * for a warning if they resemble a known one.
  */
 export function loadConfig(
   env: Readonly<Record<string, unknown>>,
@@ -187,7 +186,9 @@ export function loadConfig(
   const known = Object.keys(environmentSchema.shape);
   const values = readValues(env, known);
   const parsed = environmentSchema.safeParse(values);
-  const problems = [...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem))];
+  const unreadable = known.filter((variable) => textOf(variable, env[variable]) === undefined);
+  const problems = unreadable.map((variable): ConfigProblem => ({ variable, problem: 'must be text' }));
+  problems.push(...checkCredentials(values), ...(parsed.success ? [] : parsed.error.issues.map(toProblem)));
   problems.push(...checkCombinations(values));
   if (parsed.success) problems.push(...checkStorage(parsed.data, ownStore));
   const { MCP_SERVER_API_KEY: single, MCP_SERVER_API_KEYS: several } = values;
@@ -205,24 +206,28 @@ export function loadConfig(
   return { ok: false, problems, warnings };
 }
 
-/** On Workers, a variable can be an object; limits that it states must not be lost. */
-const JSON_VARIABLES = ['MCP_SERVER_API_KEYS', 'MCP_PRINCIPAL_DEFAULTS'];
-
 function readValues(env: Readonly<Record<string, unknown>>, known: readonly string[]): Record<string, string> {
   const values: Record<string, string> = {};
   for (const variable of known) {
-    const bound = env[variable];
-    const value = typeof bound === 'object' && bound !== null && JSON_VARIABLES.includes(variable) ? JSON.stringify(bound) : bound;
-    const text =
-      typeof value === 'string'
-        ? value
-            .trim()
-            .replace(/^(["'])(.*)\1$/s, '$2')
-            .trim()
-        : '';
-    if (text !== '') values[variable] = text;
+    const text = textOf(variable, env[variable])
+      ?.trim()
+      .replace(/^(["'])(.*)\1$/s, '$2')
+      .trim();
+    if (text) values[variable] = text;
   }
   return values;
+}
+
+const JSON_VARIABLES = ['MCP_SERVER_API_KEYS', 'MCP_PRINCIPAL_DEFAULTS', 'MODEL_PRICES'];
+
+/**
+ * In `[vars]` of a Worker, a variable can be a number, a boolean, a list or an object, and a limit that it states must not be
+ * lost. `undefined`: it is something else, such as the binding of a secrets store.
+ */
+function textOf(variable: string, bound: unknown): string | undefined {
+  if (Array.isArray(bound)) return bound.join(',');
+  if (typeof bound === 'object' && bound !== null) return JSON_VARIABLES.includes(variable) ? JSON.stringify(bound) : undefined;
+  return typeof bound === 'function' ? undefined : String(bound ?? '');
 }
 
 function toProblem(issue: z.core.$ZodIssue): ConfigProblem {

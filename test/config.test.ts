@@ -75,6 +75,18 @@ test('every problem of MODEL_PRICES is named by its model', () => {
   expect(JSON.stringify(loaded.problems)).not.toContain('secret');
 });
 
+test('a price that MODEL_PRICES states twice is a problem, as only one of them would count', () => {
+  const stated = '{"a": {"input": 5, "input": 0}, "b": {"input": 5}, "b": 0}';
+  const loaded = loadConfig({ ...REQUIRED, MODEL_PRICES: stated });
+  expect(loaded).toMatchObject({
+    ok: false,
+    problems: [
+      { variable: 'MODEL_PRICES', problem: 'has "input" more than once in one object' },
+      { variable: 'MODEL_PRICES', problem: 'has "b" more than once in one object' },
+    ],
+  });
+});
+
 test('unset, empty and blank mean the same', () => {
   expect(load({ PORT: '', OPENAI_CHAT_MODEL: '   ', AZURE_OPENAI_ENDPOINT: '' })).toEqual(load({}));
   expect(problems({ MCP_SERVER_API_KEY: '' })).toEqual(['MCP_SERVER_API_KEY']);
@@ -87,8 +99,26 @@ test('a pair of quotes around a value is dropped', () => {
   });
 });
 
-test('bindings that are not strings are ignored', () => {
-  expect(load({ PORT: {}, HOST: 5 })).toEqual(load({}));
+test('bindings of a Worker that are not strings are read as what they say', () => {
+  const config = load({
+    MCP_BUDGET_USD_PER_DAY: 2.5,
+    MCP_STORE_PROMPTS: true,
+    MCP_ALLOWED_HOSTS: ['a.example.com', 'b.example.com'],
+    MODEL_PRICES: { 'my-model': { input: 1 } },
+  });
+  expect(config.budgetUsdPerDay).toBe(2.5);
+  expect(config.jobs.storePrompts).toBe(true);
+  expect(config.server.allowedHosts).toEqual(['a.example.com', 'b.example.com']);
+  expect(config.prices).toEqual({ 'my-model': { input: 1 } });
+  // Such as a secret in a secrets store.
+  const binding = { get: async () => 'a-key-of-these-tests' };
+  expect(problems({ MCP_SERVER_API_KEY: binding })).toEqual(['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEY']);
+  expect(problems({ ...REQUIRED, PORT: {}, MCP_BUDGET_USD_PER_DAY: 1e21, MCP_MAX_JOBS: false })).toEqual([
+    'PORT',
+    'MCP_BUDGET_USD_PER_DAY',
+    'MCP_MAX_JOBS',
+  ]);
+  expect(loadConfig({ ...REQUIRED, MCP_BUDGET_USD_PERDAY: 50 }).warnings).toMatchObject([{ variable: 'MCP_BUDGET_USD_PERDAY' }]);
 });
 
 const OAUTH = { MCP_OAUTH_ISSUER: 'https://login.example.com/tenant/', MCP_OAUTH_AUDIENCE: 'api://gateway' };

@@ -26,13 +26,21 @@ async function discoverKeysUrl(issuer: string, runtime: Fetching, signal: AbortS
   for (const url of metadataUrls(issuer)) {
     try {
       const metadata = await fetchJson(url, metadataSchema, runtime, signal);
-      if (trimEndSlashes(metadata.issuer) === trimEndSlashes(issuer)) return metadata.jwks_uri;
-      problems.push(new Error(`${url} is the metadata of another issuer`));
+      const problem = problemOf(metadata, issuer);
+      if (problem === undefined) return metadata.jwks_uri;
+      problems.push(new Error(`${url} ${problem}`));
     } catch (problem) {
       problems.push(problem);
     }
   }
   throw new AggregateError(problems, problems.map((problem) => (problem instanceof Error ? problem.message : 'failed')).join('; '));
+}
+
+/** Whoever can change the keys on their way can make every token valid; an issuer without TLS is on loopback. */
+function problemOf(metadata: z.output<typeof metadataSchema>, issuer: string): string | undefined {
+  if (trimEndSlashes(metadata.issuer) !== trimEndSlashes(issuer)) return 'is the metadata of another issuer';
+  const isPlain = new URL(metadata.jwks_uri).protocol === 'http:' && new URL(issuer).protocol === 'https:';
+  return isPlain ? 'names keys without TLS; MCP_OAUTH_JWKS_URL can name others' : undefined;
 }
 
 /** RFC 8414 section 3.1, the same for OpenID providers (section 5), and OpenID Connect Discovery 1.0 section 4. */

@@ -125,8 +125,8 @@ async function handleLegacy(
   if (request.signal.aborted) stop();
   const response = await Promise.race([transport.handleRequest(request, message), disconnected.promise]);
   const settle = () => request.signal.removeEventListener('abort', stop);
-  // While a stream is open, its client may still disconnect.
-  if (isEventStream(response)) return onBodyEnd(response, settle);
+  // While a stream is open, its client may still disconnect. On workerd, the stream learns of that before the signal does.
+  if (isEventStream(response)) return onBodyEnd(response, (isWhole) => (isWhole ? settle() : stop()));
   settle();
   return response;
 }

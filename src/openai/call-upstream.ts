@@ -42,6 +42,8 @@ export async function callUpstream<Result>(
   options: CallOptions,
   call: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
+  // The first call of a process loads it, which takes a while, and a client that leaves meanwhile has sent nothing.
+  await upstream.client();
   for (let retry = 0; ; retry++) {
     if (options.signal.aborted) throw new GatewayError({ kind: 'cancelled' }, { cause: options.signal.reason });
     try {

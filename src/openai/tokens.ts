@@ -10,5 +10,5 @@ export function tokensOf(usage: Record<string, unknown> = {}): Tokens {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 }

@@ -44,8 +44,11 @@ export const chatCompletion = defineTool({
   estimate(input, context) {
     const upstream = requireUpstream(context.upstreams, 'chat');
     const { model, service_tier: tier, ...request } = toRequest(input, upstream.model);
+    const { texts, pictures } = contentOf(request.messages as ChatMessage[]);
     const amounts = chatEstimate({
-      ...contentOf(request.messages as ChatMessage[]),
+      // The schema is billed as input, too.
+      texts: input.json_schema ? [...texts, JSON.stringify(input.json_schema)] : texts,
+      pictures,
       maxTokens: input.max_completion_tokens,
       thinksHard: ['high', 'xhigh', 'max'].includes(input.reasoning_effort ?? ''),
     });

@@ -154,7 +154,9 @@ async function makeAndStore(
   const response = await timeUpstream(context, () => createImages(upstream, request, options));
   context.measure(tokensOf(response.usage));
   const usage = response.usage && { usage: response.usage };
-  const count = response.images.length + response.surplus;
+  const received = response.images.length + response.surplus;
+  // What is lost of a response that ended early has been generated.
+  const count = response.failure ? Math.max(received, maxImages) : received;
   const ways = [{ image: count }, ...(usage ? [imageAmounts(response.usage)] : [])];
   const cost = bill(context, upstream, { model: request.model as string, ways });
   const stored = await store.finish(response);

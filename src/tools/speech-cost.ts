@@ -38,6 +38,11 @@ export function estimateSpeech(context: ToolContext, upstream: Upstream, request
   return estimateOf(context, upstream, { model, ways: [byCharacter(text), tokens] }, 'a shorter text or a cheaper model');
 }
 
+/** Notes what a request may have cost that has failed. */
+export function assumeSpeech(context: ToolContext, upstream: Upstream, request: SpeechRequest): void {
+  measured(context.measure, estimateSpeech(context, upstream, request));
+}
+
 function byCharacter(text: string) {
   return { million_characters: [...text].length / 1e6 };
 }

@@ -1,4 +1,4 @@
-import { GatewayError } from '../errors.ts';
+import { GatewayError, mayBeBilled } from '../errors.ts';
 import { inParallel } from '../in-parallel.ts';
 import { type Joinable, soundOf } from '../media/join-audio.ts';
 import type { PieceStore, StoredPiece } from '../media/piece-store.ts';
@@ -9,7 +9,7 @@ import type { Upstream } from '../openai/upstreams.ts';
 import type { Cost } from '../usage/cost.ts';
 import { timeUpstream } from './measures.ts';
 import { formatOf, notAudio } from './short-speech.ts';
-import { billSpeech } from './speech-cost.ts';
+import { assumeSpeech, billSpeech } from './speech-cost.ts';
 import { deviationOf } from './spoken-words.ts';
 import { orLost } from './stored-file.ts';
 import type { ToolContext } from './tool.ts';
@@ -88,7 +88,11 @@ export function report({ progress }: ToolContext, what: string, share: number): 
 
 async function makePiece({ upstream, format, store, context, ...plan }: Plan, index: number, signal: AbortSignal): Promise<StoredPiece> {
   const request = { ...plan.request, input: plan.texts[index] ?? '' };
-  const { bytes, contentType, transcript, usage } = await speak(upstream, request, context, signal);
+  const { bytes, contentType, transcript, usage } = await speak(upstream, request, context, signal).catch((error: unknown) => {
+    // Nothing else would count it, as the other parts say what they cost.
+    if (error instanceof GatewayError && mayBeBilled(error.failure)) assumeSpeech(context, upstream, request);
+    throw error;
+  });
   plan.costs.push(billSpeech(context, upstream, request, usage));
   const sound = formatOf(request, bytes, contentType)?.name === format ? soundOf(format, bytes) : undefined;
   if (!sound) throw notAudio(upstream, request, bytes);

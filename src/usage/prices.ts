@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { repeatedNames } from '../json-names.ts';
 import { parseJson } from '../parse-json.ts';
 import type { Cost } from './cost.ts';
 import { PRICE_TABLE } from './price-table.ts';
@@ -59,11 +60,16 @@ export const modelPrices = () =>
     const report = (message: string) => context.addIssue({ code: 'custom', message });
     if (!parsed.success) report(SHAPE);
     const own = parsed.data as ModelPrices;
+    for (const { name } of parsed.success ? repeatedNames(text) : []) report(`has ${quoted(name)} more than once in one object`);
     for (const [model, given] of Object.entries(parsed.data ?? {})) {
-      for (const problem of problemsOf(own, model, given)) report(`has a problem at ${JSON.stringify(model.slice(0, 200))}: ${problem}`);
+      for (const problem of problemsOf(own, model, given)) report(`has a problem at ${quoted(model)}: ${problem}`);
     }
     return own;
   });
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 200));
+}
 
 function problemsOf(own: ModelPrices, model: string, given: unknown): string[] {
   if (given === 0) return [];

@@ -50,6 +50,9 @@ export type Amounts = Readonly<Partial<Record<Token | 'minute' | 'second' | 'ima
  */
 export type Billed = Readonly<{ model: string; ways: readonly Amounts[]; size?: string | undefined; tier?: string | undefined }>;
 
+/** No request costs more. Sums of less stay finite, as JSON, in which budgets and usage are stored, needs them to be. */
+const MAX_USD = 1e15;
+
 /** A response without usage, or with one that says nothing. */
 export const SILENT = { problem: 'The upstream has not said what it bills.' };
 
@@ -66,7 +69,7 @@ export function costBy(rates: Rates, amounts: Amounts, { model, size, tier }: Om
     const isToken = Object.hasOwn(TOKENS, kind);
     usdTotal += isToken ? ((amount * rate) / 1e6) * tierFactor * longFactor(rates, amounts, kind) : amount * rate;
   }
-  return Number.isFinite(usdTotal) ? { usd: roundUsd(usdTotal) } : { problem: 'The upstream has reported impossible amounts.' };
+  return usdTotal <= MAX_USD ? { usd: roundUsd(usdTotal) } : { problem: 'The upstream has reported impossible amounts.' };
 }
 
 /** Says who can do something about it. */

@@ -251,6 +251,19 @@ describe('the keys', () => {
     expect(await createVerifier()(await token())).toEqual({ retryAfterSeconds: 5 });
   });
 
+  test('are not taken over a connection without TLS, except from a URL that the operator has set', async () => {
+    const { documents } = issuer;
+    const url = KEYS_URL.replace('https:', 'http:');
+    documents[url] = documents[KEYS_URL] as () => Response;
+    documents['https://issuer.example.com/.well-known/oauth-authorization-server/tenant'] = () =>
+      Response.json({ issuer: ISSUER, jwks_uri: url });
+    const verify = createVerifier();
+    expect(await verify(await token())).toEqual({ retryAfterSeconds: 5 });
+    expect(issuer.requested).not.toContain(url);
+    expect(verify.lines.join()).toMatch(/issuer_unreachable.*without TLS.*MCP_OAUTH_JWKS_URL/);
+    expect(await createVerifier({ jwksUrl: url })(await token())).toEqual(accepted);
+  });
+
   test('that are too weak are as good as none', async () => {
     const weak = { kty: 'RSA', kid: 'weak', alg: 'RS256', use: 'sig', e: 'AQAB', n: 'x'.repeat(86) };
     issuer.documents[KEYS_URL] = () => Response.json({ keys: [weak] });

@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import { createEvents } from '../../src/events.ts';
 import { callUpstream } from '../../src/openai/call-upstream.ts';
 import { createUpstreams, type Upstream } from '../../src/openai/upstreams.ts';
-import { newAccount, queueFaults, testRuntime } from '../support.ts';
+import { newAccount, queueFaults, recordedRequests, testRuntime } from '../support.ts';
 
 const NEVER = new AbortController().signal;
 const REQUEST = { model: 'gpt-6-luna', messages: [{ role: 'user' as const, content: 'Hello' }] };
@@ -43,6 +43,22 @@ test('a body that stalls times out', async () => {
   await expect(callUpstream(upstream, { paid: true, signal: NEVER, timeoutMs: 200 }, ask)).rejects.toMatchObject({
     failure: { kind: 'upstream_timeout' },
   });
+});
+
+test('a client that disconnects while the first call loads what it needs has sent nothing', async () => {
+  const { upstream, account, ask } = setUp();
+  const client = new AbortController();
+  const load: Upstream['client'] = async () => {
+    client.abort();
+    return upstream.client();
+  };
+  const called = callUpstream({ ...upstream, client: load }, { paid: true, signal: client.signal }, async (signal) => {
+    await load();
+    return ask(signal);
+  });
+  const failure = await called.catch((error) => error.failure);
+  expect(failure).toEqual({ kind: 'cancelled' });
+  expect(await recordedRequests(account)).toEqual([]);
 });
 
 test('a client that disconnects ends the call', async () => {

@@ -25,7 +25,7 @@ export function createIssuer(...keys: SigningKey[]) {
     isDown: false,
     fetch: async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
       const url = String(input);
-      if (!/^https:\/\/(issuer|keys)\.example\.com\//.test(url)) return fetch(input, init);
+      if (!/^https?:\/\/(issuer|keys)\.example\.com\//.test(url)) return fetch(input, init);
       issuer.requested.push(url);
       if (issuer.isDown) throw new TypeError('fetch failed');
       return documents[url]?.() ?? new Response('', { status: 404 });

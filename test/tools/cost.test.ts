@@ -134,6 +134,29 @@ describe('nothing is counted twice', () => {
   });
 });
 
+describe('what may have been billed is counted', () => {
+  test('for images that a broken answer has lost', async () => {
+    const app = await createPricedApp({ MODEL_PRICES: '{"gpt-image-2": {"image": 0.1}}' });
+    await app.fail({ at: 'images', cut: true });
+    const { structuredContent } = await app.call('generate_image', { prompt: 'a lamp', size: '512x512', n: 5 });
+    expect(structuredContent.images.length).toBeLessThan(5);
+    expect(structuredContent.cost_usd).toBeCloseTo(0.5, 9);
+  });
+
+  test.each(['tts-1', 'gpt-audio-1.5'])('for the part of long speech that fails, besides the others: %s', async (model) => {
+    const app = await createPricedApp();
+    const args = { input: `${'A sentence, of many. '.repeat(300)}${crypto.randomUUID()}`, model, response_format: 'wav' };
+    await app.fail({ status: 500, at: model === 'tts-1' ? 'speech' : 'chat' });
+    expect(textOf(await app.call('synthesize_speech', args))).toContain('may have been processed and billed');
+    const others = await billed(app);
+    expect(others).toBeGreaterThan(0);
+    // Of four parts, two are made, and the last is not begun.
+    const share = logOf(app, 'synthesize_speech').cost_usd / others;
+    expect(share).toBeGreaterThan(1.3);
+    expect(share).toBeLessThan(2);
+  });
+});
+
 describe('a price that is not known', () => {
   test.each([
     ['chat_completion', { prompt: 'Hello' }],
@@ -183,6 +206,15 @@ describe('max_cost_usd', () => {
       expect(structuredContent.cost_usd).toBeLessThanOrEqual(estimate);
     },
   );
+
+  test('counts a schema, which is billed as input', async () => {
+    const app = await createPricedApp();
+    const json_schema = { type: 'object', properties: { a: { type: 'string', description: 'word '.repeat(100_000) } } };
+    const args = { prompt: 'Hello', max_completion_tokens: 10, json_schema };
+    // A hundred thousand tokens for a tenth of a dollar a million.
+    expect(textOf(await app.call('chat_completion', { ...args, max_cost_usd: 0.01 }))).toContain('(too_expensive, ');
+    expect(await app.requests()).toEqual([]);
+  });
 
   test('refuses what it cannot hold, as the price is not known', async () => {
     const app = createTestApp();

@@ -23,22 +23,25 @@ test.concurrent.each(CASES)(
   },
 );
 
-test.concurrent.each(['node', 'workerd'] as const)(
-  'on %s, a chat whose client leaves counts as its estimate, and holds no more',
-  async (runtime) => {
-    const env = testEnvironment({ MCP_BUDGET_USD_PER_DAY: '1', MODEL_PRICES: '{"gpt-6-luna": "gpt-6-luna"}' });
-    const gateway = await (runtime === 'node' ? startNodeGateway(env) : startWorkerdGateway(env));
-    const { storage, account, secret } = { storage: inject('storage'), account: env.OPENAI_API_KEY ?? '', secret: env.STATE_SECRET ?? '' };
-    const { accounts } = openRecords({ storage, secret, pathPrefix: undefined }, await gateway.objects?.('ACCOUNTS')).ledger;
-    const read = () => accounts.read({ owner: GATEWAY, date: dateOf(Date.now()) });
-    await queueFaults(account, [{ hold: 'all' }]);
-    const { leave } = startCall(fetch, 'chat_completion', { prompt: 'Hello', max_completion_tokens: 1000 }, { url: gateway.url });
-    await eventually(async () => (await recordedRequests(account)).length > 0);
-    expect(Object.keys((await read()).holds)).toHaveLength(1);
-    leave();
-    await eventually(async () => Object.keys((await read()).holds).length === 0);
-    // A thousand tokens for half a dollar a million.
-    expect((await read()).spentUsd).toBeCloseTo(0.0005, 5);
-    await gateway.close();
-  },
-);
+test.concurrent.each([
+  ['node', 'request', {}],
+  ['workerd', 'request', {}],
+  ['node', 'stream', { meta: { progressToken: 1 } }],
+  ['workerd', 'stream', { meta: { progressToken: 1 } }],
+] as const)('on %s, a chat whose client breaks off its %s counts as its estimate, and holds no more', async (runtime, _, options) => {
+  const env = testEnvironment({ MCP_BUDGET_USD_PER_DAY: '1', MODEL_PRICES: '{"gpt-6-luna": "gpt-6-luna"}' });
+  const gateway = await (runtime === 'node' ? startNodeGateway(env) : startWorkerdGateway(env));
+  const { storage, account, secret } = { storage: inject('storage'), account: env.OPENAI_API_KEY ?? '', secret: env.STATE_SECRET ?? '' };
+  const { accounts } = openRecords({ storage, secret, pathPrefix: undefined }, await gateway.objects?.('ACCOUNTS')).ledger;
+  const read = () => accounts.read({ owner: GATEWAY, date: dateOf(Date.now()) });
+  await queueFaults(account, [{ hold: 'all' }]);
+  const chat = { prompt: 'Hello', max_completion_tokens: 1000 };
+  const { leave } = startCall(fetch, 'chat_completion', chat, { url: gateway.url, ...options });
+  await eventually(async () => (await recordedRequests(account)).length > 0);
+  expect(Object.keys((await read()).holds)).toHaveLength(1);
+  leave();
+  await eventually(async () => Object.keys((await read()).holds).length === 0);
+  // A thousand tokens for half a dollar a million.
+  expect((await read()).spentUsd).toBeCloseTo(0.0005, 5);
+  await gateway.close();
+});

@@ -121,6 +121,29 @@ describe('a daily budget', () => {
     expect(results.filter(({ isError }) => isError).length).toBe(2);
   });
 
+  test('is not forgotten when an upstream reports impossible usage: the call counts as its estimate', async () => {
+    const { app, resultAs, fail, env, gateway } = createLimitedApp({ alice: { budget_usd_per_day: 1 } });
+    const chat = { prompt: 'Hello', max_completion_tokens: 100_000 };
+    const spentBy = async (on: typeof app) => {
+      const response = await on.request('/usage?days=1', { headers: bearer(keyOf('alice')) });
+      return (await response.json()) as { budget: { spent_usd: number }; totals: { calls: number; input_tokens: number } };
+    };
+    const message = { finish_reason: 'stop', message: { content: 'Hello' } };
+    const usage = { prompt_tokens: 1e306, completion_tokens: 1e308 };
+    const body = JSON.stringify({ id: 'chat', choices: [message], usage });
+    await fail({ status: 200, body, headers: { 'content-type': 'application/json' } });
+    const { cost_note, text } = (await resultAs('alice', 'chat_completion', chat)).structuredContent;
+    expect([text, cost_note]).toEqual(['Hello', 'The upstream has reported impossible amounts.']);
+    await resultAs('alice', 'chat_completion', { prompt: 'Hello' });
+    await gateway.close();
+    const other = createLimitedApp({ alice: { budget_usd_per_day: 1 } }, { STATE_SECRET: env.STATE_SECRET ?? '' });
+    const { budget, totals } = await spentBy(other.app);
+    // A hundred thousand tokens for half a dollar a million.
+    expect(budget.spent_usd).toBeGreaterThan(0.05);
+    expect(totals.calls).toBe(2);
+    expect(totals.input_tokens).toBeLessThan(1_000);
+  });
+
   test('that cannot be read lets nothing be sent', async () => {
     const { resultAs, requests, runtime } = createBrokenStore();
     runtime.isBroken = true;
