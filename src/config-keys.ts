@@ -13,8 +13,9 @@ export type StatedKey = z.output<typeof keySchema> & Readonly<{ name: string; la
 
 /** The principal of `MCP_SERVER_API_KEY`. */
 const DEFAULT_NAME = 'default';
-/** Thirty-two hexadecimal digits are a key in the wrong place, and a name is logged. */
-const NAME = /^(?![0-9a-fA-F]{32})[A-Za-z0-9._@-]{1,64}$/;
+/** So many letters and digits in a row are a key in the wrong place, and a name is logged. */
+const KEY_LIKE = /[A-Za-z0-9]{24}/;
+const isName = (name: string) => /^[A-Za-z0-9._@-]{1,64}$/.test(name) && !KEY_LIKE.test(name);
 const SOON_DAYS = 14;
 
 const KEY_RULE = 'must be 1 to 4000 visible ASCII characters without spaces';
@@ -77,9 +78,9 @@ function entriesOfJson(text: string): Entries {
       : `for ${safeName(top)}: a field is stated more than once`,
   );
   const entries = Object.entries(value).flatMap(([name, stated], at) => {
-    if (!NAME.test(name)) problems.push(badName(at));
+    if (!isName(name)) problems.push(badName(at));
     const all: unknown[] = Array.isArray(stated) ? stated : [stated];
-    const who = NAME.test(name) ? name : `entry ${at + 1}`;
+    const who = isName(name) ? name : `entry ${at + 1}`;
     if (all.length === 0) problems.push(`for ${who}: there are no keys`);
     return all.map((one, number) => ({ name: who, label: all.length > 1 ? `${who}, key ${number + 1}` : who, value: one }));
   });
@@ -92,7 +93,7 @@ function entriesOfList(text: string): Entries {
   const entries = items.flatMap((item, at) => {
     const [, name, value] = /^([^:]*):(.*)$/.exec(item) ?? [];
     if (item === '') return [];
-    if (name === undefined || !NAME.test(name)) {
+    if (name === undefined || !isName(name)) {
       problems.push(name === undefined ? `has an entry ${at + 1} that is not name:key` : badName(at));
       return [];
     }
@@ -107,7 +108,7 @@ function badName(at: number): string {
 
 /** A name that may be shown. */
 function safeName(name: string): string {
-  return NAME.test(name) ? name : 'a name';
+  return isName(name) ? name : 'a name';
 }
 
 /** A key tells who its holder is. */

@@ -233,9 +233,11 @@ function describeBudget({ whose, limitUsd, leftUsd, estimateUsd, nowMs, renewsMs
   return `The daily budget of ${whose}, ${dollars(limitUsd)}, has ${dollars(leftUsd)} left, and this call may cost ${dollars(estimateUsd)}. Nothing was sent or billed. It renews at ${iso(renewsMs)} (in ${wait}); until then, only a cheaper call can be made.`;
 }
 
+const SMALL = new Intl.NumberFormat('en', { minimumSignificantDigits: 2, maximumSignificantDigits: 2 });
+
 /** At least cents; small amounts with two digits that count. */
 function dollars(usd: number): string {
-  return `$${usd === 0 || usd >= 0.1 ? usd.toFixed(2) : usd.toPrecision(2)}`;
+  return `$${usd === 0 || usd >= 0.1 ? usd.toFixed(2) : SMALL.format(usd)}`;
 }
 
 function describeExpense(failure: Extract<Failure, { kind: 'too_expensive' }>): string {

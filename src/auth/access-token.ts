@@ -90,7 +90,7 @@ function toPrincipal(claims: Claims, settings: OAuthSettings, defaults: Limits):
 /** Clients ask Entra for `api://APP/NAME`, and its tokens have `NAME` in `scp`: their audience says of which app. */
 function isGranted(required: string, { scope, scp }: Claims): boolean {
   const shortName = required.includes('://') ? required.slice(required.lastIndexOf('/') + 1) : required;
-  return scope.includes(required) || scp.includes(required) || scp.includes(shortName);
+  return scope.includes(required) || scp.includes(required) || (shortName !== '' && scp.includes(shortName));
 }
 
 /** `undefined` if the claim is not what it should be: then the operator has meant something that nobody knows. */

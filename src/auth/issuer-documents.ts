@@ -11,7 +11,11 @@ type Fetching = Pick<Runtime, 'fetch' | 'now' | 'sleep' | 'timeLimit'>;
 type Source = Readonly<{ issuer: string; jwksUrl: string | undefined }>;
 
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
-const keySetSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+const keySchema = z.looseObject({ kty: z.string() });
+/** What is not understood is ignored (RFC 7517 section 5). */
+const keySetSchema = z.object({
+  keys: z.array(z.unknown()).transform((keys) => keys.flatMap((key) => keySchema.safeParse(key).data ?? [])),
+});
 
 /** The issuer's public keys (RFC 7517 section 5), from the configured URL or from the one in its metadata. Throws when there are none. */
 export function fetchKeys({ issuer, jwksUrl }: Source, runtime: Fetching): Promise<JSONWebKeySet> {

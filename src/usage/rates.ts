@@ -89,7 +89,7 @@ function rateOf(rates: Rates, kind: string, size: string | undefined): number | 
 function what(kind: string, size: string | undefined): string {
   if (kind === 'second') return size ? `a second of ${size}` : 'a second';
   const words = kind.replaceAll('_', ' ');
-  return Object.hasOwn(TOKENS, kind) ? `the ${words} tokens` : `a ${words.replace('million ', '')}`;
+  return Object.hasOwn(TOKENS, kind) ? `the ${words} tokens` : kind === 'image' ? 'an image' : `a ${words.replace('million ', '')}`;
 }
 
 /** On the tier that bills by default unless the response says otherwise. */

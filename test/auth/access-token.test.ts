@@ -150,6 +150,8 @@ test("Entra's scopes are required by their full name, and granted by the short o
   const verify = createVerifier({ scopes: ['api://gateway/mcp'] });
   expect(await verify(await token({ scope: undefined, scp: 'mcp' }))).toEqual(accepted);
   expect(await verify(await token({ scope: undefined, scp: 'gateway' }))).toEqual({ problem: 'insufficient_scope' });
+  const withSlash = createVerifier({ scopes: ['api://gateway/'] });
+  expect(await withSlash(await token({ scope: undefined, scp: '' }))).toEqual({ problem: 'insufficient_scope' });
 });
 
 describe('the keys', () => {
@@ -262,6 +264,12 @@ describe('the keys', () => {
     expect(issuer.requested).not.toContain(url);
     expect(verify.lines.join()).toMatch(/issuer_unreachable.*without TLS.*MCP_OAUTH_JWKS_URL/);
     expect(await createVerifier({ jwksUrl: url })(await token())).toEqual(accepted);
+  });
+
+  test('may stand beside others that nobody understands (RFC 7517 section 5)', async () => {
+    const { keys } = (await (issuer.documents[KEYS_URL] ?? Response.error)().json()) as { keys: object[] };
+    issuer.documents[KEYS_URL] = () => Response.json({ keys: [{ kid: 'no type' }, 'no object', { kty: 'AKP', kid: 'new' }, ...keys] });
+    expect(await createVerifier()(await token())).toEqual(accepted);
   });
 
   test('that are too weak are as good as none', async () => {
