@@ -162,21 +162,26 @@ describe('what is paid for is stored, and the process ends', () => {
     expect(await stored(folder)).toHaveLength(1);
   });
 
-  test('when it gets SIGTERM: what runs is answered, and what comes is refused', async () => {
-    const [account, folder] = [newAccount(), crypto.randomUUID()];
-    await queueFaults(account, [{ at: 'images', hold: 'half' }]);
-    const { child, exited, write, answerTo, log } = start({ account, folder });
-    write(INITIALIZE, callOf(1, IMAGE));
-    await eventually(async () => (await sent(account, '/images')).length === 1);
-    child.kill('SIGTERM');
-    await eventually(() => log().includes('"draining"'));
-    write(callOf(2, { name: 'list_supported_models' }));
-    expect((await answerTo(2)).error.message).toContain('shutting down');
-    await release(account);
-    expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
-    expect(await exited).toBe(0);
-    expect(await stored(folder)).toHaveLength(1);
-  });
+  // Npm passes on the Ctrl+C that its program has got from the terminal.
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'when it gets %s, and again at once: what runs is answered, what comes is refused',
+    async (signal) => {
+      const [account, folder] = [newAccount(), crypto.randomUUID()];
+      await queueFaults(account, [{ at: 'images', hold: 'half' }]);
+      const { child, exited, write, answerTo, log } = start({ account, folder });
+      write(INITIALIZE, callOf(1, IMAGE));
+      await eventually(async () => (await sent(account, '/images')).length === 1);
+      child.kill(signal);
+      await eventually(() => log().includes('"draining"'));
+      child.kill(signal);
+      write(callOf(2, { name: 'list_supported_models' }));
+      expect((await answerTo(2)).error.message).toContain('shutting down');
+      await release(account);
+      expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
+      expect(await exited).toBe(0);
+      expect(await stored(folder)).toHaveLength(1);
+    },
+  );
 });
 
 test('MCP_PRINCIPAL_DEFAULTS limits the client', async () => {
