@@ -28,6 +28,8 @@ const CREDENTIALS = ['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEYS', 'MCP_OAUTH_ISS
 
 /** Runs the command with the arguments and the environment of this process. */
 export async function run(): Promise<void> {
+  // Whoever reads the output may have gone.
+  process.stdout.on('error', () => {});
   const options = readOptions(process.argv.slice(2));
   if (options.help) return void process.stdout.write(HELP);
   if (options.version) return void process.stdout.write(`${VERSION}\n`);
@@ -72,15 +74,15 @@ function readOptions(args: string[]) {
       },
     }).values;
   } catch (error) {
-    const [problem] = (error as Error).message.split('. ');
-    exitWithError(`${problem?.replace(/\.$/, '')}; the options are --port, --host, --stdio, --version and --help.`);
+    const [problem] = (error as Error).message.split(/\.(?:\s|$)/);
+    exitWithError(`${problem}; the options are --port, --host, --stdio, --version and --help.`);
   }
 }
 
 /** The settings of a client, with the key only where it is new to the user. */
 function connection(origin: string, made: ClientKey | undefined): string {
   const settings = clientSnippets(origin).find(({ client }) => client === 'Other clients')?.text ?? '';
-  const kept = made?.path === undefined ? 'for this run: it could not be stored' : `from ${made.path}`;
+  const kept = made?.isKept ? `from ${made.path}` : `for this run, as ${made?.path} cannot be used: delete it, or make it writable`;
   return [
     ...(made ? [`The key of your clients (${kept}):`, `  ${made.key}`, ''] : []),
     `In mcp.json; for other clients, see ${origin}`,

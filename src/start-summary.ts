@@ -1,7 +1,8 @@
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Feature } from './gateway.ts';
-import { isLoopbackName } from './loopback.ts';
 
+/** The addresses to which the name `localhost` leads. */
+const LOCAL = new Set(['127.0.0.1', '::1', '0.0.0.0', '::']);
 const TITLE = `${ABOUT.title} ${ABOUT.version}`;
 
 export type StartSummary = Readonly<{
@@ -31,11 +32,7 @@ export function startSummary({ host, port, features, warnings, connection }: Sta
 
 /** How this machine's clients reach an address. */
 export function originOf({ host, port }: Pick<StartSummary, 'host' | 'port'>): string {
-  return `http://${isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : bracketed(host)}:${port}`;
-}
-
-function isAnyAddress(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
+  return `http://${LOCAL.has(host) ? 'localhost' : bracketed(host)}:${port}`;
 }
 
 function bracketed(host: string): string {
