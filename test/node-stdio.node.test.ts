@@ -135,11 +135,25 @@ test('lines that are no messages are passed over, and stdout has nothing but mes
   expect(server.log()).toContain('did you mean MCP_ALLOWED_HOSTS?');
 });
 
-test('a message of more than 4 MiB ends the connection', async () => {
+test('a message of more than 4 MiB ends the connection, and the log says why', async () => {
   const server = start();
   server.child.stdin.on('error', () => {});
   server.write(INITIALIZE, callOf(1, { name: 'chat_completion', arguments: { prompt: 'x'.repeat(5 * 1024 * 1024) } }));
   expect(await server.exited).toBe(0);
+  expect(server.log()).toContain('"reason":"message_too_long"');
+});
+
+test('a client that reads slowly gets every answer, and the log has no warnings of Node', async () => {
+  const { child, write, messages, log, exited } = start();
+  child.stdout.pause();
+  const lists = Array.from({ length: 30 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/list' }));
+  write(INITIALIZE, ...lists, callOf(30, { name: 'list_supported_models' }));
+  await eventually(() => log().includes('"tool_call"'));
+  child.stdout.resume();
+  await eventually(() => messages().length === 32);
+  child.stdin.end();
+  expect(await exited).toBe(0);
+  for (const line of log().trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('event');
 });
 
 describe('what is paid for is stored, and the process ends', () => {
