@@ -6,7 +6,7 @@ import { logStart, VERSION } from './gateway.ts';
 import { clientSnippets, KEY_PLACEHOLDER } from './home/snippets.ts';
 import { type ClientKey, rememberedKey } from './node-client-key.ts';
 import { prepareGateway } from './node-gateway.ts';
-import { exitWithError, exitWithProblems, serveHttp } from './node-server.ts';
+import { exitWithError, exitWithProblems, serveHttp, serveHttpIfFree } from './node-server.ts';
 import { serveOverStdio } from './node-stdio.ts';
 import { originOf, startSummary } from './start-summary.ts';
 
@@ -51,12 +51,16 @@ export async function run(): Promise<void> {
   // The output is for messages, or for what a person reads.
   const prepared = await prepareGateway(config, process.stderr);
   const { server } = config;
-  const started = isServed ? await serveHttp(prepared, server) : { ...prepared.open({ ...server, isServed }), at: undefined };
+  // Clients start one process a window, of which one gets the port.
+  const serve = options.stdio ? serveHttpIfFree : serveHttp;
+  const served = isServed ? await serve(prepared, server) : undefined;
+  const started = served ?? { ...prepared.open({ ...server, isServed: false }), at: undefined };
   const { at, log, gateway } = started;
   const { features } = gateway;
   if (options.stdio) {
     logStart(features, warnings, log);
     if (at) log.info('listening', at);
+    else if (isServed) log.warn('port_in_use', { port: server.port });
     serveOverStdio(started, config, () => server.publicUrl ?? (at && originOf(at)));
   } else if (at) process.stdout.write(startSummary({ ...at, features, warnings, connection: (origin) => connection(origin, made) }));
 }

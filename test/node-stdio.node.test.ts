@@ -216,3 +216,15 @@ test('with --port, there is a port as well, which uploads go to', async () => {
   child.stdin.end();
   expect(await exited).toBe(0);
 });
+
+test('with a --port that another window has, all works but what needs the port', async () => {
+  const first = start({ args: ['--port', '0'] });
+  const port = await eventually(() => /"event":"listening".*"port":(\d+)/.exec(first.log())?.[1]);
+  const { write, answerTo, child, exited, log } = start({ args: ['--port', port ?? ''] });
+  write(INITIALIZE, callOf(1, IMAGE), callOf(2, { name: 'create_upload', arguments: {} }));
+  expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
+  expect((await answerTo(2)).result.content[0].text).toContain('MCP_PUBLIC_URL');
+  expect(log()).toContain('"port_in_use"');
+  for (const one of [first.child, child]) one.stdin.end();
+  expect(await Promise.all([first.exited, exited])).toEqual([0, 0]);
+});
