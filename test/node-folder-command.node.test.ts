@@ -44,6 +44,12 @@ test('without any storage, images of a desktop client are files in the folder of
     const refused = (await client.callTool({ name: 'edit_image', arguments: { prompt: 'x', images: [other] } })) as ToolResult;
     expect(refused.isError).toBe(true);
   }
+  // Files have no origin from which the page of a host could load them.
+  const { resources } = await client.listResources();
+  expect(resources.find(({ uri }) => uri.startsWith('ui://'))?._meta?.ui).toEqual({
+    permissions: { clipboardWrite: {} },
+    prefersBorder: true,
+  });
   await client.close();
 });
 

@@ -14,10 +14,10 @@ export const MEDIA_APP_META = { ui: { resourceUri: MEDIA_URI } };
 /** An MCP App, as it is listed and as it is read. */
 export type App = Readonly<{ resource: Resource; contents: TextResourceContents }>;
 
-/** The page may load media from `publicOrigin`, and nothing else. */
+/** The page may load media from `publicOrigin`, and nothing else: no files of the machine, which have no origin. */
 export function createMediaApp(publicOrigin: string | undefined): App {
   const ui = {
-    ...(publicOrigin && { csp: { resourceDomains: [publicOrigin] } }),
+    ...(publicOrigin?.startsWith('http') && { csp: { resourceDomains: [publicOrigin] } }),
     permissions: { clipboardWrite: {} },
     prefersBorder: true,
   };
