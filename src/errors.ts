@@ -36,7 +36,7 @@ export type Failure =
   /** The upstream's safety system refused the content. */
   | { kind: 'content_refused'; service: string; detail?: string | undefined }
   /** The account's quota is exhausted; waiting does not help. */
-  | { kind: 'quota_exhausted'; service: string }
+  | { kind: 'quota_exhausted'; service: string; status: number }
   | { kind: 'upstream_timeout'; service: string; paid: boolean }
   /** `sent`: whether the upstream may have received the request. */
   | { kind: 'upstream_unreachable'; service: string; sent: boolean; paid: boolean; variables: UpstreamVariables }
@@ -185,7 +185,7 @@ function describe(failure: Failure): string {
     case 'content_refused':
       return `${failure.service} refused the content for safety reasons${quoted(failure.detail)}. The same request will be refused again; change the prompt.`;
     case 'quota_exhausted':
-      return `${failure.service} returned 429: the account's quota is exhausted. Retrying will not help until the operator adds credit or raises the limit.`;
+      return `${failure.service} returned ${failure.status}: the account's quota is exhausted. Retrying will not help until the operator adds credit or raises the limit.`;
     case 'upstream_timeout':
       return `${failure.service} timed out. ${retryAdvice(failure.paid)}`;
     case 'upstream_unreachable':

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** The key of this machine's clients; `path`: where it is remembered, if it is. */
-export type ClientKey = Readonly<{ key: string; path: string | undefined }>;
+/** The key of this machine's clients, and where it is remembered unless that cannot be (`isKept`). */
+export type ClientKey = Readonly<{ key: string; path: string; isKept: boolean }>;
 
 const KEY_BYTES = 32;
 const KEY = /^[0-9a-f]{64}$/;
@@ -16,16 +16,16 @@ const KEY = /^[0-9a-f]{64}$/;
 export function rememberedKey(env: NodeJS.ProcessEnv): ClientKey {
   const path = join(configFolder(env), 'client-key');
   const known = readKey(path);
-  if (known !== undefined) return { key: known, path };
+  if (known !== undefined) return { key: known, path, isKept: true };
   const key = randomBytes(KEY_BYTES).toString('hex');
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, `${key}\n`, { mode: 0o600, flag: 'wx' });
-    return { key, path };
+    return { key, path, isKept: true };
   } catch {
     // Another process may have been first.
     const first = readKey(path);
-    return first === undefined ? { key, path: undefined } : { key: first, path };
+    return { key: first ?? key, path, isKept: first !== undefined };
   }
 }
 

@@ -6,7 +6,7 @@ import { logStart, VERSION } from './gateway.ts';
 import { clientSnippets, KEY_PLACEHOLDER } from './home/snippets.ts';
 import { type ClientKey, rememberedKey } from './node-client-key.ts';
 import { prepareGateway } from './node-gateway.ts';
-import { exitWithError, exitWithProblems, serveHttp } from './node-server.ts';
+import { exitWithError, exitWithProblems, serveHttp, serveHttpIfFree } from './node-server.ts';
 import { serveOverStdio } from './node-stdio.ts';
 import { originOf, startSummary } from './start-summary.ts';
 
@@ -28,6 +28,8 @@ const CREDENTIALS = ['MCP_SERVER_API_KEY', 'MCP_SERVER_API_KEYS', 'MCP_OAUTH_ISS
 
 /** Runs the command with the arguments and the environment of this process. */
 export async function run(): Promise<void> {
+  // Whoever reads the output may have gone.
+  process.stdout.on('error', () => {});
   const options = readOptions(process.argv.slice(2));
   if (options.help) return void process.stdout.write(HELP);
   if (options.version) return void process.stdout.write(`${VERSION}\n`);
@@ -49,12 +51,16 @@ export async function run(): Promise<void> {
   // The output is for messages, or for what a person reads.
   const prepared = await prepareGateway(config, process.stderr);
   const { server } = config;
-  const started = isServed ? await serveHttp(prepared, server) : { ...prepared.open({ ...server, isServed }), at: undefined };
+  // Clients start one process a window, of which one gets the port.
+  const serve = options.stdio ? serveHttpIfFree : serveHttp;
+  const served = isServed ? await serve(prepared, server) : undefined;
+  const started = served ?? { ...prepared.open({ ...server, isServed: false }), at: undefined };
   const { at, log, gateway } = started;
   const { features } = gateway;
   if (options.stdio) {
     logStart(features, warnings, log);
     if (at) log.info('listening', at);
+    else if (isServed) log.warn('port_in_use', { port: server.port });
     serveOverStdio(started, config, () => server.publicUrl ?? (at && originOf(at)));
   } else if (at) process.stdout.write(startSummary({ ...at, features, warnings, connection: (origin) => connection(origin, made) }));
 }
@@ -72,15 +78,15 @@ function readOptions(args: string[]) {
       },
     }).values;
   } catch (error) {
-    const [problem] = (error as Error).message.split('. ');
-    exitWithError(`${problem?.replace(/\.$/, '')}; the options are --port, --host, --stdio, --version and --help.`);
+    const [problem] = (error as Error).message.split(/\.(?:\s|$)/);
+    exitWithError(`${problem}; the options are --port, --host, --stdio, --version and --help.`);
   }
 }
 
 /** The settings of a client, with the key only where it is new to the user. */
 function connection(origin: string, made: ClientKey | undefined): string {
   const settings = clientSnippets(origin).find(({ client }) => client === 'Other clients')?.text ?? '';
-  const kept = made?.path === undefined ? 'for this run: it could not be stored' : `from ${made.path}`;
+  const kept = made?.isKept ? `from ${made.path}` : `for this run, as ${made?.path} cannot be used: delete it, or make it writable`;
   return [
     ...(made ? [`The key of your clients (${kept}):`, `  ${made.key}`, ''] : []),
     `In mcp.json; for other clients, see ${origin}`,

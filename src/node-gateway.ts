@@ -14,6 +14,8 @@ const IDLE_CHECK_MS = 100;
 const INTERRUPT_TIMEOUT_MS = 3_000;
 /** Time to export the last spans. */
 const FLUSH_TIMEOUT_MS = 3_000;
+/** Npm passes on to its program what the terminal has sent to both; a person who asks again is slower. */
+const SAME_SIGNAL_MS = 1_000;
 /** Time for clients to read the rest of their responses after the last call has ended. */
 const LAST_BYTES_TIMEOUT_MS = 5_000;
 
@@ -59,7 +61,7 @@ function startGateway(config: Config, runtime: Runtime, flushTraces: () => Promi
   const gateway = createGateway(config, runtime);
   const all: Served[] = [];
   let isDraining = false;
-  let wasAsked = false;
+  let askedAtMs: number | undefined;
 
   /** What clients were told to come back for is then known to be lost. */
   const giveUp = async (): Promise<never> => {
@@ -91,12 +93,12 @@ function startGateway(config: Config, runtime: Runtime, flushTraces: () => Promi
   };
 
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (wasAsked) void giveUp();
-    wasAsked = true;
+    askedAtMs ??= Date.now();
+    if (Date.now() - askedAtMs > SAME_SIGNAL_MS) void giveUp();
     drain({ signal });
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  // SIGHUP: the terminal is closed.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
   return { gateway, log, isDraining: () => isDraining, drain, serving: (served) => void all.push(served) };
 }
 

@@ -60,14 +60,22 @@ async function serve(config: Config, warnings: readonly ConfigProblem[]): Promis
 
 /** Where the gateway listens. */
 type Address = Readonly<{ host: string; port: number }>;
+type HttpGateway = NodeGateway & Readonly<{ at: Address }>;
 
-/** Serves the app on a port. Links to media say which, so the gateway is opened once the server listens. */
-export async function serveHttp({ open }: PreparedGateway, settings: Config['server']): Promise<NodeGateway & { at: Address }> {
+/** Serves the app on a port; exits if it is in use. */
+export async function serveHttp(prepared: PreparedGateway, settings: Config['server']): Promise<HttpGateway> {
+  const served = await serveHttpIfFree(prepared, settings);
+  return served ?? exitWithError(`Port ${settings.port} is in use; set PORT (for the command: --port) to another port.`);
+}
+
+/** The same; `undefined` if the port is in use. Links to media say which, so the gateway is opened once the server listens. */
+export async function serveHttpIfFree({ open }: PreparedGateway, settings: Config['server']): Promise<HttpGateway | undefined> {
   const server = createHttpServer((...request) => app.fetch(...request));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
   // No request is taken before the next turn of the event loop, when there is an app.
   const port = await listen(server, settings);
+  if (port === undefined) return undefined;
   const opened = open({ ...settings, port });
   const { gateway, isDraining, serving } = opened;
   const sessions = createMemorySessions(gateway.openSseSession, gateway.runtime.randomUUID);
@@ -95,14 +103,14 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]['fetc
   return createAdaptorServer({ fetch, serverOptions }) as Server;
 }
 
-/** Resolves with the port, before the first connection is taken. */
-function listen(server: Server, { host, port }: Address): Promise<number> {
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EADDRINUSE') exitWithError(`Port ${port} is in use; set PORT (for the command: --port) to another port.`);
-    const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
-    exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
-  });
+/** Resolves with the port, before the first connection is taken; with `undefined` if it is in use. */
+function listen(server: Server, { host, port }: Address): Promise<number | undefined> {
   return new Promise((resolve) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') return resolve(undefined);
+      const remedy = error.code === 'EACCES' ? 'set PORT to a port above 1023' : 'set HOST to an address of this machine, such as 0.0.0.0';
+      exitWithError(`Cannot listen on ${host}:${port} (${error.code ?? error.message}); ${remedy}.`);
+    });
     server.listen({ port, host, backlog: BACKLOG }, () => resolve(boundPort(server.address(), port)));
   });
 }

@@ -17,15 +17,21 @@ export function serveOverStdio(started: NodeGateway, { clients }: Config, public
   };
   const principal = { id: 'local', name: 'local', limits: clients.defaults };
   const options = { principal, publicUrl, randomUUID: runtime.randomUUID, pace, refusal };
+  // Every result waits for those before it to be read.
+  process.stdout.setMaxListeners(0);
+  let reason = 'stdin_closed';
   const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: MAX_REQUEST_BYTES });
   const connection = serveStdio(() => ofOnePrincipal(gateway.createServer(), options), {
     transport,
-    onerror: (error) => log.debug('mcp_error', { message: error.message }),
+    onerror({ message }) {
+      if (message.startsWith('ReadBuffer exceeded')) reason = 'message_too_long';
+      log.debug('mcp_error', { message });
+    },
   });
   serving({ openResponses: () => Number(process.stdout.writableLength > 0), closeStreams: () => void connection.close() });
   const { onclose } = transport;
   transport.onclose = () => {
     onclose?.();
-    drain({ reason: 'stdin_closed' });
+    drain({ reason });
   };
 }

@@ -1,8 +1,9 @@
 import type { ConfigProblem } from './config.ts';
 import { ABOUT, type Feature } from './gateway.ts';
-import { isLoopbackName } from './loopback.ts';
 import { urlOfAddress } from './own-url.ts';
 
+/** The addresses to which the name `localhost` leads. */
+const LOCAL = new Set(['127.0.0.1', '::1', '0.0.0.0', '::']);
 const TITLE = `${ABOUT.title} ${ABOUT.version}`;
 
 export type StartSummary = Readonly<{
@@ -32,9 +33,5 @@ export function startSummary({ host, port, features, warnings, connection }: Sta
 
 /** How this machine's clients reach an address. */
 export function originOf({ host, port }: Pick<StartSummary, 'host' | 'port'>): string {
-  return urlOfAddress({ host: isAnyAddress(host) || isLoopbackName(host) ? 'localhost' : host, port });
-}
-
-function isAnyAddress(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
+  return urlOfAddress({ host: LOCAL.has(host) ? 'localhost' : host, port });
 }

@@ -42,6 +42,8 @@ describe('what a client reads', () => {
       /429 \(rate_limit_exceeded\).* 20 s.*\(upstream_status, request /,
     ],
     ['429 for want of credit', [{ status: 429, code: 'insufficient_quota' }], /429.*\(quota_exhausted, request /],
+    ['400 for want of credit', [{ status: 400, code: 'billing_hard_limit_reached' }], /400.*\(quota_exhausted, request /],
+    ['402', [{ status: 402, code: 'invalid_request_error', message: 'Insufficient Balance' }], /402.*\(quota_exhausted, request /],
     ['500', [{ status: 500 }], /500.*\(upstream_status, request /],
     ['503 with a wait', [{ status: 503, headers: { 'retry-after': '30' } }], /503.* 30 s.*\(upstream_status, request /],
     [

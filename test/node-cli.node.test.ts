@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
+import { eventually } from './support.ts';
 
 const CLI = fileURLToPath(new URL('../src/node-cli.ts', import.meta.url));
 
@@ -64,13 +65,56 @@ test('prints settings with which a client connects, on loopback alone, and that 
 test.runIf(process.getuid?.() !== 0)('where the key cannot be kept, it is for this run', async () => {
   await chmod(folder, 0o500);
   const { stdout } = await run(['--port', '0'], ENV, until());
-  expect(stdout).toContain('for this run: it could not be stored');
+  expect(stdout).toContain('(for this run, as ');
 });
 
 test('a folder that is a file is a place where the key cannot be kept', async () => {
   await writeFile(`${folder}/file`, '');
   const { stdout } = await run(['--port', '0'], { ...ENV, XDG_CONFIG_HOME: `${folder}/file` }, until());
-  expect(stdout).toMatch(/for this run: it could not be stored\):\n {2}[0-9a-f]{64}$/m);
+  expect(stdout).toMatch(/for this run, as .* cannot be used: .*\):\n {2}[0-9a-f]{64}$/m);
+});
+
+test('a file that holds no key is left as it is, and named', async () => {
+  const path = `${folder}/openai-mcp-gateway/client-key`;
+  await mkdir(`${folder}/openai-mcp-gateway`);
+  await writeFile(path, 'mine');
+  const { stdout } = await run(['--port', '0'], ENV, until());
+  expect(stdout).toContain(`(for this run, as ${path} cannot be used: delete it, or make it writable):`);
+  expect(await readFile(path, 'utf8')).toBe('mine');
+});
+
+// MacOS has no such address.
+test.runIf(process.platform !== 'darwin')('names the address on which it listens where that is no other name of localhost', async () => {
+  const connect = async (output: string) => {
+    const { url, headers } = settingsOf(output);
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+    await client.close();
+    connected = new URL(url).hostname;
+  };
+  let connected = '';
+  await run(['--port', '0', '--host', '127.0.0.2'], ENV, until(connect));
+  expect(connected).toBe('127.0.0.2');
+});
+
+test('serves although nobody reads its output', async () => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  await once(free, 'close');
+  const child = spawn(process.execPath, [CLI, '--port', String(port)], { cwd: folder, env: { XDG_CONFIG_HOME: folder, ...ENV } });
+  child.stdout.destroy();
+  child.stderr.resume();
+  const exited = once(child, 'exit');
+  const isServing = () =>
+    fetch(`http://127.0.0.1:${port}/health`).then(
+      () => true,
+      () => false,
+    );
+  await eventually(async () => child.exitCode !== null || (await isServing()));
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
 });
 
 test('with a key of its own, none is made, and it is not printed', async () => {
@@ -94,6 +138,7 @@ describe('what is wrong is said in one sentence', () => {
   test.each([
     [['--prot', '1'], /^Unknown option '--prot'; the options are --port, .*--help\.\n$/],
     [['serve'], /^Unexpected argument 'serve'.*; the options are .*\n$/],
+    [['--port', '-1'], /^Option '--port' argument is ambiguous; the options are .*--help\.\n$/],
     [['--port'], /^Option '--port <value>' argument missing; the options are .*\n$/],
     [['--port', 'eighty'], /\n {2}PORT .*65535\n$/],
     [['--host', '192.0.2.1', '--port', '0'], /EADDRNOTAVAIL.*HOST/],

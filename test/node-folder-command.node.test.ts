@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,23 @@ test('without any storage, images of a desktop client are files in the folder of
     const refused = (await client.callTool({ name: 'edit_image', arguments: { prompt: 'x', images: [other] } })) as ToolResult;
     expect(refused.isError).toBe(true);
   }
+  // Files have no origin from which the page of a host could load them.
+  const { resources } = await client.listResources();
+  expect(resources.find(({ uri }) => uri.startsWith('ui://'))?._meta?.ui).toEqual({
+    permissions: { clipboardWrite: {} },
+    prefersBorder: true,
+  });
+  await client.close();
+});
+
+test('a folder that cannot be used is named by every tool that needs it', async () => {
+  await writeFile(`${home}/openai-mcp-gateway`, '');
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: [CLI, '--stdio'], env: environment(), stderr: 'ignore' }),
+  );
+  for (const call of [IMAGE, { name: 'list_media', arguments: {} }])
+    expect(((await client.callTool(call)) as ToolResult).content[0]?.text).toContain('MEDIA_DIR');
   await client.close();
 });
 

@@ -135,11 +135,25 @@ test('lines that are no messages are passed over, and stdout has nothing but mes
   expect(server.log()).toContain('did you mean MCP_ALLOWED_HOSTS?');
 });
 
-test('a message of more than 4 MiB ends the connection', async () => {
+test('a message of more than 4 MiB ends the connection, and the log says why', async () => {
   const server = start();
   server.child.stdin.on('error', () => {});
   server.write(INITIALIZE, callOf(1, { name: 'chat_completion', arguments: { prompt: 'x'.repeat(5 * 1024 * 1024) } }));
   expect(await server.exited).toBe(0);
+  expect(server.log()).toContain('"reason":"message_too_long"');
+});
+
+test('a client that reads slowly gets every answer, and the log has no warnings of Node', async () => {
+  const { child, write, messages, log, exited } = start();
+  child.stdout.pause();
+  const lists = Array.from({ length: 30 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/list' }));
+  write(INITIALIZE, ...lists, callOf(30, { name: 'list_supported_models' }));
+  await eventually(() => log().includes('"tool_call"'));
+  child.stdout.resume();
+  await eventually(() => messages().length === 32);
+  child.stdin.end();
+  expect(await exited).toBe(0);
+  for (const line of log().trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('event');
 });
 
 describe('what is paid for is stored, and the process ends', () => {
@@ -162,21 +176,26 @@ describe('what is paid for is stored, and the process ends', () => {
     expect(await stored(folder)).toHaveLength(1);
   });
 
-  test('when it gets SIGTERM: what runs is answered, and what comes is refused', async () => {
-    const [account, folder] = [newAccount(), crypto.randomUUID()];
-    await queueFaults(account, [{ at: 'images', hold: 'half' }]);
-    const { child, exited, write, answerTo, log } = start({ account, folder });
-    write(INITIALIZE, callOf(1, IMAGE));
-    await eventually(async () => (await sent(account, '/images')).length === 1);
-    child.kill('SIGTERM');
-    await eventually(() => log().includes('"draining"'));
-    write(callOf(2, { name: 'list_supported_models' }));
-    expect((await answerTo(2)).error.message).toContain('shutting down');
-    await release(account);
-    expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
-    expect(await exited).toBe(0);
-    expect(await stored(folder)).toHaveLength(1);
-  });
+  // Npm passes on the Ctrl+C that its program has got from the terminal.
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'when it gets %s, and again at once: what runs is answered, what comes is refused',
+    async (signal) => {
+      const [account, folder] = [newAccount(), crypto.randomUUID()];
+      await queueFaults(account, [{ at: 'images', hold: 'half' }]);
+      const { child, exited, write, answerTo, log } = start({ account, folder });
+      write(INITIALIZE, callOf(1, IMAGE));
+      await eventually(async () => (await sent(account, '/images')).length === 1);
+      child.kill(signal);
+      await eventually(() => log().includes('"draining"'));
+      child.kill(signal);
+      write(callOf(2, { name: 'list_supported_models' }));
+      expect((await answerTo(2)).error.message).toContain('shutting down');
+      await release(account);
+      expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
+      expect(await exited).toBe(0);
+      expect(await stored(folder)).toHaveLength(1);
+    },
+  );
 });
 
 test('MCP_PRINCIPAL_DEFAULTS limits the client', async () => {
@@ -196,4 +215,16 @@ test('with --port, there is a port as well, which uploads go to', async () => {
   expect((await fetch(new URL('/health', upload_url))).ok).toBe(true);
   child.stdin.end();
   expect(await exited).toBe(0);
+});
+
+test('with a --port that another window has, all works but what needs the port', async () => {
+  const first = start({ args: ['--port', '0'] });
+  const port = await eventually(() => /"event":"listening".*"port":(\d+)/.exec(first.log())?.[1]);
+  const { write, answerTo, child, exited, log } = start({ args: ['--port', port ?? ''] });
+  write(INITIALIZE, callOf(1, IMAGE), callOf(2, { name: 'create_upload', arguments: {} }));
+  expect((await answerTo(1)).result.structuredContent.images).toHaveLength(1);
+  expect((await answerTo(2)).result.content[0].text).toContain('MCP_PUBLIC_URL');
+  expect(log()).toContain('"port_in_use"');
+  for (const one of [first.child, child]) one.stdin.end();
+  expect(await Promise.all([first.exited, exited])).toEqual([0, 0]);
 });

@@ -14,10 +14,10 @@ export const MEDIA_APP_META = { ui: { resourceUri: MEDIA_URI } };
 /** An MCP App, as it is listed and as it is read. */
 export type App = Readonly<{ uri: string; resource: () => Resource; contents: () => TextResourceContents }>;
 
-/** The page may load media from `publicOrigins`, and nothing else. */
+/** The page may load media from `publicOrigins`, and nothing else: no files of the machine, which have no origin. */
 export function createMediaApp(publicOrigins: () => readonly string[]): App {
   function common() {
-    const resourceDomains = [...publicOrigins()];
+    const resourceDomains = publicOrigins().filter((origin) => origin.startsWith('http'));
     const ui = {
       ...(resourceDomains.length > 0 && { csp: { resourceDomains } }),
       permissions: { clipboardWrite: {} },

@@ -51,11 +51,16 @@ function isConnectCode(code: string): boolean {
 function statusFailure(error: APIError, status: number, upstream: Upstream, paid: boolean): Failure {
   const { service, redact } = upstream;
   const code = safeCode(error.code, redact) ?? safeCode(error.type, redact);
-  if (status === 429 && code !== undefined && QUOTA_CODES.has(code)) return { kind: 'quota_exhausted', service };
+  if (isQuotaExhausted(status, code)) return { kind: 'quota_exhausted', service, status };
   const detail = safeDetail(error.error, status, redact);
   if (status === 400 && [code, innerCode(error.error, redact)].some(isRefusal)) return { kind: 'content_refused', service, detail };
   const retryAfter = error.headers ? retryAfterSeconds(error.headers) : undefined;
   return { kind: 'upstream_status', service, status, code, detail, retryAfterSeconds: retryAfter, paid, variables: upstream.variables };
+}
+
+/** OpenAI returns 429, for images also 400; other servers 402 (Payment Required), with codes of their own. */
+function isQuotaExhausted(status: number, code: string | undefined): boolean {
+  return status === 402 || (status < 500 && code !== undefined && QUOTA_CODES.has(code));
 }
 
 function isRefusal(code: string | undefined): boolean {

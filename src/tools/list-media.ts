@@ -57,12 +57,14 @@ export const listMedia = defineTool({
 
   async handler({ from, to, kind, tool, limit = DEFAULT_LIMIT }, context) {
     const { history, principal } = context;
-    if (!history)
+    if (!history) {
+      await context.media.assertReady();
       throw new GatewayError({
         kind: 'not_configured',
         what: 'Storage that remembers media',
         variables: ['AZURE_STORAGE_CONNECTION_STRING'],
       });
+    }
     const { media, nextMs } = await history.list(principal.id, {
       fromMs: from === undefined ? undefined : Date.parse(from),
       toMs: to === undefined ? undefined : endOf(to),

@@ -21,19 +21,19 @@ export const programs: Record<string, TestedClient> = {
     ...inspector,
     transport: 'Streamable HTTP',
     revision: '2025-11-25',
-    connect: (origin, key) => connectInspector(`${origin}/mcp`, key, 'http'),
+    connect: (origin, key) => connectInspector(...atUrl(`${origin}/mcp`, key, 'http')),
   },
   'Inspector CLI, tasks': {
     ...inspector,
     transport: 'Streamable HTTP',
     revision: '2026-07-28',
-    connect: (origin, key) => connectInspector(`${origin}/mcp`, key, 'http', '--protocol-era', 'modern'),
+    connect: (origin, key) => connectInspector(...atUrl(`${origin}/mcp`, key, 'http'), '--protocol-era', 'modern'),
   },
   'Inspector CLI, sse': {
     ...inspector,
     transport: 'SSE',
     revision: '2024-11-05',
-    connect: (origin, key) => connectInspector(`${origin}/sse`, key, 'sse'),
+    connect: (origin, key) => connectInspector(...atUrl(`${origin}/sse`, key, 'sse')),
   },
   'mcp-remote, http-only': {
     ...mcpRemote,
@@ -55,11 +55,18 @@ export function runShell(command: string): Promise<{ stdout: string; stderr: str
   return promisify(execFile)('bash', ['-c', command], { cwd: folder, env, ...LONG });
 }
 
-/** The command line of the Inspector, which connects anew for each command. */
-async function connectInspector(url: string, key: string, transport: 'http' | 'sse', ...more: string[]): Promise<ConnectedClient> {
+const atUrl = (url: string, key: string, transport: 'http' | 'sse') => [
+  url,
+  '--transport',
+  transport,
+  '--header',
+  `Authorization: Bearer ${key}`,
+];
+
+/** The command line of the Inspector, which connects anew for each command: to a URL, or to a program that it starts. */
+export async function connectInspector(...target: string[]): Promise<ConnectedClient> {
   const launcher = `${modules}@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
   const run = async (...args: string[]) => {
-    const target = [url, '--transport', transport, '--header', `Authorization: Bearer ${key}`, ...more];
     const options = { env: { ...process.env, HOME: home }, ...LONG };
     const command = [launcher, '--cli', ...target, ...args];
     // It prints a result that is an error, and then fails.

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['test/clients/installed/setup.ts', 'test/global-setup.ts'],
-    include: ['test/clients/{agents,impatient,matrix,tasks}.test.ts'],
+    include: ['test/clients/{agents,impatient,matrix,stdio,tasks}.test.ts'],
     pool: 'threads',
     // Of clients that would report to their makers that they were used.
     env: { MCP_USE_ANONYMIZED_TELEMETRY: 'false', MASTRA_TELEMETRY_DISABLED: '1', OPENAI_AGENTS_DISABLE_TRACING: '1' },

@@ -91,6 +91,8 @@ describe('when the first upstream refuses before it begins, the second serves th
 
   test.each([
     ['no quota', [NO_QUOTA]],
+    ['no quota, as for images', [{ at: 'POST', status: 400, code: 'billing_hard_limit_reached' }]],
+    ['no quota, as elsewhere', [{ at: 'POST', status: 402 }]],
     ['overloaded', [OVERLOADED]],
     ['busy for longer than is waited', Array.from({ length: 3 }, () => ({ at: 'POST', status: 429, headers: { 'retry-after': '1' } }))],
   ])('%s', async (_, faults) => {
