@@ -77,7 +77,8 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
   const probe = createProbe({ store, live, waiters, cancellations, clock: runtime });
   const runSlow = createSlowCall({ store, live, waitHere, waiters, runtime });
 
-  async function answerNew(call: NewJob & WaitingCall, work: Work): Promise<JobAnswer> {
+  async function answerNew(asked: NewJob & WaitingCall, work: Work): Promise<JobAnswer> {
+    let call = asked;
     const subject = await subjectOf(call);
     let isProbed = false;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -101,7 +102,10 @@ export function createJobs({ sealed, retentionMs, renewLinks, ...options }: Jobs
       }
       if (earlier.some(({ id }) => !polls.isPolled(id)) && !isProbed) {
         isProbed = true;
+        const startMs = runtime.now();
         await probe(found, earlier, call);
+        // It may have taken as long as a lease, and is a part of what the client waits.
+        call = { ...call, waitMs: Math.max(0, call.waitMs - (runtime.now() - startMs)) };
         continue;
       }
       // While it was finding out about an earlier call, its own cancellation may have reached another process.

@@ -305,3 +305,25 @@ test('a stored result has links that are signed when it is read', async () => {
   expect(new URL(urlOf(second)).pathname).toBe(new URL(urlOf(first)).pathname);
   expect((await fetch(urlOf(second))).status).toBe(200);
 });
+
+test('waiting for a sign of life of a lost process is a part of wait_seconds', async () => {
+  const env = testEnvironment();
+  const runtime = testRuntime({ outlivesClients: true });
+  let isLost = false;
+  const lost = createTestApp(env, { ...runtime, sleep: (...of) => (isLost ? new Promise(() => {}) : runtime.sleep(...of)) });
+  await lost.fail({ at: '/images', hold: 'all' }, { at: '/images', hold: 'all' });
+  start(lost, 'generate_image', { prompt: 'a lighthouse' });
+  await held(lost);
+  isLost = true;
+  const slept: number[] = [];
+  const other = testRuntime({ outlivesClients: true });
+  const sleep: typeof other.sleep = (ms, signal) => {
+    slept.push(ms);
+    return other.sleep(ms, signal);
+  };
+  const app = createTestApp(env, { ...other, sleep });
+  const result = await app.call('generate_image', { prompt: 'a lighthouse', wait_seconds: 17 });
+  expect(result.structuredContent).toMatchObject({ status: 'in_progress' });
+  expect(slept).not.toContain(17_000);
+  await app.release();
+});
