@@ -151,7 +151,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     logInfo: runtime.log.info,
     clock: runtime,
   };
-  const mask = createMask(secrets);
+  const mask = createMask(secrets.filter((secret) => secret !== shownInLinks(config)));
   const compileOptions = {
     mask,
     defaultWaitMs: config.jobs.defaultWaitSeconds * 1000,
@@ -308,6 +308,11 @@ function createStorage({ storage, server }: Config, runtime: Runtime): Storage {
       return { ...withMedia(store), served: createServedMedia(store, storage.media) };
     }
   }
+}
+
+/** A presigned link has the token of temporary credentials, and without it, it could not be read. */
+function shownInLinks({ storage }: Config): string | undefined {
+  return storage.configured && storage.store.kind === 's3' ? storage.store.sessionToken : undefined;
 }
 
 const CHECK_DOMAIN = 'The operator should check MEDIA_PUBLIC_BASE_URL, and that the bucket is public there.';

@@ -363,6 +363,21 @@ describe('MEDIA_STORE=s3', () => {
     expect(load({ ...S3, S3_READ_HOURS: '2' }).storage).toMatchObject({ media: { readHours: 2 } });
   });
 
+  test('has temporary credentials with a session token, which is secret, and warns that state ends with them', () => {
+    const temporary = { ...S3, S3_SESSION_TOKEN: 'the/session+token==' };
+    const { storage, secrets } = load(temporary);
+    expect(storage).toMatchObject({ store: { sessionToken: 'the/session+token==' } });
+    expect(secrets).toContain('the/session+token==');
+    const STATE_SECRET = 's'.repeat(32);
+    const warned = (env: object) => loadConfig({ ...REQUIRED, ...env }).warnings.map(({ variable }) => variable);
+    expect([warned(temporary), warned({ ...temporary, STATE_SECRET }), warned(S3)]).toEqual([
+      expect.arrayContaining(['STATE_SECRET']),
+      expect.not.arrayContaining(['STATE_SECRET']),
+      expect.not.arrayContaining(['STATE_SECRET']),
+    ]);
+    expect(problems({ ...REQUIRED, ...S3, S3_SESSION_TOKEN: 'two words' })).toEqual(['S3_SESSION_TOKEN']);
+  });
+
   test('is a public bucket with S3_PUBLIC_BASE_URL, where nothing is signed', () => {
     const S3_PUBLIC_BASE_URL = 'https://media.example.com/';
     expect(load({ ...S3, S3_PUBLIC_BASE_URL }).storage).toMatchObject({

@@ -24,6 +24,8 @@ export type Bucket = Readonly<{
   bucket: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** Of temporary credentials; links show it. */
+  sessionToken?: string | undefined;
 }>;
 
 /** `resultElement`: what the body of a success has. S3 may find out that it has failed after it has sent the status of a success. */
@@ -50,14 +52,14 @@ const MAX_RESULT_CHARACTERS = 2_048;
 
 /** Requests to the objects of one bucket, with retries; each attempt is signed anew. URLs have the bucket in their path. */
 export function createS3Requests(settings: Bucket, runtime: StoreRuntime): S3Requests {
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = settings;
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey, sessionToken } = settings;
   /** The keys that are derived from the secret, by day. */
   const cache = new Map<string, ArrayBuffer>();
   const urlOf = (name: string) => `${endpoint}/${bucket}/${name.split('/').map(encodeURIComponent).join('/')}`;
 
   function sign(method: string, url: string, options: Readonly<{ headers?: Record<string, string>; signQuery?: boolean }>) {
     const datetime = new Date(runtime.now()).toISOString().replace(/[:-]|\.\d{3}/g, '');
-    const credential = { accessKeyId, secretAccessKey, service: 's3', ...(region && { region }) };
+    const credential = { accessKeyId, secretAccessKey, service: 's3', ...(sessionToken && { sessionToken }), ...(region && { region }) };
     return new AwsV4Signer({ method, url, datetime, cache, ...credential, ...options }).sign();
   }
 

@@ -11,6 +11,9 @@ export function storageError(response: StoreResponse, bucket: string): GatewayEr
 const REMEDIES: Readonly<Record<string, string>> = {
   InvalidAccessKeyId: ': the access key is unknown; the operator must correct S3_ACCESS_KEY_ID',
   SignatureDoesNotMatch: ': the signature was rejected; the operator must correct S3_SECRET_ACCESS_KEY',
+  ExpiredToken:
+    ': the temporary credentials have expired; the operator must renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN',
+  InvalidToken: ': the session token was rejected; the operator must correct S3_SESSION_TOKEN',
   RequestTimeTooSkewed: ": the gateway's clock is wrong by more than 15 minutes; the operator must correct it",
   NotImplemented: ': this store lacks conditional writes (If-None-Match, If-Match); the operator must choose another store',
 };

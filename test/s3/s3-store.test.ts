@@ -90,6 +90,8 @@ describe('errors name the variable, and are not retried', () => {
     ],
     ['a malformed scope', error(400, 'AuthorizationHeaderMalformed'), /S3_REGION/],
     ['AccessDenied', error(403, 'AccessDenied'), /\(AccessDenied\): access was denied/],
+    ['an expired token', error(400, 'ExpiredToken'), /have expired; .* S3_SESSION_TOKEN/],
+    ['another token', error(400, 'InvalidToken'), /rejected; .* S3_SESSION_TOKEN/],
     ['a wrong clock', error(403, 'RequestTimeTooSkewed'), /clock is wrong/],
     ['a store without conditions', error(501, 'NotImplemented'), /conditional writes/],
     ['a web server', xml(404, '<html>'), /S3_ENDPOINT/],
