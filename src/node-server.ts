@@ -8,6 +8,7 @@ import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, type ConfigResult, loadConfig } from './config.ts';
 import { logStart } from './gateway.ts';
 import { UPLOADS_PATH } from './http/uploads.ts';
+import { READER_TIMEOUT_MS } from './limits.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { type NodeGateway, type PreparedGateway, prepareGateway } from './node-gateway.ts';
 import { startSummary } from './start-summary.ts';
@@ -66,6 +67,7 @@ export async function serveHttp({ open }: PreparedGateway, settings: Config['ser
   const server = createHttpServer((...request) => app.fetch(...request));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
+  closeStalledConnections(server, openResponses);
   // No request is taken before the next turn of the event loop, when there is an app.
   const port = await listen(server, settings);
   const opened = open({ ...settings, port });
@@ -143,6 +145,18 @@ function closeFailedConnections(server: Server, openResponses: ReadonlySet<Serve
     setImmediate(() => {
       if (socket.bytesRead === 0) reject(error, socket);
     });
+  });
+}
+
+/**
+ * Closes connections whose reader has stopped: what it does not take would be held for as long as it likes. Node's timeout
+ * starts anew whenever bytes move, and also ends connections that are kept alive; those whose response is still being
+ * made are left alone.
+ */
+function closeStalledConnections(server: Server, openResponses: ReadonlySet<ServerResponse>): void {
+  server.setTimeout(READER_TIMEOUT_MS, (socket: Socket) => {
+    const isBeingMade = [...openResponses].some((response) => response.socket === socket) && socket.writableLength === 0;
+    if (!isBeingMade) socket.destroy();
   });
 }
 
