@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { isChromiumMissing, launchChromium } from './chromium.ts';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from './gateways.ts';
 import { newFolder } from './media/folder.ts';
-import { CLIENT_HEADERS, newAccount, readAnswer, servedEnvironment, testEnvironment } from './support.ts';
+import { CLIENT_HEADERS, newAccount, readAnswer, servedEnvironment, setVideos, testEnvironment } from './support.ts';
 
 async function callTool({ url }: RunningGateway, name: string, args: object) {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } });
@@ -60,4 +61,39 @@ test('the built Worker serves media of its bucket, whole and in ranges', async (
   const part = await fetch(target, { headers: { range: 'bytes=1-3' } });
   expect([part.status, await part.text()]).toEqual([206, 'PNG']);
   await gateway.close();
+});
+
+test.skipIf(isChromiumMissing).each([
+  ['a folder', (env: Record<string, string>) => startNodeGateway(env)],
+  ['the bucket', ({ MEDIA_DIR: _, HOST: __, ...env }: Record<string, string>) => startWorkerdGateway({ ...env, MEDIA_STORE: 'r2' })],
+])('a browser plays a video of %s on the page of another origin, and seeks in it', async (_, startGateway) => {
+  const OPENAI_API_KEY = newAccount();
+  await setVideos(OPENAI_API_KEY, { jobSeconds: 1, contentBytes: 8_000_000 });
+  const gateway = await startGateway(await servedEnvironment({ OPENAI_API_KEY }));
+  const { structuredContent } = await callTool(gateway, 'generate_video', { prompt: 'A lighthouse', seconds: 12, size: '1280x720' });
+  const url = gateway.url + new URL(structuredContent.video.url).pathname;
+  const browser = await launchChromium('--autoplay-policy=no-user-gesture-required');
+  try {
+    const page = await browser.newPage();
+    const statuses: number[] = [];
+    page.on('response', (response) => statuses.push(response.status()));
+    await page.setContent(`<video src="${url}" crossorigin="anonymous" muted></video>`);
+    const played = await page.locator('video').evaluate(async (element) => {
+      const video = element as HTMLVideoElement;
+      const next = (event: string) => new Promise((resolve) => video.addEventListener(event, resolve, { once: true }));
+      if (video.readyState < video.HAVE_METADATA) await next('loadedmetadata');
+      const seeked = next('seeked');
+      video.currentTime = 11;
+      await seeked;
+      const ended = next('ended');
+      await video.play();
+      await ended;
+      return { width: video.videoWidth, seconds: Math.round(video.duration), error: video.error?.message };
+    });
+    expect(played).toEqual({ width: 1280, seconds: 12, error: undefined });
+    expect(statuses).toContain(206);
+  } finally {
+    await browser.close();
+    await gateway.close();
+  }
 });
