@@ -129,6 +129,15 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy }) =
     expect(await readLink(store, url)).toEqual({ a: 1 });
   });
 
+  test.each(['../x.png', '..%2fx.png', '%2e%2e/x.png', 'a//b.png', '/x.png', 'a\\..\\b.png', 'a%00.png', ''])(
+    'no link is that of %j',
+    async (path) => {
+      const base = (await store.link('x', undefined)).split('?')[0]?.slice(0, -1);
+      expect(store.nameOf(`${base}x`)).toBe('x');
+      expect(store.nameOf(`${base}${path}`)).toBeUndefined();
+    },
+  );
+
   test('a stream is stored like bytes', async () => {
     const name = newName();
     await store.create(name, readerOf(new Blob(['streamed']).stream()), JSON_ONCE);
