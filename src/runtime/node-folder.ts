@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GatewayError } from '../errors.ts';
@@ -72,7 +72,14 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
     }
   }
 
-  const create: ObjectStore['create'] = (name, body, { contentType }) =>
+  /** A body that cannot be stored is not left waiting. */
+  const create: ObjectStore['create'] = (name, body, options) =>
+    createFile(name, body, options).catch(async (error: unknown) => {
+      if (!(body instanceof Uint8Array)) await body.cancel(error);
+      throw error;
+    });
+
+  const createFile: ObjectStore['create'] = (name, body, { contentType }) =>
     tried(async () => {
       const path = pathOf(name);
       const head = fileHead(name, contentType, randomUUID());
@@ -108,13 +115,18 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
       );
     });
 
+  /** Also when nothing has failed yet: what is paid for then would be lost. */
+  function isNearlyFull(): boolean {
+    const { bavail, bsize } = statfsSync(opened().root);
+    return bavail * bsize < MIN_FREE_BYTES;
+  }
+
   async function usable(): Promise<void> {
     await written(
       (file) => file.write('\n'),
       async () => opened().changes.tryLock(),
     );
-    const { bavail, bsize } = await statfs(opened().root);
-    if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error('The disk is nearly full.'), { code: 'ENOSPC' });
+    if (isNearlyFull()) throw Object.assign(new Error('The disk is nearly full.'), { code: 'ENOSPC' });
   }
 
   const store: ServedStore = {
@@ -143,7 +155,14 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
     linkOrigin: servedAt === undefined ? 'file://' : new URL(servedAt).origin,
     linkRemedy: undefined,
     assertUsable: () => tried(usable),
-    isDown: () => hasFailed,
+    isDown() {
+      if (hasFailed) return true;
+      try {
+        return isNearlyFull();
+      } catch {
+        return true;
+      }
+    },
     stream: async (name, etag, start, bytes) => streamFile(name, pathOf(name), etag, start, bytes),
   };
 
@@ -170,20 +189,15 @@ async function makeParent(path: string): Promise<void> {
 const errorsOfBodies = new WeakSet<object>();
 
 async function copy(body: ByteReader, file: FileHandle): Promise<void> {
-  try {
-    let buffer = new ArrayBuffer(CHUNK_BYTES);
-    for (;;) {
-      const chunk = await body.read(new Uint8Array(buffer)).catch((error: unknown) => {
-        if (error instanceof Error) errorsOfBodies.add(error);
-        throw error;
-      });
-      if (chunk.byteLength === 0) return;
-      await file.writeFile(chunk);
-      buffer = chunk.buffer;
-    }
-  } catch (error) {
-    await body.cancel(error);
-    throw error;
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  for (;;) {
+    const chunk = await body.read(new Uint8Array(buffer)).catch((error: unknown) => {
+      if (error instanceof Error) errorsOfBodies.add(error);
+      throw error;
+    });
+    if (chunk.byteLength === 0) return;
+    await file.writeFile(chunk);
+    buffer = chunk.buffer;
   }
 }
 
@@ -247,9 +261,14 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 
 function folderError(error: NodeJS.ErrnoException): GatewayError {
   const code = error.code ?? '';
-  const problem = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
-    ? `The disk of the folder for media (MEDIA_DIR) is full (${code})`
-    : `The folder for media (MEDIA_DIR) cannot be used (${code}); the operator must check that it can be written`;
   const retryable = !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP'].includes(code);
-  return new GatewayError({ kind: 'storage', problem, retryable }, { cause: error });
+  return new GatewayError({ kind: 'storage', problem: problemOf(code), retryable }, { cause: error });
+}
+
+function problemOf(code: string): string {
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)) return `The disk of the folder for media (MEDIA_DIR) is full (${code})`;
+  // Not made anew: it may be that of a disk which is not mounted for now.
+  if (code === 'ENOENT')
+    return 'The folder for media (MEDIA_DIR) was removed or unmounted (ENOENT); the operator must bring it back, or restart the gateway to make a new one';
+  return `The folder for media (MEDIA_DIR) cannot be used (${code}); the operator must check that it can be written`;
 }

@@ -1,5 +1,5 @@
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -92,6 +92,63 @@ test('a full disk is reported as such, and nothing is left', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ kind: 'storage', problem: expect.stringContaining('MEDIA_DIR) is full'), retryable: true });
   expect(readdirSync(join(folder, 'images'))).toEqual(['before.png']);
   expect(readdirSync(join(folder, '.unfinished'))).toEqual([]);
+});
+
+/** In a namespace of its own, any user may mount a small disk. */
+const cannotMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0;
+
+test.skipIf(cannotMount)('a disk that others fill is noticed before the next call is paid for', async () => {
+  const folder = newFolder();
+  const program = `
+    import { writeFileSync } from 'node:fs';
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    const { store } = createNodeRuntime({}).openFolder(${JSON.stringify(join(folder, 'media'))}, 'http://127.0.0.1/media');
+    await store.assertUsable('images/x.png');
+    const before = store.isDown();
+    writeFileSync(${JSON.stringify(join(folder, 'other'))}, new Uint8Array(40_000_000));
+    const failure = await store.assertUsable('images/x.png').catch((error) => error.failure);
+    console.log(JSON.stringify({ before, after: store.isDown(), failure }));`;
+  const args = [
+    '-rm',
+    'sh',
+    '-c',
+    'mount -t tmpfs -o size=100m tmpfs "$0"; exec "$@"',
+    folder,
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    program,
+  ];
+  const { stdout } = await promisify(execFile)('unshare', args);
+  const problem = expect.stringContaining('MEDIA_DIR) is full');
+  expect(JSON.parse(stdout)).toMatchObject({ before: false, after: true, failure: { problem } });
+});
+
+test('a folder that is removed is not made anew, as a disk may only be unmounted, and the body is not left waiting', async () => {
+  const { folder, store } = open();
+  await store.assertUsable('images/x.png');
+  rmSync(folder, { recursive: true });
+  let isCancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    cancel() {
+      isCancelled = true;
+    },
+  });
+  await expect(store.create('videos/film.mp4', readerOf(body), { ...PNG, contentType: 'video/mp4' })).rejects.toMatchObject({
+    failure: { kind: 'storage', problem: expect.stringMatching(/MEDIA_DIR.* removed or unmounted/) },
+  });
+  expect([isCancelled, store.isDown()]).toEqual([true, true]);
+});
+
+test('whatever is not a file is not there, and is not waited for', async () => {
+  const { folder, store } = open();
+  mkdirSync(join(folder, 'images/folder.png'), { recursive: true });
+  execFileSync('mkfifo', [join(folder, 'images/pipe.png'), join(folder, 'images/pipe')]);
+  for (const name of ['images/folder.png', 'images/pipe.png', 'images/pipe']) {
+    expect(await store.head(name), name).toBeUndefined();
+    expect(await store.create(name, bytes('x'), PNG).catch(() => 'refused')).not.toMatchObject({ outcome: 'created' });
+    await store.delete(name, '"1"');
+  }
 });
 
 test('a folder that cannot be is reported before anything is paid for', async () => {
