@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { isChromiumMissing, launchChromium } from './chromium.ts';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from './gateways.ts';
 import { newFolder } from './media/folder.ts';
-import { CLIENT_HEADERS, newAccount, readAnswer, servedEnvironment, setVideos, testEnvironment } from './support.ts';
+import { CLIENT_HEADERS, eventually, newAccount, readAnswer, servedEnvironment, setVideos, testEnvironment } from './support.ts';
 
 async function callTool({ url }: RunningGateway, name: string, args: object) {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } });
@@ -38,6 +38,18 @@ test('on loopback, Node needs no storage: media is in a folder, at the port that
   const collected = await callTool(again, 'generate_image', { prompt: 'A lighthouse', idempotency_key: 'one' });
   expect(new URL(collected.structuredContent.images[0].url).pathname).toBe(new URL(url).pathname);
   await again.close();
+});
+
+test('while the folder cannot be read, media is unavailable, which the log explains', async () => {
+  const gateway = await startNodeGateway({ ...withoutStorage(), MEDIA_DIR: '/dev/null/media' });
+  let log = '';
+  gateway.log?.on('data', (chunk) => (log += chunk));
+  const response = await fetch(`${gateway.url}/media/images/2026/11/25/x.png`);
+  const { headers } = response;
+  expect([response.status, headers.get('retry-after'), headers.get('cache-control')]).toEqual([503, '10', 'no-store']);
+  expect(await response.json()).toMatchObject({ error: { code: 'media_unavailable' } });
+  await eventually(() => /media_not_read.*MEDIA_DIR.*ENOTDIR/.test(log));
+  await gateway.close();
 });
 
 test('beyond loopback, the operator chooses', async () => {

@@ -168,6 +168,16 @@ test('whatever is not media is not there: no listing, no state, no other file', 
   for (const path of [...wrong, ...traversal]) expect((await app.request(`http://localhost/media/${path}`)).status, path).not.toBe(200);
 });
 
+test('what is not there now may be there later, so nobody keeps that', async () => {
+  const { read, url } = served;
+  const kept = async (...args: Parameters<typeof read>) => (await read(...args)).headers.get('cache-control');
+  const missing = url.replace(/[0-9a-f-]{36}/, crypto.randomUUID());
+  expect([await kept({}, 'GET', missing), await kept({ range: 'bytes=99999999-' }), await kept({}, 'DELETE')]).toEqual(
+    Array(3).fill('no-store'),
+  );
+  expect(await kept()).toContain('immutable');
+});
+
 test('media can only be read; any page may ask', async () => {
   const { read, logged } = served;
   expect((await read({}, 'DELETE')).status).toBe(405);
