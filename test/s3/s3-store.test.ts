@@ -94,6 +94,7 @@ describe('errors name the variable, and are not retried', () => {
     ['another token', error(400, 'InvalidToken'), /rejected; .* S3_SESSION_TOKEN/],
     ['a wrong clock', error(403, 'RequestTimeTooSkewed'), /clock is wrong/],
     ['a store without conditions', error(501, 'NotImplemented'), /conditional writes/],
+    ['a wrong request', error(400, 'InvalidRequest'), /S3 returned 400 \(InvalidRequest\)$/],
     ['a web server', xml(404, '<html>'), /S3_ENDPOINT/],
     ['a body without end', xml(400, '<'.repeat(200_000)), /S3 returned 400/],
   ])('%s', async (_, answer, problem) => {
@@ -186,6 +187,25 @@ describe('an upload in parts', () => {
     const name = newName();
     await store.create(name, streamOfBytes(6 * MIB), PAID);
     expect(await store.head(name)).toMatchObject({ bytes: 6 * MIB });
+  });
+
+  const failCompletion =
+    (answer: () => Promise<Response>) =>
+    (fetch: Fetch): Fetch =>
+    (url, init) =>
+      init.method === 'POST' && new URL(url).searchParams.has('uploadId') ? answer() : fetch(url, init);
+
+  test('a refusal after the status of a success is named, not retried, and aborts the upload', async () => {
+    const { store, sent } = setUp({}, failCompletion(error(200, 'AccessDenied')));
+    const problem = expect.stringMatching(/S3 returned 200 \(AccessDenied\): access was denied/);
+    await expect(store.create(newName(), streamOfBytes(6 * MIB), PAID)).rejects.toMatchObject({ failure: { retryable: false, problem } });
+    expect(sent.map(kindOf).slice(-2)).toEqual(['POST uploadId', 'DELETE uploadId']);
+  });
+
+  test('so is an object that was created meanwhile', async () => {
+    const { store, sent } = setUp({}, failCompletion(error(200, 'PreconditionFailed')));
+    expect(await store.create(newName(), streamOfBytes(6 * MIB), PAID)).toMatchObject({ outcome: 'exists' });
+    expect(sent.map(kindOf).slice(-2)).toEqual(['POST uploadId', 'DELETE uploadId']);
   });
 
   test.each([
