@@ -44,7 +44,11 @@ export const storageFields = {
     .optional(),
   MEDIA_PUBLIC_BASE_URL: httpUrl().optional(),
   MEDIA_PATH_PREFIX: pathSegments().optional(),
-  MEDIA_DIR: z.string().max(1000, 'must be a path of at most 1000 characters').default('media-files'),
+  MEDIA_DIR: z
+    .string()
+    .max(1000, 'must be a path of at most 1000 characters')
+    .regex(/^(?!~)/, 'must be written out: only a shell replaces ~ by the home folder')
+    .default('media-files'),
   ...azureStorageFields,
   ...s3Fields,
 };

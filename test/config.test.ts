@@ -168,6 +168,7 @@ describe('rejected values', () => {
     ['AZURE_BLOB_READ_SAS_HOURS', '0'],
     ['MEDIA_STORE', 'gcs'],
     ['MEDIA_PATH_PREFIX', '../other'],
+    ['MEDIA_DIR', '~/media'],
     ['S3_ENDPOINT', 'minio:9000'],
     ['S3_REGION', 'eu central'],
     ['S3_BUCKET', 'Media'],
