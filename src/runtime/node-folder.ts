@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -241,17 +241,22 @@ function streamFile(name: string, path: string, etag: string, start: number, byt
 function readSecret(opened: () => { root: string; changes: Changes }): string | undefined {
   try {
     const { root, changes } = opened();
-    const [path, from] = [join(root, SECRET), join(root, UNFINISHED, randomUUID())];
-    const file = openSync(from, 'wx', 0o600);
-    writeSync(file, crypto.getRandomValues(new Uint8Array(32)).toHex());
-    fsyncSync(file);
-    closeSync(file);
-    changes.place(from, path);
-    rmSync(from, { force: true });
+    const path = join(root, SECRET);
+    // What is there can be read on a full disk, too.
+    if (!existsSync(path)) placeSecret(path, join(root, UNFINISHED, randomUUID()), changes);
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }
+}
+
+function placeSecret(path: string, from: string, changes: Changes): void {
+  const file = openSync(from, 'wx', 0o600);
+  writeSync(file, crypto.getRandomValues(new Uint8Array(32)).toHex());
+  fsyncSync(file);
+  closeSync(file);
+  changes.place(from, path);
+  rmSync(from, { force: true });
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

@@ -94,6 +94,18 @@ test('a full disk is reported as such, and nothing is left', async () => {
   expect(readdirSync(join(folder, '.unfinished'))).toEqual([]);
 });
 
+test('the secret is also read on a full disk, so that what is paid for is found', async () => {
+  const { folder, stateSecret } = open();
+  const secret = stateSecret();
+  const program = `
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    process.on('SIGXFSZ', () => {});
+    console.log(createNodeRuntime({}).openFolder(${JSON.stringify(folder)}, 'http://127.0.0.1/media').stateSecret());`;
+  const args = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('sh', args);
+  expect(stdout.trim()).toBe(secret);
+});
+
 /** In a namespace of its own, any user may mount a small disk. */
 const cannotMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0;
 
