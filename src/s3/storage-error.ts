@@ -9,7 +9,8 @@ export function storageError(response: StoreResponse, bucket: string): GatewayEr
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  InvalidAccessKeyId: ': the access key is unknown; the operator must correct S3_ACCESS_KEY_ID',
+  InvalidAccessKeyId:
+    ': the access key is unknown; the operator must correct S3_ACCESS_KEY_ID, or set S3_SESSION_TOKEN if the key is temporary',
   SignatureDoesNotMatch: ': the signature was rejected; the operator must correct S3_SECRET_ACCESS_KEY',
   ExpiredToken:
     ': the temporary credentials have expired; the operator must renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN',
