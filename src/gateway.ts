@@ -126,6 +126,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const ownSecrets = [stateSecret?.()].filter((secret) => secret !== undefined);
   const stateSecrets = [...config.jobs.secrets, ...ownSecrets];
   const secrets = [...config.secrets, ...ownSecrets];
+  if (stateSecret && stateSecrets.length === 0) runtime.log.warn('state_unavailable', { variable: 'MEDIA_DIR' });
   const keys = createStateKeys(stateSecrets);
   const events = createEvents(createEventLog(runtime), runtime);
   const sealed = stateSecrets.length > 0 ? createState(config, store, keys) : undefined;

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readerOf } from '../../src/streams/byte-reader.ts';
 import { newFolder } from '../media/folder.ts';
-import { eventually, testRuntime } from '../support.ts';
+import { createTestApp, eventually, servedEnvironment, testRuntime } from '../support.ts';
 
 const PNG = { contentType: 'image/png', repeatable: false };
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -173,6 +173,8 @@ test('a folder that cannot be is reported before anything is paid for', async ()
   expect(store.isDown()).toBe(true);
   expect(stateSecret()).toBeUndefined();
   expect(existsSync(dirname(file))).toBe(true);
+  const { logged } = createTestApp(await servedEnvironment({ MEDIA_DIR: join(file, 'folder'), STATE_SECRET: '' }));
+  expect(logged.join('\n')).toMatch(/"warn","event":"state_unavailable","variable":"MEDIA_DIR"/);
 });
 
 test('what is being read and not taken holds no file open', async () => {
