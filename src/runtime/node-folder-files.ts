@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { contentTypeOfName } from '../media/formats.ts';
@@ -96,10 +96,21 @@ export type Changes = Readonly<{
  */
 export function createChanges(lockPath: string): Changes {
   let database: DatabaseSync | undefined;
+  let inode: number | undefined;
+  const inodeNow = () => statSync(lockPath, { throwIfNoEntry: false })?.ino;
+
+  /** Of the file that is there now: one that somebody has removed, as a leftover, locks nobody else. */
+  function opened(): DatabaseSync {
+    if (database && inode === inodeNow()) return database;
+    database?.close();
+    // Loaded when needed, as that takes time; an experimental module of older versions of Node.
+    database = new (process.getBuiltinModule('node:sqlite').DatabaseSync)(lockPath, { timeout: LOCK_TIMEOUT_MS });
+    inode = inodeNow();
+    return database;
+  }
 
   function locked<T>(change: () => T): T {
-    // Loaded when needed, as that takes time; an experimental module of older versions of Node.
-    database ??= new (process.getBuiltinModule('node:sqlite').DatabaseSync)(lockPath, { timeout: LOCK_TIMEOUT_MS });
+    const database = opened();
     database.exec('BEGIN IMMEDIATE');
     try {
       return change();

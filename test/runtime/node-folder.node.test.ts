@@ -136,6 +136,18 @@ test.skipIf(cannotMount)('a disk that others fill is noticed before the next cal
   expect(JSON.parse(stdout)).toMatchObject({ before: false, after: true, failure: { problem } });
 });
 
+test('whoever removes the lock as a leftover does not let two processes in: all go on with a new one', async () => {
+  const { folder, store } = open();
+  const inode = () => statSync(join(folder, '.lock')).ino;
+  await store.assertUsable('images/x.png');
+  rmSync(join(folder, '.lock'));
+  await store.create('images/one.png', bytes('x'), PNG);
+  const made = inode();
+  await open(folder).store.create('images/two.png', bytes('x'), PNG);
+  await store.create('images/three.png', bytes('x'), PNG);
+  expect(inode()).toBe(made);
+});
+
 test('a folder that is removed is not made anew, as a disk may only be unmounted, and the body is not left waiting', async () => {
   const { folder, store } = open();
   await store.assertUsable('images/x.png');
