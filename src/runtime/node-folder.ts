@@ -126,6 +126,7 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
       (file) => file.write('\n'),
       async () => opened().changes.tryLock(),
     );
+    await assertPlain(opened().root);
     if (isNearlyFull()) throw Object.assign(new Error('The disk is nearly full.'), { code: 'ENOSPC' });
   }
 
@@ -183,6 +184,18 @@ async function makeParent(path: string): Promise<void> {
   const parent = dirname(path);
   await mkdir(parent, { recursive: true, mode: 0o700 });
   if ((await realpath(parent)) !== parent) throw Object.assign(new Error('A folder is a symbolic link.'), { code: 'ELOOP' });
+}
+
+/** Throws if what is stored in a folder below would be refused, or could not be renamed into its place. */
+async function assertPlain(root: string): Promise<void> {
+  const { dev } = await stat(root);
+  for (const name of (await readdir(root)).filter(isObjectName)) {
+    const path = join(root, name);
+    const below = await stat(path).catch(undefinedIfMissing);
+    if (!below?.isDirectory()) continue;
+    if ((await realpath(path)) !== path) throw Object.assign(new Error('A folder is a symbolic link.'), { code: 'ELOOP' });
+    if (below.dev !== dev) throw Object.assign(new Error('A folder is another file system.'), { code: 'EXDEV' });
+  }
 }
 
 /** They are not the folder's. */
@@ -266,7 +279,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 
 function folderError(error: NodeJS.ErrnoException): GatewayError {
   const code = error.code ?? '';
-  const retryable = !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP'].includes(code);
+  const retryable = !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(code);
   return new GatewayError({ kind: 'storage', problem: problemOf(code), retryable }, { cause: error });
 }
 
@@ -275,5 +288,7 @@ function problemOf(code: string): string {
   // Not made anew: it may be that of a disk which is not mounted for now.
   if (code === 'ENOENT')
     return 'The folder for media (MEDIA_DIR) was removed or unmounted (ENOENT); the operator must bring it back, or restart the gateway to make a new one';
+  if (['ELOOP', 'EXDEV'].includes(code))
+    return `A folder in that for media (MEDIA_DIR) is a symbolic link or another disk (${code}); the operator must make all of it one folder`;
   return `The folder for media (MEDIA_DIR) cannot be used (${code}); the operator must check that it can be written`;
 }

@@ -54,7 +54,10 @@ test('symbolic links lead nowhere', async () => {
   symlinkSync(outside, join(folder, 'videos'));
   expect(await store.head('images/linked.png')).toBeUndefined();
   expect(await store.read('videos/secret.png', 100)).toBeUndefined();
-  await expect(store.create('videos/new.png', bytes('x'), PNG)).rejects.toMatchObject({ failure: { kind: 'storage', retryable: false } });
+  const failure = { kind: 'storage', problem: expect.stringContaining('symbolic link'), retryable: false };
+  await expect(store.create('videos/new.png', bytes('x'), PNG)).rejects.toMatchObject({ failure });
+  // What is paid for could not be stored there.
+  await expect(open(folder).store.assertUsable('images/x.png')).rejects.toMatchObject({ failure });
   expect(readdirSync(outside)).toEqual(['secret.png']);
 });
 
@@ -108,6 +111,19 @@ test('the secret is also read on a full disk, so that what is paid for is found'
 
 /** In a namespace of its own, any user may mount a small disk. */
 const cannotMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0;
+
+test.skipIf(cannotMount)('another disk below the folder is noticed before anything is paid for', async () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, 'videos'));
+  const program = `
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    const { store } = createNodeRuntime({}).openFolder(${JSON.stringify(folder)}, 'http://127.0.0.1/media');
+    await store.assertUsable('images/x.png').catch((error) => console.log(JSON.stringify(error.failure)));`;
+  const mounted = 'mount -t tmpfs tmpfs "$0/videos"; exec "$@"';
+  const args = ['-rm', 'sh', '-c', mounted, folder, process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('unshare', args);
+  expect(JSON.parse(stdout)).toMatchObject({ problem: expect.stringContaining('another disk (EXDEV)'), retryable: false });
+});
 
 test.skipIf(cannotMount)('a disk that others fill is noticed before the next call is paid for', async () => {
   const folder = newFolder();
