@@ -133,19 +133,6 @@ describe('requests', () => {
   });
 });
 
-test('what another has created since a first attempt that failed is not taken for its own', async () => {
-  const name = newName();
-  let isFirst = true;
-  const { store } = setUp({}, (fetch) => async (url, init) => {
-    if (!isFirst) return fetch(url, init);
-    isFirst = false;
-    await setUp().store.create(name, bytes('of another'), PAID);
-    return new Response(null, { status: 503 });
-  });
-  expect(await store.create(name, bytes('own'), PAID)).toMatchObject({ outcome: 'exists' });
-  expect(await store.head(name)).toMatchObject({ bytes: 10 });
-});
-
 describe('an upload in parts', () => {
   const kindOf = ({ method, url }: { method: string; url: URL }) => `${method} ${[...url.searchParams.keys()].join()}`.trim();
 
