@@ -3,7 +3,7 @@ import type { Server, ServerResponse } from 'node:http';
 import nodeModule from 'node:module';
 import type { Socket } from 'node:net';
 import { parseEnv } from 'node:util';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, type ConfigResult, loadConfig } from './config.ts';
 import { logStart } from './gateway.ts';
@@ -11,6 +11,7 @@ import { UPLOADS_PATH } from './http/uploads.ts';
 import { READER_TIMEOUT_MS } from './limits.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { type NodeGateway, type PreparedGateway, prepareGateway } from './node-gateway.ts';
+import { trackOpenResponses } from './node-open-responses.ts';
 import { startSummary } from './start-summary.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -64,7 +65,7 @@ type Address = Readonly<{ host: string; port: number }>;
 
 /** Serves the app on a port. Links to media say which, so the gateway is opened once the server listens. */
 export async function serveHttp({ open }: PreparedGateway, settings: Config['server']): Promise<NodeGateway & { at: Address }> {
-  const server = createHttpServer((...request) => app.fetch(...request));
+  const server = createHttpServer((request, env) => (isGone(env) ? new Response(null, { status: 400 }) : app.fetch(request, env)));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
   closeStalledConnections(server, openResponses);
@@ -109,14 +110,9 @@ function listen(server: Server, { host, port }: Address): Promise<number> {
   });
 }
 
-/** The responses, including streams, that have not been sent completely. */
-function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
-  const open = new Set<ServerResponse>();
-  server.on('request', (_, response) => {
-    open.add(response);
-    response.once('close', () => open.delete(response));
-  });
-  return open;
+/** Node goes on with the requests that it has read from a connection after it was closed. */
+function isGone(env: HttpBindings | Http2Bindings): boolean {
+  return env.incoming.socket.destroyed;
 }
 
 /** Whether this is the body of an upload, which has limits of its own. */

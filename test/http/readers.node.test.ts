@@ -70,6 +70,23 @@ test('a reader that is slow and steady gets everything', async () => {
   expect(Date.now() - startMs).toBeGreaterThan(2_400);
 });
 
+test('a connection that asks for more than it takes is closed, and holds nothing', async () => {
+  const { hostname, port } = new URL(gateway.url);
+  const before = countSockets();
+  const socket = connect(Number(port), hostname);
+  // It may be reset.
+  socket.on('error', () => {});
+  let bytes = 0;
+  socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+  });
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(`GET /media/${NAME} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`.repeat(500));
+  await closed;
+  expect(bytes).toBeLessThan(FILE_BYTES);
+  await eventually(() => countSockets() === before);
+});
+
 test('a connection that is kept alive, and not used, is closed as before', async () => {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect(Number(port), hostname);
