@@ -51,8 +51,10 @@ export function s3Storage(env: S3Variables, pathPrefix: string | undefined): Sto
   };
 }
 
-/** R2's dashboard shows the URL of the API with the bucket at its end. */
-function withoutBucket(endpoint: string, bucket: string): string {
+/** R2's dashboard shows the URL of the API with the bucket at its end, AWS with the bucket in the name of the host. */
+function withoutBucket(url: string, bucket: string): string {
+  const isInHost = url.startsWith(`https://${bucket}.s3.`) && url.endsWith('.amazonaws.com');
+  const endpoint = isInHost ? url.replace(`${bucket}.`, '') : url;
   return endpoint.endsWith(`/${bucket}`) ? endpoint.slice(0, -bucket.length - 1) : endpoint;
 }
 

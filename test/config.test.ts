@@ -388,9 +388,13 @@ describe('MEDIA_STORE=s3', () => {
     expect(problems({ ...REQUIRED, ...S3, S3_PUBLIC_BASE_URL, S3_READ_HOURS: '2' })).toEqual(['S3_READ_HOURS']);
   });
 
-  test('takes the endpoint with the bucket at its end, as dashboards show it', () => {
-    const S3_ENDPOINT = `${S3.S3_ENDPOINT}media`;
-    expect(load({ ...S3, S3_ENDPOINT }).storage).toMatchObject({ store: { endpoint: 'https://0123.r2.cloudflarestorage.com' } });
+  test.each([
+    [`${S3.S3_ENDPOINT}media`, 'https://0123.r2.cloudflarestorage.com'],
+    ['https://media.s3.eu-central-1.amazonaws.com/', 'https://s3.eu-central-1.amazonaws.com'],
+    ['https://s3.eu-central-1.amazonaws.com/media', 'https://s3.eu-central-1.amazonaws.com'],
+    ['https://media.s3.example.com', 'https://media.s3.example.com'],
+  ])('takes an endpoint as dashboards show it: %s is %s', (S3_ENDPOINT, endpoint) => {
+    expect(load({ ...S3, S3_ENDPOINT }).storage).toMatchObject({ store: { endpoint } });
   });
 
   test('reports what is missing, and ignores what is there for Azure', () => {
