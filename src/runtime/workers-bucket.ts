@@ -197,7 +197,8 @@ export function openBucket(
     async stream(name, etag, start, bytes) {
       const options = { range: { offset: start, length: bytes }, onlyIf: new Headers(version(etag)) };
       const found = await tried(() => bucket.get(name, options));
-      if (!found || !('body' in found)) throw new Error('The object has changed since.');
+      if (!found || !('body' in found))
+        throw new GatewayError({ kind: 'storage', problem: 'A stored object has changed since it was looked up', retryable: true });
       return found.body;
     },
   };

@@ -179,6 +179,18 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy, ope
     },
   );
 
+  test.runIf('stream' in store)('an object that has changed since, or is gone, is not streamed', async () => {
+    const { stream } = store as ServedStore;
+    const name = newName();
+    const { etag = '' } = await store.create(name, bytes('0'), JSON_ONCE);
+    const textOfVersion = async () => new Response(await stream(name, etag, 0, 1)).text();
+    expect(await textOfVersion()).toBe('0');
+    await store.replace(name, bytes('1'), 'application/json', etag);
+    await expect(textOfVersion()).rejects.toThrow(/changed/);
+    await store.delete(name);
+    await expect(textOfVersion()).rejects.toThrow(/changed/);
+  });
+
   test('a stream is stored like bytes', async () => {
     const name = newName();
     await store.create(name, readerOf(new Blob(['streamed']).stream()), JSON_ONCE);
