@@ -61,7 +61,7 @@ export function createApp(gateway: Gateway, { sessions, forwardCall, isDraining 
   app.use(checkHost);
   if (signInOptions) serveResourceMetadata(app, signInOptions);
   // Before the check of the origin: any page may show it.
-  if (served) serveMedia(app, served);
+  if (served) serveMedia(app, served, runtime.log);
   app.use(origin(server.allowedOrigins));
   if (!signInOptions) rejectOAuth(app);
   // Before the first await, so that a request that arrived before the shutdown is served, however slowly it is sent.

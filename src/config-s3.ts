@@ -16,6 +16,7 @@ export const s3Fields = {
     .optional(),
   S3_ACCESS_KEY_ID: name().optional(),
   S3_SECRET_ACCESS_KEY: token('a secret access key').optional(),
+  S3_SESSION_TOKEN: token('a session token').optional(),
   S3_PUBLIC_BASE_URL: httpUrl().optional(),
   S3_READ_HOURS: integer(1, 168).optional(),
 };
@@ -41,6 +42,7 @@ export function s3Storage(env: S3Variables, pathPrefix: string | undefined): Sto
       bucket: S3_BUCKET,
       accessKeyId: S3_ACCESS_KEY_ID,
       secretAccessKey: S3_SECRET_ACCESS_KEY,
+      sessionToken: env.S3_SESSION_TOKEN,
       publicBaseUrl,
     },
     media: { pathPrefix, roots: MEDIA_ROOTS, readHours: publicBaseUrl ? undefined : (env.S3_READ_HOURS ?? DEFAULT_READ_HOURS) },
@@ -49,8 +51,10 @@ export function s3Storage(env: S3Variables, pathPrefix: string | undefined): Sto
   };
 }
 
-/** R2's dashboard shows the URL of the API with the bucket at its end. */
-function withoutBucket(endpoint: string, bucket: string): string {
+/** R2's dashboard shows the URL of the API with the bucket at its end, AWS with the bucket in the name of the host. */
+function withoutBucket(url: string, bucket: string): string {
+  const isInHost = url.startsWith(`https://${bucket}.s3.`) && url.endsWith('.amazonaws.com');
+  const endpoint = isInHost ? url.replace(`${bucket}.`, '') : url;
   return endpoint.endsWith(`/${bucket}`) ? endpoint.slice(0, -bucket.length - 1) : endpoint;
 }
 
@@ -58,4 +62,11 @@ function withoutBucket(endpoint: string, bucket: string): string {
 export function checkS3({ S3_PUBLIC_BASE_URL, S3_READ_HOURS }: S3Variables): ConfigProblem[] {
   if (S3_PUBLIC_BASE_URL === undefined || S3_READ_HOURS === undefined) return [];
   return [{ variable: 'S3_READ_HOURS', problem: 'must not be set when S3_PUBLIC_BASE_URL is: links under it are not signed' }];
+}
+
+/** The secret of temporary credentials is another one each time, so what is derived from it cannot be read for long. */
+export function s3Warnings({ S3_SESSION_TOKEN, STATE_SECRET }: S3Variables & { STATE_SECRET?: string | undefined }): ConfigProblem[] {
+  if (S3_SESSION_TOKEN === undefined || STATE_SECRET !== undefined) return [];
+  const problem = 'is not set, so paid calls are remembered only as long as these temporary credentials (S3_SESSION_TOKEN) are in use';
+  return [{ variable: 'STATE_SECRET', problem }];
 }

@@ -3,7 +3,7 @@ import type { BlobStoreSettings } from './azure/blob-store.ts';
 import { allows, parseConnectionString } from './azure/connection-string.ts';
 import type { ConfigProblem } from './config.ts';
 import { httpUrl, integer, MEDIA_ROOTS, pathSegments } from './config-fields.ts';
-import { checkS3, s3Fields, s3Storage } from './config-s3.ts';
+import { checkS3, s3Fields, s3Storage, s3Warnings } from './config-s3.ts';
 import { isLoopbackName } from './loopback.ts';
 import type { MediaSettings } from './media/media-store.ts';
 import type { S3StoreSettings } from './s3/s3-store.ts';
@@ -44,7 +44,11 @@ export const storageFields = {
     .optional(),
   MEDIA_PUBLIC_BASE_URL: httpUrl().optional(),
   MEDIA_PATH_PREFIX: pathSegments().optional(),
-  MEDIA_DIR: z.string().max(1000, 'must be a path of at most 1000 characters').default('media-files'),
+  MEDIA_DIR: z
+    .string()
+    .max(1000, 'must be a path of at most 1000 characters')
+    .regex(/^(?!~)/, 'must be written out: only a shell replaces ~ by the home folder')
+    .default('media-files'),
   ...azureStorageFields,
   ...s3Fields,
 };
@@ -178,7 +182,7 @@ export function storageWarnings(env: StorageVariables, own: OwnStore | undefined
     case 'file':
       return unread(env);
     case 's3':
-      return [];
+      return s3Warnings(env);
   }
 }
 
@@ -201,10 +205,11 @@ function bucketWarnings(env: StorageVariables): ConfigProblem[] {
 
 /** For redaction. */
 export function storageSecrets(env: StorageVariables): (string | undefined)[] {
-  const { AZURE_STORAGE_CONNECTION_STRING: account, S3_SECRET_ACCESS_KEY } = env;
-  if (!account) return [S3_SECRET_ACCESS_KEY];
+  const { AZURE_STORAGE_CONNECTION_STRING: account, S3_SECRET_ACCESS_KEY, S3_SESSION_TOKEN } = env;
+  const s3 = [S3_SECRET_ACCESS_KEY, S3_SESSION_TOKEN];
+  if (!account) return s3;
   const { credential } = account;
   return credential.kind === 'key'
-    ? [S3_SECRET_ACCESS_KEY, credential.keyBase64]
-    : [S3_SECRET_ACCESS_KEY, credential.query, new URLSearchParams(credential.query).get('sig') ?? undefined];
+    ? [...s3, credential.keyBase64]
+    : [...s3, credential.query, new URLSearchParams(credential.query).get('sig') ?? undefined];
 }

@@ -129,6 +129,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
   const ownSecrets = [stateSecret?.()].filter((secret) => secret !== undefined);
   const stateSecrets = [...config.jobs.secrets, ...ownSecrets];
   const secrets = [...config.secrets, ...ownSecrets];
+  if (stateSecret && stateSecrets.length === 0) runtime.log.warn('state_unavailable', { variable: 'MEDIA_DIR' });
   const keys = createStateKeys(stateSecrets);
   const events = createEvents(createEventLog(runtime), runtime);
   const sealed = stateSecrets.length > 0 ? createState(config, store, keys) : undefined;
@@ -154,7 +155,7 @@ export function createParts(config: Config, runtime: Runtime): Parts {
     logInfo: runtime.log.info,
     clock: runtime,
   };
-  const mask = createMask(secrets);
+  const mask = createMask(secrets.filter((secret) => secret !== shownInLinks(config)));
   const compileOptions = {
     mask,
     defaultWaitMs: config.jobs.defaultWaitSeconds * 1000,
@@ -321,6 +322,11 @@ function createStorage({ storage, server }: Config, ownUrl: OwnUrl, runtime: Run
       return { ...withMedia(store), served: createServedMedia(store, storage.media) };
     }
   }
+}
+
+/** A presigned link has the token of temporary credentials, and without it, it could not be read. */
+function shownInLinks({ storage }: Config): string | undefined {
+  return storage.configured && storage.store.kind === 's3' ? storage.store.sessionToken : undefined;
 }
 
 const CHECK_DOMAIN = 'The operator should check MEDIA_PUBLIC_BASE_URL, and that the bucket is public there.';

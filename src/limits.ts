@@ -8,6 +8,10 @@ const MINUTE_MS = 60 * SECOND_MS;
 /** A request body. */
 export const MAX_REQUEST_BYTES = 4 * MIB;
 export const REQUEST_BODY_TIMEOUT_MS = MINUTE_MS;
+/** How long a reader may take none of a response that waits for it. */
+export const READER_TIMEOUT_MS = 2 * MINUTE_MS;
+/** Requests of one connection that wait for their responses at once. */
+export const MAX_PIPELINED_REQUESTS = 16;
 /** The Authorization header; longer ones are rejected unread. */
 export const MAX_AUTHORIZATION_CHARACTERS = 4 * KIB;
 /** A document of the issuer of access tokens: its metadata, or its keys. */

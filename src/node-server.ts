@@ -3,13 +3,15 @@ import type { Server, ServerResponse } from 'node:http';
 import nodeModule from 'node:module';
 import type { Socket } from 'node:net';
 import { parseEnv } from 'node:util';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, type ConfigProblem, type ConfigResult, loadConfig } from './config.ts';
 import { logStart } from './gateway.ts';
 import { UPLOADS_PATH } from './http/uploads.ts';
+import { READER_TIMEOUT_MS } from './limits.ts';
 import { createMemorySessions } from './mcp/sse-sessions.ts';
 import { type NodeGateway, type PreparedGateway, prepareGateway } from './node-gateway.ts';
+import { trackOpenResponses } from './node-open-responses.ts';
 import { startSummary } from './start-summary.ts';
 
 const LOCAL_VARIABLES = '.dev.vars';
@@ -70,9 +72,10 @@ export async function serveHttp(prepared: PreparedGateway, settings: Config['ser
 
 /** The same; `undefined` if the port is in use. Links to media say which, so the gateway is opened once the server listens. */
 export async function serveHttpIfFree({ open }: PreparedGateway, settings: Config['server']): Promise<HttpGateway | undefined> {
-  const server = createHttpServer((...request) => app.fetch(...request));
+  const server = createHttpServer((request, env) => (isGone(env) ? new Response(null, { status: 400 }) : app.fetch(request, env)));
   const openResponses = trackOpenResponses(server);
   closeFailedConnections(server, openResponses);
+  closeStalledConnections(server, openResponses);
   // No request is taken before the next turn of the event loop, when there is an app.
   const port = await listen(server, settings);
   if (port === undefined) return undefined;
@@ -115,14 +118,9 @@ function listen(server: Server, { host, port }: Address): Promise<number | undef
   });
 }
 
-/** The responses, including streams, that have not been sent completely. */
-function trackOpenResponses(server: Server): ReadonlySet<ServerResponse> {
-  const open = new Set<ServerResponse>();
-  server.on('request', (_, response) => {
-    open.add(response);
-    response.once('close', () => open.delete(response));
-  });
-  return open;
+/** Node goes on with the requests that it has read from a connection after it was closed. */
+function isGone(env: HttpBindings | Http2Bindings): boolean {
+  return env.incoming.socket.destroyed;
 }
 
 /** Whether this is the body of an upload, which has limits of its own. */
@@ -151,6 +149,18 @@ function closeFailedConnections(server: Server, openResponses: ReadonlySet<Serve
     setImmediate(() => {
       if (socket.bytesRead === 0) reject(error, socket);
     });
+  });
+}
+
+/**
+ * Closes connections whose reader has stopped: what it does not take would be held for as long as it likes. Node's timeout
+ * starts anew whenever bytes move, and also ends connections that are kept alive; those whose response is still being
+ * made are left alone.
+ */
+function closeStalledConnections(server: Server, openResponses: ReadonlySet<ServerResponse>): void {
+  server.setTimeout(READER_TIMEOUT_MS, (socket: Socket) => {
+    const isBeingMade = [...openResponses].some((response) => response.socket === socket) && socket.writableLength === 0;
+    if (!isBeingMade) socket.destroy();
   });
 }
 

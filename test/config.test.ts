@@ -198,6 +198,7 @@ describe('rejected values', () => {
     ['AZURE_BLOB_READ_SAS_HOURS', '0'],
     ['MEDIA_STORE', 'gcs'],
     ['MEDIA_PATH_PREFIX', '../other'],
+    ['MEDIA_DIR', '~/media'],
     ['S3_ENDPOINT', 'minio:9000'],
     ['S3_REGION', 'eu central'],
     ['S3_BUCKET', 'Media'],
@@ -393,6 +394,21 @@ describe('MEDIA_STORE=s3', () => {
     expect(load({ ...S3, S3_READ_HOURS: '2' }).storage).toMatchObject({ media: { readHours: 2 } });
   });
 
+  test('has temporary credentials with a session token, which is secret, and warns that state ends with them', () => {
+    const temporary = { ...S3, S3_SESSION_TOKEN: 'the/session+token==' };
+    const { storage, secrets } = load(temporary);
+    expect(storage).toMatchObject({ store: { sessionToken: 'the/session+token==' } });
+    expect(secrets).toContain('the/session+token==');
+    const STATE_SECRET = 's'.repeat(32);
+    const warned = (env: object) => loadConfig({ ...REQUIRED, ...env }).warnings.map(({ variable }) => variable);
+    expect([warned(temporary), warned({ ...temporary, STATE_SECRET }), warned(S3)]).toEqual([
+      expect.arrayContaining(['STATE_SECRET']),
+      expect.not.arrayContaining(['STATE_SECRET']),
+      expect.not.arrayContaining(['STATE_SECRET']),
+    ]);
+    expect(problems({ ...REQUIRED, ...S3, S3_SESSION_TOKEN: 'two words' })).toEqual(['S3_SESSION_TOKEN']);
+  });
+
   test('is a public bucket with S3_PUBLIC_BASE_URL, where nothing is signed', () => {
     const S3_PUBLIC_BASE_URL = 'https://media.example.com/';
     expect(load({ ...S3, S3_PUBLIC_BASE_URL }).storage).toMatchObject({
@@ -402,9 +418,13 @@ describe('MEDIA_STORE=s3', () => {
     expect(problems({ ...REQUIRED, ...S3, S3_PUBLIC_BASE_URL, S3_READ_HOURS: '2' })).toEqual(['S3_READ_HOURS']);
   });
 
-  test('takes the endpoint with the bucket at its end, as dashboards show it', () => {
-    const S3_ENDPOINT = `${S3.S3_ENDPOINT}media`;
-    expect(load({ ...S3, S3_ENDPOINT }).storage).toMatchObject({ store: { endpoint: 'https://0123.r2.cloudflarestorage.com' } });
+  test.each([
+    [`${S3.S3_ENDPOINT}media`, 'https://0123.r2.cloudflarestorage.com'],
+    ['https://media.s3.eu-central-1.amazonaws.com/', 'https://s3.eu-central-1.amazonaws.com'],
+    ['https://s3.eu-central-1.amazonaws.com/media', 'https://s3.eu-central-1.amazonaws.com'],
+    ['https://media.s3.example.com', 'https://media.s3.example.com'],
+  ])('takes an endpoint as dashboards show it: %s is %s', (S3_ENDPOINT, endpoint) => {
+    expect(load({ ...S3, S3_ENDPOINT }).storage).toMatchObject({ store: { endpoint } });
   });
 
   test('reports what is missing, and ignores what is there for Azure', () => {

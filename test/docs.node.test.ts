@@ -92,7 +92,7 @@ describe('the documented tools', () => {
 });
 
 test("the README's secrets are exactly the variables that hold one", () => {
-  const secrets = names.filter((name) => /_API_KEYS?$|_CONNECTION_STRING$|_ACCESS_KEY$/.test(name));
+  const secrets = names.filter((name) => /_API_KEYS?$|_CONNECTION_STRING$|_ACCESS_KEY$|_SESSION_TOKEN$/.test(name));
   const row =
     read('README.md')
       .split('\n')

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isChromiumMissing, launchChromium } from './chromium.ts';
 import { type RunningGateway, startNodeGateway, startWorkerdGateway } from './gateways.ts';
 import { newFolder } from './media/folder.ts';
 import { readSample } from './stand-ins/openai/speech.ts';
-import { CLIENT_HEADERS, newAccount, readAnswer, testEnvironment } from './support.ts';
+import { CLIENT_HEADERS, eventually, newAccount, readAnswer, servedEnvironment, setVideos, testEnvironment } from './support.ts';
 
 const callTool = (gateway: RunningGateway, name: string, args: object) => callServer(gateway, 'tools/call', { name, arguments: args });
 
@@ -44,6 +45,18 @@ test('on loopback, Node needs no storage: media is in a folder, at the port that
   const collected = await callTool(again, 'generate_image', { prompt: 'A lighthouse', idempotency_key: 'one' });
   expect(new URL(collected.structuredContent.images[0].url).pathname).toBe(new URL(url).pathname);
   await again.close();
+});
+
+test('while the folder cannot be read, media is unavailable, which the log explains', async () => {
+  const gateway = await startNodeGateway({ ...withoutStorage(), MEDIA_DIR: '/dev/null/media' });
+  let log = '';
+  gateway.log?.on('data', (chunk) => (log += chunk));
+  const response = await fetch(`${gateway.url}/media/images/2026/11/25/x.png`);
+  const { headers } = response;
+  expect([response.status, headers.get('retry-after'), headers.get('cache-control')]).toEqual([503, '10', 'no-store']);
+  expect(await response.json()).toMatchObject({ error: { code: 'media_unavailable' } });
+  await eventually(() => /media_not_read.*MEDIA_DIR.*ENOTDIR/.test(log));
+  await gateway.close();
 });
 
 test('beyond loopback, the operator chooses', async () => {
@@ -110,4 +123,39 @@ describe('the built Worker, told nothing but two keys', () => {
     expect(new URL(structuredContent.images[0].url).origin).toBe(fresh.url);
     await fresh.close();
   });
+});
+
+test.skipIf(isChromiumMissing).each([
+  ['a folder', (env: Record<string, string>) => startNodeGateway(env)],
+  ['the bucket', ({ MEDIA_DIR: _, HOST: __, ...env }: Record<string, string>) => startWorkerdGateway({ ...env, MEDIA_STORE: 'r2' })],
+])('a browser plays a video of %s on the page of another origin, and seeks in it', async (_, startGateway) => {
+  const OPENAI_API_KEY = newAccount();
+  await setVideos(OPENAI_API_KEY, { jobSeconds: 1, contentBytes: 8_000_000 });
+  const gateway = await startGateway(await servedEnvironment({ OPENAI_API_KEY }));
+  const { structuredContent } = await callTool(gateway, 'generate_video', { prompt: 'A lighthouse', seconds: 12, size: '1280x720' });
+  const url = gateway.url + new URL(structuredContent.video.url).pathname;
+  const browser = await launchChromium('--autoplay-policy=no-user-gesture-required');
+  try {
+    const page = await browser.newPage();
+    const statuses: number[] = [];
+    page.on('response', (response) => statuses.push(response.status()));
+    await page.setContent(`<video src="${url}" crossorigin="anonymous" muted></video>`);
+    const played = await page.locator('video').evaluate(async (element) => {
+      const video = element as HTMLVideoElement;
+      const next = (event: string) => new Promise((resolve) => video.addEventListener(event, resolve, { once: true }));
+      if (video.readyState < video.HAVE_METADATA) await next('loadedmetadata');
+      const seeked = next('seeked');
+      video.currentTime = 11;
+      await seeked;
+      const ended = next('ended');
+      await video.play();
+      await ended;
+      return { width: video.videoWidth, seconds: Math.round(video.duration), error: video.error?.message };
+    });
+    expect(played).toEqual({ width: 1280, seconds: 12, error: undefined });
+    expect(statuses).toContain(206);
+  } finally {
+    await browser.close();
+    await gateway.close();
+  }
 });

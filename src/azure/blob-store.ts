@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectStore } from '../media/object-store.ts';
+import { isObjectName, type ObjectInfo, type ObjectStore } from '../media/object-store.ts';
 import type { StoreResponse, StoreRuntime } from '../storage/requests.ts';
 import type { StorageAccount } from './connection-string.ts';
 import { type BlobRequests, createBlobRequests } from './requests.ts';
@@ -62,7 +62,8 @@ export function createBlobStore({ account, container, publicBaseUrl }: BlobStore
     },
     nameOf(url) {
       const [path = ''] = url.split('?', 1);
-      return path.startsWith(`${publicBaseUrl}/`) ? path.slice(publicBaseUrl.length + 1) : undefined;
+      const name = path.startsWith(`${publicBaseUrl}/`) ? path.slice(publicBaseUrl.length + 1) : '';
+      return isObjectName(name) ? name : undefined;
     },
     linkOrigins: () => [new URL(publicBaseUrl).origin],
     linkRemedy: REMEDY,

@@ -1,6 +1,6 @@
 import type { CreateOptions, CreateOutcome, ReplaceOutcome } from '../media/object-store.ts';
 import { CACHE_CONTROL, NO_CACHE } from '../storage/cache-control.ts';
-import { retryPolicy, type StoreResponse, type StoreRuntime } from '../storage/requests.ts';
+import { type RetriedResponse, retryPolicy, type StoreResponse, type StoreRuntime } from '../storage/requests.ts';
 import { type ByteReader, fill } from '../streams/byte-reader.ts';
 import type { BlobRequests } from './requests.ts';
 
@@ -16,22 +16,25 @@ const BLOCK_SIZES = [
 /** What to store, and how long to retry. */
 type Upload = CreateOptions & Readonly<{ name: string }>;
 
+/** Names a write in the metadata of its blob, which tells a retry whose blob it finds. */
+const WRITE_ID = 'x-ms-meta-write_id';
+
 /** Put Blob with the whole body in memory, retried after transient faults. */
 export async function putBytes(
   requests: BlobRequests,
-  { bytesInit }: Pick<StoreRuntime, 'bytesInit'>,
+  { bytesInit, randomUUID }: Pick<StoreRuntime, 'bytesInit' | 'randomUUID'>,
   { name, contentType, repeatable, mutable = false }: Upload,
   body: Uint8Array<ArrayBuffer>,
 ): Promise<Created> {
+  const writeId = randomUUID();
   const response = await requests.send(name, {
     method: 'PUT',
     permissions: 'cw',
-    headers: putBlobHeaders(contentType, mutable),
+    headers: { ...putBlobHeaders(contentType, mutable), [WRITE_ID]: writeId },
     init: () => bytesInit(body),
     ...retryPolicy(repeatable),
   });
-  // If the blob exists on a retry, an earlier attempt stored it and only its response was lost.
-  return outcomeOf(requests, response, response.attempts > 1);
+  return outcomeOf(requests, response, { name, writeId });
 }
 
 /** Put Blob over the blob with this ETag. If the response to an earlier attempt may be lost, compares the stored content. */
@@ -56,8 +59,9 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Put Block for each chunk, retried individually, then Put Block List. A body of one chunk is a single Put Blob. */
 export async function putBlocks(requests: BlobRequests, runtime: StoreRuntime, upload: Upload, body: ByteReader): Promise<CreateOutcome> {
+  const writeId = runtime.randomUUID();
   // Unique to this upload, so that concurrent uploads of one name do not mix their blocks.
-  const prefix = runtime.randomUUID().slice(0, 8);
+  const prefix = writeId.slice(0, 8);
   const ids: string[] = [];
   let bytes = 0;
   let buffer = new ArrayBuffer(0);
@@ -72,7 +76,7 @@ export async function putBlocks(requests: BlobRequests, runtime: StoreRuntime, u
       if (isLast && ids.length === 0) return { ...(await putBytes(requests, runtime, upload, chunk)), bytes };
       if (chunk.byteLength > 0)
         ids.push(await putBlock(requests, runtime, upload, `${prefix}-${String(ids.length).padStart(6, '0')}`, chunk));
-      if (isLast) return { ...(await commit(requests, upload, ids)), bytes };
+      if (isLast) return { ...(await commit(requests, { ...upload, writeId }, ids)), bytes };
     }
   } catch (error) {
     await body.cancel(error);
@@ -99,12 +103,14 @@ async function putBlock(
   return id;
 }
 
-async function commit(requests: BlobRequests, { name, contentType, repeatable }: Upload, ids: readonly string[]): Promise<Created> {
+async function commit(requests: BlobRequests, upload: Upload & { writeId: string }, ids: readonly string[]): Promise<Created> {
+  const { name, contentType, repeatable, writeId } = upload;
   const body = `<?xml version="1.0" encoding="utf-8"?><BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`;
-  const headers = { 'if-none-match': '*', 'x-ms-blob-content-type': contentType, 'x-ms-blob-cache-control': CACHE_CONTROL };
+  const content = { 'x-ms-blob-content-type': contentType, 'x-ms-blob-cache-control': CACHE_CONTROL };
+  const headers = { 'if-none-match': '*', ...content, [WRITE_ID]: writeId };
   const operation = { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) } as const;
   const response = await requests.send(name, { ...operation, ...retryPolicy(repeatable) });
-  if (response.code !== 'InvalidBlockList') return outcomeOf(requests, response, response.attempts > 1);
+  if (response.code !== 'InvalidBlockList') return outcomeOf(requests, response, { name, writeId });
   // The first commit discards the uncommitted blocks of concurrent uploads; then the blob exists by now.
   const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });
   if (found.ok) return { outcome: 'exists' };
@@ -121,10 +127,21 @@ function putBlobHeaders(contentType: string, mutable: boolean): Record<string, s
   };
 }
 
-function outcomeOf(requests: BlobRequests, response: StoreResponse, isOwn: boolean): Created {
+type Write = Readonly<{ name: string; writeId: string }>;
+
+async function outcomeOf(requests: BlobRequests, response: RetriedResponse, write: Write): Promise<Created> {
   if (response.ok) return { outcome: 'created', etag: etagOf(response) };
-  if (response.code === 'BlobAlreadyExists' || response.status === 412) return { outcome: isOwn ? 'created' : 'exists' };
-  throw requests.toError(response);
+  if (response.code !== 'BlobAlreadyExists' && response.status !== 412) throw requests.toError(response);
+  return response.attempts > 1 ? whose(requests, write) : { outcome: 'exists' };
+}
+
+/** If the blob exists on a retry, an earlier attempt may have stored it, and only its response was lost. */
+async function whose(requests: BlobRequests, { name, writeId }: Write): Promise<Created> {
+  const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });
+  // With a SAS that may only write, nobody else is expected to.
+  if (found.status === 403) return { outcome: 'created' };
+  if (!found.ok && found.status !== 404) throw requests.toError(found);
+  return found.headers?.get(WRITE_ID) === writeId ? { outcome: 'created', etag: etagOf(found) } : { outcome: 'exists' };
 }
 
 function etagOf({ headers }: StoreResponse): string {

@@ -11,6 +11,7 @@ export type HttpErrorCode =
   | 'not_found'
   | 'bad_request'
   | 'usage_unavailable'
+  | 'media_unavailable'
   | 'unknown_session'
   | 'too_many_sessions'
   | 'draining'

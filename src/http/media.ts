@@ -1,4 +1,6 @@
 import type { Context, Hono } from 'hono';
+import { GatewayError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { MEDIA_PATH } from '../media-path.ts';
 import { byteRange } from './byte-range.ts';
 import { type HttpEnv, httpError } from './errors.ts';
@@ -25,22 +27,32 @@ const CORS = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'accept-ranges, content-length, content-range, etag',
 };
+const RETRY_AFTER_SECONDS = 10;
 const PREFLIGHT = { 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': 'range, if-range, if-none-match' };
 
 /** `GET /media/{name}` and HEAD: the file, or a range of it. The name cannot be guessed, and is the only authentication. */
-export function serveMedia(app: Hono<HttpEnv>, media: Media): void {
+export function serveMedia(app: Hono<HttpEnv>, media: Media, log: Pick<Log, 'warn'>): void {
   const path = `${MEDIA_PATH}/*`;
   app.use(path, async function allowAnyPage(c, next) {
     for (const [name, value] of Object.entries(CORS)) c.header(name, value);
+    // A file may be there a moment later: only what is one may be kept.
+    c.header('cache-control', 'no-store');
     return c.req.raw.method === 'OPTIONS' ? c.body(null, 204, PREFLIGHT) : next();
   });
   // Also HEAD.
   app.get(path, async (c) => {
     // As it was sent: names have nothing that would be encoded.
     const name = new URL(c.req.url).pathname.slice(MEDIA_PATH.length + 1);
-    const found = await media.find(name);
-    if (!found) return httpError(c, 404, 'not_found', 'There is no such file.');
-    return respond(c, found, (start, bytes) => media.stream(name, found.etag, start, bytes));
+    try {
+      const found = await media.find(name);
+      if (!found) return httpError(c, 404, 'not_found', 'There is no such file.');
+      return await respond(c, found, (start, bytes) => media.stream(name, found.etag, start, bytes));
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      log.warn('media_not_read', { request_id: c.get('requestId'), error: error.message });
+      c.header('Retry-After', String(RETRY_AFTER_SECONDS));
+      return httpError(c, 503, 'media_unavailable', `The file could not be read from storage. Retry in ${RETRY_AFTER_SECONDS} s.`);
+    }
   });
   app.all(path, (c) => {
     c.header('Allow', 'GET, HEAD, OPTIONS');

@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { contentTypeOfName } from '../media/formats.ts';
@@ -13,6 +13,8 @@ export type FileInfo = ObjectInfo & Readonly<{ offset: number }>;
  */
 const HEAD = /^([0-9a-f-]{36}) ([\x20-\x7e]{1,200})\n/;
 const MAX_HEAD_BYTES = 36 + 1 + 200 + 1;
+/** Whatever is not a file, such as a pipe, must not be waited for. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /** How long another process may change the folder; each change takes a millisecond. */
 const LOCK_TIMEOUT_MS = 5_000;
 
@@ -28,12 +30,15 @@ export function fileHead(name: string, contentType: string, version: string): st
 /** Opens a file that is there, and is not reached through a symbolic link. */
 export async function openFile(name: string, path: string): Promise<{ file: FileHandle; info: FileInfo } | undefined> {
   if ((await realpath(path).catch(undefinedIfMissing)) !== path) return undefined;
-  const file = await open(path).catch(undefinedIfMissing);
+  const file = await open(path, READ).catch(undefinedIfMissing);
   if (!file) return undefined;
   try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(MAX_HEAD_BYTES), 0, MAX_HEAD_BYTES, 0);
-    const info = describe(name, await file.stat({ bigint: true }), buffer.subarray(0, bytesRead));
-    if (info) return { file, info };
+    const stat = await file.stat({ bigint: true });
+    if (stat.isFile()) {
+      const { buffer, bytesRead } = await file.read(new Uint8Array(MAX_HEAD_BYTES), 0, MAX_HEAD_BYTES, 0);
+      const info = describe(name, stat, buffer.subarray(0, bytesRead));
+      if (info) return { file, info };
+    }
   } catch (error) {
     await file.close();
     throw error;
@@ -45,10 +50,11 @@ export async function openFile(name: string, path: string): Promise<{ file: File
 /** The same, at once; while the folder is locked, nothing changes meanwhile. */
 function inspect(name: string, path: string): FileInfo | undefined {
   if (!exists(path)) return undefined;
-  const file = openSync(path, 'r');
+  const file = openSync(path, READ);
   try {
+    const stat = fstatSync(file, { bigint: true });
     const head = new Uint8Array(MAX_HEAD_BYTES);
-    return describe(name, fstatSync(file, { bigint: true }), head.subarray(0, readSync(file, head, 0, MAX_HEAD_BYTES, 0)));
+    return stat.isFile() ? describe(name, stat, head.subarray(0, readSync(file, head, 0, MAX_HEAD_BYTES, 0))) : undefined;
   } finally {
     closeSync(file);
   }
@@ -58,7 +64,6 @@ function inspect(name: string, path: string): FileInfo | undefined {
 export function describe(name: string, stat: BigIntStats, start: Uint8Array): FileInfo | undefined {
   const size = Number(stat.size);
   const known = contentTypeOfName(name);
-  if (!stat.isFile()) return undefined;
   if (known !== undefined) return { contentType: known, bytes: size, offset: 0, etag: `"${stat.ino}-${stat.mtimeNs}-${stat.size}"` };
   const [head, version, contentType] = HEAD.exec(String.fromCharCode(...start)) ?? [];
   if (head === undefined || contentType === undefined) return undefined;
@@ -91,10 +96,21 @@ export type Changes = Readonly<{
  */
 export function createChanges(lockPath: string): Changes {
   let database: DatabaseSync | undefined;
+  let inode: number | undefined;
+  const inodeNow = () => statSync(lockPath, { throwIfNoEntry: false })?.ino;
+
+  /** Of the file that is there now: one that somebody has removed, as a leftover, locks nobody else. */
+  function opened(): DatabaseSync {
+    if (database && inode === inodeNow()) return database;
+    database?.close();
+    // Loaded when needed, as that takes time; an experimental module of older versions of Node.
+    database = new (process.getBuiltinModule('node:sqlite').DatabaseSync)(lockPath, { timeout: LOCK_TIMEOUT_MS });
+    inode = inodeNow();
+    return database;
+  }
 
   function locked<T>(change: () => T): T {
-    // Loaded when needed, as that takes time; an experimental module of older versions of Node.
-    database ??= new (process.getBuiltinModule('node:sqlite').DatabaseSync)(lockPath, { timeout: LOCK_TIMEOUT_MS });
+    const database = opened();
     database.exec('BEGIN IMMEDIATE');
     try {
       return change();

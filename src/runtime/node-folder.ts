@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GatewayError } from '../errors.ts';
@@ -72,7 +72,14 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
     }
   }
 
-  const create: ObjectStore['create'] = (name, body, { contentType }) =>
+  /** A body that cannot be stored is not left waiting. */
+  const create: ObjectStore['create'] = (name, body, options) =>
+    createFile(name, body, options).catch(async (error: unknown) => {
+      if (!(body instanceof Uint8Array)) await body.cancel(error);
+      throw error;
+    });
+
+  const createFile: ObjectStore['create'] = (name, body, { contentType }) =>
     tried(async () => {
       const path = pathOf(name);
       const head = fileHead(name, contentType, randomUUID());
@@ -108,13 +115,19 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
       );
     });
 
+  /** Also when nothing has failed yet: what is paid for then would be lost. */
+  function isNearlyFull(): boolean {
+    const { bavail, bsize } = statfsSync(opened().root);
+    return bavail * bsize < MIN_FREE_BYTES;
+  }
+
   async function usable(): Promise<void> {
     await written(
       (file) => file.write('\n'),
       async () => opened().changes.tryLock(),
     );
-    const { bavail, bsize } = await statfs(opened().root);
-    if (bavail * bsize < MIN_FREE_BYTES) throw Object.assign(new Error('The disk is nearly full.'), { code: 'ENOSPC' });
+    await assertPlain(opened().root);
+    if (isNearlyFull()) throw Object.assign(new Error('The disk is nearly full.'), { code: 'ENOSPC' });
   }
 
   const store: ServedStore = {
@@ -143,7 +156,14 @@ export function openFolder(dir: string, servedAt: string | undefined): Folder {
     linkOrigins: () => [servedAt === undefined ? 'file://' : new URL(servedAt).origin],
     linkRemedy: undefined,
     assertUsable: () => tried(usable),
-    isDown: () => hasFailed,
+    isDown() {
+      if (hasFailed) return true;
+      try {
+        return isNearlyFull();
+      } catch {
+        return true;
+      }
+    },
     stream: async (name, etag, start, bytes) => streamFile(name, pathOf(name), etag, start, bytes),
   };
 
@@ -166,24 +186,31 @@ async function makeParent(path: string): Promise<void> {
   if ((await realpath(parent)) !== parent) throw Object.assign(new Error('A folder is a symbolic link.'), { code: 'ELOOP' });
 }
 
+/** Throws if what is stored in a folder below would be refused, or could not be renamed into its place. */
+async function assertPlain(root: string): Promise<void> {
+  const { dev } = await stat(root);
+  for (const name of (await readdir(root)).filter(isObjectName)) {
+    const path = join(root, name);
+    const below = await stat(path).catch(undefinedIfMissing);
+    if (!below?.isDirectory()) continue;
+    if ((await realpath(path)) !== path) throw Object.assign(new Error('A folder is a symbolic link.'), { code: 'ELOOP' });
+    if (below.dev !== dev) throw Object.assign(new Error('A folder is another file system.'), { code: 'EXDEV' });
+  }
+}
+
 /** They are not the folder's. */
 const errorsOfBodies = new WeakSet<object>();
 
 async function copy(body: ByteReader, file: FileHandle): Promise<void> {
-  try {
-    let buffer = new ArrayBuffer(CHUNK_BYTES);
-    for (;;) {
-      const chunk = await body.read(new Uint8Array(buffer)).catch((error: unknown) => {
-        if (error instanceof Error) errorsOfBodies.add(error);
-        throw error;
-      });
-      if (chunk.byteLength === 0) return;
-      await file.writeFile(chunk);
-      buffer = chunk.buffer;
-    }
-  } catch (error) {
-    await body.cancel(error);
-    throw error;
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  for (;;) {
+    const chunk = await body.read(new Uint8Array(buffer)).catch((error: unknown) => {
+      if (error instanceof Error) errorsOfBodies.add(error);
+      throw error;
+    });
+    if (chunk.byteLength === 0) return;
+    await file.writeFile(chunk);
+    buffer = chunk.buffer;
   }
 }
 
@@ -227,17 +254,22 @@ function streamFile(name: string, path: string, etag: string, start: number, byt
 function readSecret(opened: () => { root: string; changes: Changes }): string | undefined {
   try {
     const { root, changes } = opened();
-    const [path, from] = [join(root, SECRET), join(root, UNFINISHED, randomUUID())];
-    const file = openSync(from, 'wx', 0o600);
-    writeSync(file, crypto.getRandomValues(new Uint8Array(32)).toHex());
-    fsyncSync(file);
-    closeSync(file);
-    changes.place(from, path);
-    rmSync(from, { force: true });
+    const path = join(root, SECRET);
+    // What is there can be read on a full disk, too.
+    if (!existsSync(path)) placeSecret(path, join(root, UNFINISHED, randomUUID()), changes);
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }
+}
+
+function placeSecret(path: string, from: string, changes: Changes): void {
+  const file = openSync(from, 'wx', 0o600);
+  writeSync(file, crypto.getRandomValues(new Uint8Array(32)).toHex());
+  fsyncSync(file);
+  closeSync(file);
+  changes.place(from, path);
+  rmSync(from, { force: true });
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
@@ -247,9 +279,16 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 
 function folderError(error: NodeJS.ErrnoException): GatewayError {
   const code = error.code ?? '';
-  const problem = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
-    ? `The disk of the folder for media (MEDIA_DIR) is full (${code})`
-    : `The folder for media (MEDIA_DIR) cannot be used (${code}); the operator must check that it can be written`;
-  const retryable = !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP'].includes(code);
-  return new GatewayError({ kind: 'storage', problem, retryable }, { cause: error });
+  const retryable = !['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(code);
+  return new GatewayError({ kind: 'storage', problem: problemOf(code), retryable }, { cause: error });
+}
+
+function problemOf(code: string): string {
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)) return `The disk of the folder for media (MEDIA_DIR) is full (${code})`;
+  // Not made anew: it may be that of a disk which is not mounted for now.
+  if (code === 'ENOENT')
+    return 'The folder for media (MEDIA_DIR) was removed or unmounted (ENOENT); the operator must bring it back, or restart the gateway to make a new one';
+  if (['ELOOP', 'EXDEV'].includes(code))
+    return `A folder in that for media (MEDIA_DIR) is a symbolic link or another disk (${code}); the operator must make all of it one folder`;
+  return `The folder for media (MEDIA_DIR) cannot be used (${code}); the operator must check that it can be written`;
 }

@@ -1,14 +1,19 @@
 import { GatewayError } from '../errors.ts';
 import { STORAGE_ATTEMPT_TIMEOUT_MS, STORAGE_RETRY_MS } from '../limits.ts';
 import { type CreateOptions, type CreateOutcome, isObjectName, type ObjectInfo, type ServedStore } from '../media/object-store.ts';
-import type { BucketLinks, Clock } from '../ports.ts';
+import type { BucketLinks, Clock, Runtime } from '../ports.ts';
 import type { ByteReader } from '../streams/byte-reader.ts';
 import { fill } from '../streams/byte-reader.ts';
 import { withTimeLimit } from '../streams/time-limit.ts';
 
-type BucketObject = Readonly<{ size: number; etag: string; httpMetadata?: { contentType?: string } | undefined }>;
+type BucketObject = Readonly<{
+  size: number;
+  etag: string;
+  httpMetadata?: { contentType?: string } | undefined;
+  customMetadata?: Readonly<Record<string, string>> | undefined;
+}>;
 type BucketBody = BucketObject & Readonly<{ body: ReadableStream<Uint8Array>; arrayBuffer: () => Promise<ArrayBuffer> }>;
-type Metadata = Readonly<{ httpMetadata: { contentType: string; cacheControl: string } }>;
+type Metadata = Readonly<{ httpMetadata: { contentType: string; cacheControl: string }; customMetadata?: Record<string, string> }>;
 
 type BucketUpload = Readonly<{
   uploadPart: (part: number, value: Uint8Array<ArrayBuffer>) => Promise<{ partNumber: number; etag: string }>;
@@ -43,8 +48,15 @@ const version = (etag: string) => ({ 'if-match': `"${etag}"` });
 const NO_VERSION = '00000000000000000000000000000000';
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
+/** Names a write in the metadata of its object, which tells a retry whose object it finds. */
+const WRITE_ID = 'write-id';
+
 /** The objects of a bucket of R2, through the binding of a Worker. */
-export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls, remedy }: BucketLinks): ServedStore {
+export function openBucket(
+  bucket: BucketBinding,
+  clock: Clock & Pick<Runtime, 'randomUUID'>,
+  { publicBaseUrls, remedy }: BucketLinks,
+): ServedStore {
   let failuresInARow = 0;
 
   async function once<T>(work: () => Promise<T>): Promise<T> {
@@ -71,20 +83,19 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls
     }
   }
 
-  const metadata = (contentType: string, mutable = false): Metadata => ({
+  const metadata = (contentType: string, mutable = false, writeId?: string): Metadata => ({
     httpMetadata: { contentType, cacheControl: mutable ? 'no-cache' : IMMUTABLE },
+    ...(writeId && { customMetadata: { [WRITE_ID]: writeId } }),
   });
 
   async function putBytes(name: string, body: Uint8Array<ArrayBuffer>, options: CreateOptions): Promise<CreateOutcome> {
-    const condition = { ...metadata(options.contentType, options.mutable), onlyIf: new Headers(ABSENT) };
-    let attempts = 0;
-    const put = await tried((attempt) => {
-      attempts = attempt;
-      return bucket.put(name, body, condition);
-    }, options.repeatable);
-    if (put) return { outcome: 'created', bytes: body.byteLength, etag: put.etag };
-    // The response to an earlier attempt may have been lost.
-    return { outcome: attempts > 1 ? 'created' : 'exists', bytes: body.byteLength };
+    const writeId = clock.randomUUID();
+    const condition = { ...metadata(options.contentType, options.mutable, writeId), onlyIf: new Headers(ABSENT) };
+    const own = await tried(
+      async (attempt) => (await bucket.put(name, body, condition)) ?? (attempt > 1 ? ownOf(await bucket.head(name), writeId) : undefined),
+      options.repeatable,
+    );
+    return { outcome: own ? 'created' : 'exists', bytes: body.byteLength, etag: own?.etag };
   }
 
   async function putStream(name: string, body: ByteReader, options: CreateOptions): Promise<CreateOutcome> {
@@ -93,7 +104,11 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls
       const parts: { partNumber: number; etag: string }[] = [];
       let chunk = await fill(body, new ArrayBuffer(PART_BYTES));
       if (chunk.byteLength < PART_BYTES) return await putBytes(name, chunk, options);
-      const started = await tried(() => bucket.createMultipartUpload(name, metadata(options.contentType)), options.repeatable);
+      const writeId = clock.randomUUID();
+      const started = await tried(
+        () => bucket.createMultipartUpload(name, metadata(options.contentType, false, writeId)),
+        options.repeatable,
+      );
       upload = started;
       let bytes = 0;
       while (chunk.byteLength > 0) {
@@ -102,7 +117,7 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls
         bytes += part.byteLength;
         chunk = part.byteLength < PART_BYTES ? new Uint8Array(0) : await fill(body, part.buffer);
       }
-      return { ...(await complete(name, started, parts, options.repeatable)), bytes };
+      return { ...(await complete({ name, writeId, repeatable: options.repeatable }, started, parts)), bytes };
     } catch (error) {
       await Promise.allSettled([body.cancel(error), upload?.abort()]);
       throw error;
@@ -110,14 +125,18 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls
   }
 
   /** R2 has no condition for this, so that of two streams that end in the same moment, the later one stays. */
-  async function complete(name: string, upload: BucketUpload, parts: Parameters<BucketUpload['complete']>[0], repeatable: boolean) {
+  async function complete(
+    { name, writeId, repeatable }: Readonly<{ name: string; writeId: string; repeatable: boolean }>,
+    upload: BucketUpload,
+    parts: Parameters<BucketUpload['complete']>[0],
+  ) {
     return tried(async (attempt): Promise<Pick<CreateOutcome, 'outcome' | 'etag'>> => {
-      if (await bucket.head(name)) {
-        if (attempt > 1) return { outcome: 'created' };
-        await upload.abort();
-        return { outcome: 'exists' };
-      }
-      return { outcome: 'created', etag: (await upload.complete(parts)).etag };
+      const present = await bucket.head(name);
+      const own = attempt > 1 ? ownOf(present, writeId) : undefined;
+      if (own) return { outcome: 'created', etag: own.etag };
+      if (!present) return { outcome: 'created', etag: (await upload.complete(parts)).etag };
+      await upload.abort();
+      return { outcome: 'exists' };
     }, repeatable);
   }
 
@@ -183,10 +202,16 @@ export function openBucket(bucket: BucketBinding, clock: Clock, { publicBaseUrls
     async stream(name, etag, start, bytes) {
       const options = { range: { offset: start, length: bytes }, onlyIf: new Headers(version(etag)) };
       const found = await tried(() => bucket.get(name, options));
-      if (!found || !('body' in found)) throw new Error('The object has changed since.');
+      if (!found || !('body' in found))
+        throw new GatewayError({ kind: 'storage', problem: 'A stored object has changed since it was looked up', retryable: true });
       return found.body;
     },
   };
+}
+
+/** The object, if an earlier attempt of this write stored it and only the response was lost. */
+function ownOf(object: BucketObject | null, writeId: string): BucketObject | undefined {
+  return object?.customMetadata?.[WRITE_ID] === writeId ? object : undefined;
 }
 
 /** The binding takes no signal. */

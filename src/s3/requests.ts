@@ -24,6 +24,8 @@ export type Bucket = Readonly<{
   bucket: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** Of temporary credentials; links show it. */
+  sessionToken?: string | undefined;
 }>;
 
 /** `resultElement`: what the body of a success has. S3 may find out that it has failed after it has sent the status of a success. */
@@ -50,14 +52,14 @@ const MAX_RESULT_CHARACTERS = 2_048;
 
 /** Requests to the objects of one bucket, with retries; each attempt is signed anew. URLs have the bucket in their path. */
 export function createS3Requests(settings: Bucket, runtime: StoreRuntime): S3Requests {
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = settings;
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey, sessionToken } = settings;
   /** The keys that are derived from the secret, by day. */
   const cache = new Map<string, ArrayBuffer>();
   const urlOf = (name: string) => `${endpoint}/${bucket}/${name.split('/').map(encodeURIComponent).join('/')}`;
 
   function sign(method: string, url: string, options: Readonly<{ headers?: Record<string, string>; signQuery?: boolean }>) {
     const datetime = new Date(runtime.now()).toISOString().replace(/[:-]|\.\d{3}/g, '');
-    const credential = { accessKeyId, secretAccessKey, service: 's3', ...(region && { region }) };
+    const credential = { accessKeyId, secretAccessKey, service: 's3', ...(sessionToken && { sessionToken }), ...(region && { region }) };
     return new AwsV4Signer({ method, url, datetime, cache, ...credential, ...options }).sign();
   }
 
@@ -76,7 +78,7 @@ export function createS3Requests(settings: Bucket, runtime: StoreRuntime): S3Req
     const send = (signal: AbortSignal) => fetchObject(name, operation, signal);
     const response = await attemptOnce(runtime, bounded, send, (received) => toStoreResponse(received, method, runtime));
     const isFailed = response.ok && resultElement !== undefined && resultOf(response, resultElement) === undefined;
-    return isFailed ? { ...response, ok: false, transient: true } : response;
+    return isFailed ? toLateFailure(response) : response;
   }
 
   return {
@@ -106,6 +108,8 @@ const SUCCESS = {
 } as const;
 /** Another write of the same object was in progress. */
 const TRANSIENT_CODES = ['ConditionalRequestConflict', 'OperationAborted', 'RequestTimeout'];
+/** Of these, the status says so, unless it has been sent before. */
+const LATE_TRANSIENT_CODES = [...TRANSIENT_CODES, 'InternalError', 'ServiceUnavailable', 'SlowDown', ''];
 
 async function toStoreResponse(response: Response, method: StoreOperation['method'], runtime: StoreRuntime): Promise<StoreResponse> {
   const { status, headers } = response;
@@ -121,9 +125,20 @@ async function toStoreResponse(response: Response, method: StoreOperation['metho
   };
 }
 
+/** Of a failure after the status of a success, the body is all there is. */
+function toLateFailure(response: StoreResponse): StoreResponse {
+  const code = codeIn(response.body);
+  const status = code === 'PreconditionFailed' ? { status: 412 } : {};
+  return { ...response, ...status, ok: false, code, transient: LATE_TRANSIENT_CODES.includes(code) };
+}
+
 /** The code is in the body, which HEAD does not have. */
 async function readCode(response: Response, runtime: StoreRuntime): Promise<string> {
   const body = await readWhole(response, MAX_ERROR_BODY_BYTES, runtime, ERROR_BODY_TIMEOUT_MS).catch(() => new Uint8Array(0));
+  return codeIn(body);
+}
+
+function codeIn(body: Uint8Array | undefined): string {
   const code = elementText(new TextDecoder().decode(body), 'Code', MAX_CODE_CHARACTERS);
   return code !== undefined && /^[A-Za-z0-9.]+$/.test(code) ? code : '';
 }

@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectStore } from '../media/object-store.ts';
+import { isObjectName, type ObjectInfo, type ObjectStore } from '../media/object-store.ts';
 import type { StoreResponse, StoreRuntime } from '../storage/requests.ts';
 import { type Bucket, createS3Requests, type S3Requests } from './requests.ts';
 import { putBytes, putParts, replaceBytes } from './upload.ts';
@@ -42,7 +42,8 @@ export function createS3Store(settings: S3StoreSettings, runtime: StoreRuntime):
     },
     nameOf(url) {
       const [path = ''] = url.split('?', 1);
-      return path.startsWith(`${linkBase}/`) ? path.slice(linkBase.length + 1) : undefined;
+      const name = path.startsWith(`${linkBase}/`) ? path.slice(linkBase.length + 1) : '';
+      return isObjectName(name) ? name : undefined;
     },
     linkOrigins: () => [new URL(linkBase).origin],
     linkRemedy: {

@@ -9,8 +9,12 @@ export function storageError(response: StoreResponse, bucket: string): GatewayEr
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  InvalidAccessKeyId: ': the access key is unknown; the operator must correct S3_ACCESS_KEY_ID',
+  InvalidAccessKeyId:
+    ': the access key is unknown; the operator must correct S3_ACCESS_KEY_ID, or set S3_SESSION_TOKEN if the key is temporary',
   SignatureDoesNotMatch: ': the signature was rejected; the operator must correct S3_SECRET_ACCESS_KEY',
+  ExpiredToken:
+    ': the temporary credentials have expired; the operator must renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN',
+  InvalidToken: ': the session token was rejected; the operator must correct S3_SESSION_TOKEN',
   RequestTimeTooSkewed: ": the gateway's clock is wrong by more than 15 minutes; the operator must correct it",
   NotImplemented: ': this store lacks conditional writes (If-None-Match, If-Match); the operator must choose another store',
 };
@@ -23,8 +27,10 @@ function remedyOf({ status, code = '', headers }: StoreResponse, bucket: string)
     return `: the bucket is in another region${regionIn(headers)}; the operator must correct S3_REGION and S3_ENDPOINT`;
   const known = REMEDIES[code];
   if (known) return known;
-  if (status === 401 || status === 403)
+  if (status === 401 || status === 403 || code === 'AccessDenied')
     return ': access was denied; the operator must check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and let the key read, write, delete and list objects in S3_BUCKET';
+  // Whatever has a code comes from S3.
+  if (code !== '') return '';
   if (status < 300) return ': not a response from S3; a proxy may be intercepting requests';
   if (status < 401 || status === 404) return ': not an S3 bucket; the operator must correct S3_ENDPOINT and S3_BUCKET';
   return '';

@@ -125,7 +125,7 @@ describe('a stream', () => {
     const { client, kinds } = setUp({ block: [status(503), lostResponse], commit: [status(500), lostResponse] });
     const name = newName();
     expect(await put(client, name, unknown(2 * MIB))).toMatchObject({ outcome: 'created' });
-    expect(kinds()).toEqual([...Array(7).fill('block'), 'commit', 'commit', 'commit']);
+    expect(kinds()).toEqual([...Array(7).fill('block'), 'commit', 'commit', 'commit', 'head']);
     await expectStored(name, 2 * MIB);
   });
 

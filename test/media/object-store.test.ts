@@ -21,6 +21,8 @@ type Kind = Readonly<{
   isRemote: boolean;
   /** Whose first answer to an operation is lost; by default, that of a remote one's request. */
   openLossy?: (operation: Operation) => ObjectStore;
+  /** Whose first write of an object is refused as one too many, while something else happens. */
+  openBusy?: (meanwhile: () => Promise<unknown>) => ObjectStore;
 }>;
 
 const bucket = await testBucket();
@@ -43,11 +45,50 @@ const openS3 = (wrap?: Wrap): ObjectStore => {
 };
 
 /** `operation`: the first answer to it is lost. */
-const openLossyR2 = (operation?: Operation): ObjectStore => {
-  const lossy = bucket && operation ? loseFirst(bucket, operation === 'delete' ? 'delete' : 'put') : bucket;
-  if (!lossy) throw new Error('There is no bucket.');
-  return openBucket(lossy, testRuntime(), { publicBaseUrls: () => ['http://127.0.0.1:8000/media'], remedy: undefined });
+const openLossyR2 = (operation: Operation): ObjectStore => {
+  const lossy = bucket && loseFirst(bucket, operation === 'delete' ? 'delete' : 'put');
+  return openR2(lossy);
 };
+
+const openR2 = (binding = bucket): ObjectStore => {
+  if (!binding) throw new Error('There is no bucket.');
+  return openBucket(binding, testRuntime(), { publicBaseUrls: () => ['http://127.0.0.1:8000/media'], remedy: undefined });
+};
+
+/** R2 takes one write of an object in a second. */
+const openBusyR2 = (meanwhile: () => Promise<unknown>): ObjectStore => {
+  let isBusy = true;
+  const refuseOnce = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get(inner, name) {
+        const value: unknown = Reflect.get(inner, name);
+        if (typeof value !== 'function') return value;
+        return async (...args: unknown[]) => {
+          if ((name === 'put' || name === 'complete') && isBusy) {
+            isBusy = false;
+            await meanwhile();
+            throw new Error('put: Reduce your concurrent request rate for the same object. (10058)');
+          }
+          const result: unknown = await value.apply(inner, args);
+          return name === 'createMultipartUpload' ? refuseOnce(result as object) : result;
+        };
+      },
+    });
+  return openR2(bucket && refuseOnce(bucket));
+};
+
+/** The same of a store behind HTTP. */
+const refuseOnce =
+  (meanwhile: () => Promise<unknown>): Wrap =>
+  (fetch) => {
+    let isBusy = true;
+    return async (url, init) => {
+      if (!isBusy || init.method !== 'PUT') return fetch(url, init);
+      isBusy = false;
+      await meanwhile();
+      return new Response(null, { status: 503 });
+    };
+  };
 
 /** Throws after what it has done. */
 function loseFirst<T extends object>(bucket: T, method: string): T {
@@ -73,7 +114,7 @@ const folder = openFolder && (await import('./folder.ts')).newFolder();
 const STORES: Record<string, Kind> = {
   'Azure Blob Storage': { open: openAzure, isRemote: true },
   S3: { open: openS3, isRemote: true },
-  ...(bucket && { 'a bucket of R2': { open: () => openLossyR2(), openLossy: openLossyR2, isRemote: false } }),
+  ...(bucket && { 'a bucket of R2': { open: () => openR2(), openLossy: openLossyR2, openBusy: openBusyR2, isRemote: false } }),
   ...(openFolder && folder && { 'a folder': { open: () => openFolder(folder, 'http://127.0.0.1:8000/media').store, isRemote: false } }),
 };
 
@@ -110,7 +151,7 @@ async function readLink(store: ObjectStore, url: string): Promise<unknown> {
   return new Response(await stream(name, etag, 0, bytes)).json();
 }
 
-describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy }) => {
+describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy, openBusy }) => {
   const store = open();
   const textOf = async (name: string) => {
     const found = await store.read(name, 1_000);
@@ -127,6 +168,27 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy }) =
     expect(store.nameOf(url)).toBe(name);
     expect(store.linkOrigins()).toEqual([new URL(url).origin]);
     expect(await readLink(store, url)).toEqual({ a: 1 });
+  });
+
+  test.each(['../x.png', '..%2fx.png', '%2e%2e/x.png', 'a//b.png', '/x.png', 'a\\..\\b.png', 'a%00.png', ''])(
+    'no link is that of %j',
+    async (path) => {
+      const base = (await store.link('x', undefined)).split('?')[0]?.slice(0, -1);
+      expect(store.nameOf(`${base}x`)).toBe('x');
+      expect(store.nameOf(`${base}${path}`)).toBeUndefined();
+    },
+  );
+
+  test.runIf('stream' in store)('an object that has changed since, or is gone, is not streamed', async () => {
+    const { stream } = store as ServedStore;
+    const name = newName();
+    const { etag = '' } = await store.create(name, bytes('0'), JSON_ONCE);
+    const textOfVersion = async () => new Response(await stream(name, etag, 0, 1)).text();
+    expect(await textOfVersion()).toBe('0');
+    await store.replace(name, bytes('1'), 'application/json', etag);
+    await expect(textOfVersion()).rejects.toThrow(/changed/);
+    await store.delete(name);
+    await expect(textOfVersion()).rejects.toThrow(/changed/);
   });
 
   test('a stream is stored like bytes', async () => {
@@ -223,6 +285,20 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy }) =
     await lossy.delete(name);
     expect(await store.head(name)).toBeUndefined();
   });
+
+  // Emulators let the last request of a stream replace what was created after its first attempt.
+  const sizes = openBusy ? [10, LARGE_BYTES] : [10];
+  test.runIf(isRemote || openBusy).each(sizes)(
+    'what another has created since a first attempt failed is not its own: %i bytes',
+    async (size) => {
+      const name = newName();
+      const meanwhile = () => store.create(name, bytes('of another'), JSON_ONCE);
+      const busy = openBusy?.(meanwhile) ?? open(refuseOnce(meanwhile));
+      const body = size === LARGE_BYTES ? readerOf(new Blob([pattern(size)]).stream()) : new Uint8Array(size);
+      expect(await busy.create(name, body, JSON_ONCE)).toMatchObject({ outcome: 'exists' });
+      expect(await textOf(name)).toBe('of another');
+    },
+  );
 
   test.runIf(isRemote)('a stream of many parts is stored whole, though each kind of request fails at first', async () => {
     const failed = new Set<string>();

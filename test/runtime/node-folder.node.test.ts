@@ -1,12 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readerOf } from '../../src/streams/byte-reader.ts';
 import { newFolder } from '../media/folder.ts';
-import { eventually, testRuntime } from '../support.ts';
+import { createTestApp, eventually, servedEnvironment, testRuntime } from '../support.ts';
 
 const PNG = { contentType: 'image/png', repeatable: false };
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -54,7 +54,10 @@ test('symbolic links lead nowhere', async () => {
   symlinkSync(outside, join(folder, 'videos'));
   expect(await store.head('images/linked.png')).toBeUndefined();
   expect(await store.read('videos/secret.png', 100)).toBeUndefined();
-  await expect(store.create('videos/new.png', bytes('x'), PNG)).rejects.toMatchObject({ failure: { kind: 'storage', retryable: false } });
+  const failure = { kind: 'storage', problem: expect.stringContaining('symbolic link'), retryable: false };
+  await expect(store.create('videos/new.png', bytes('x'), PNG)).rejects.toMatchObject({ failure });
+  // What is paid for could not be stored there.
+  await expect(open(folder).store.assertUsable('images/x.png')).rejects.toMatchObject({ failure });
   expect(readdirSync(outside)).toEqual(['secret.png']);
 });
 
@@ -94,6 +97,100 @@ test('a full disk is reported as such, and nothing is left', async () => {
   expect(readdirSync(join(folder, '.unfinished'))).toEqual([]);
 });
 
+test('the secret is also read on a full disk, so that what is paid for is found', async () => {
+  const { folder, stateSecret } = open();
+  const secret = stateSecret();
+  const program = `
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    process.on('SIGXFSZ', () => {});
+    console.log(createNodeRuntime({}).openFolder(${JSON.stringify(folder)}, 'http://127.0.0.1/media').stateSecret());`;
+  const args = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('sh', args);
+  expect(stdout.trim()).toBe(secret);
+});
+
+/** In a namespace of its own, any user may mount a small disk. */
+const cannotMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0;
+
+test.skipIf(cannotMount)('another disk below the folder is noticed before anything is paid for', async () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, 'videos'));
+  const program = `
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    const { store } = createNodeRuntime({}).openFolder(${JSON.stringify(folder)}, 'http://127.0.0.1/media');
+    await store.assertUsable('images/x.png').catch((error) => console.log(JSON.stringify(error.failure)));`;
+  const mounted = 'mount -t tmpfs tmpfs "$0/videos"; exec "$@"';
+  const args = ['-rm', 'sh', '-c', mounted, folder, process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('unshare', args);
+  expect(JSON.parse(stdout)).toMatchObject({ problem: expect.stringContaining('another disk (EXDEV)'), retryable: false });
+});
+
+test.skipIf(cannotMount)('a disk that others fill is noticed before the next call is paid for', async () => {
+  const folder = newFolder();
+  const program = `
+    import { writeFileSync } from 'node:fs';
+    const { createNodeRuntime } = await import(${JSON.stringify(new URL('../../src/runtime/node.ts', import.meta.url).href)});
+    const { store } = createNodeRuntime({}).openFolder(${JSON.stringify(join(folder, 'media'))}, 'http://127.0.0.1/media');
+    await store.assertUsable('images/x.png');
+    const before = store.isDown();
+    writeFileSync(${JSON.stringify(join(folder, 'other'))}, new Uint8Array(40_000_000));
+    const failure = await store.assertUsable('images/x.png').catch((error) => error.failure);
+    console.log(JSON.stringify({ before, after: store.isDown(), failure }));`;
+  const args = [
+    '-rm',
+    'sh',
+    '-c',
+    'mount -t tmpfs -o size=100m tmpfs "$0"; exec "$@"',
+    folder,
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    program,
+  ];
+  const { stdout } = await promisify(execFile)('unshare', args);
+  const problem = expect.stringContaining('MEDIA_DIR) is full');
+  expect(JSON.parse(stdout)).toMatchObject({ before: false, after: true, failure: { problem } });
+});
+
+test('whoever removes the lock as a leftover does not let two processes in: all go on with a new one', async () => {
+  const { folder, store } = open();
+  const inode = () => statSync(join(folder, '.lock')).ino;
+  await store.assertUsable('images/x.png');
+  rmSync(join(folder, '.lock'));
+  await store.create('images/one.png', bytes('x'), PNG);
+  const made = inode();
+  await open(folder).store.create('images/two.png', bytes('x'), PNG);
+  await store.create('images/three.png', bytes('x'), PNG);
+  expect(inode()).toBe(made);
+});
+
+test('a folder that is removed is not made anew, as a disk may only be unmounted, and the body is not left waiting', async () => {
+  const { folder, store } = open();
+  await store.assertUsable('images/x.png');
+  rmSync(folder, { recursive: true });
+  let isCancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    cancel() {
+      isCancelled = true;
+    },
+  });
+  await expect(store.create('videos/film.mp4', readerOf(body), { ...PNG, contentType: 'video/mp4' })).rejects.toMatchObject({
+    failure: { kind: 'storage', problem: expect.stringMatching(/MEDIA_DIR.* removed or unmounted/) },
+  });
+  expect([isCancelled, store.isDown()]).toEqual([true, true]);
+});
+
+test('whatever is not a file is not there, and is not waited for', async () => {
+  const { folder, store } = open();
+  mkdirSync(join(folder, 'images/folder.png'), { recursive: true });
+  execFileSync('mkfifo', [join(folder, 'images/pipe.png'), join(folder, 'images/pipe')]);
+  for (const name of ['images/folder.png', 'images/pipe.png', 'images/pipe']) {
+    expect(await store.head(name), name).toBeUndefined();
+    expect(await store.create(name, bytes('x'), PNG).catch(() => 'refused')).not.toMatchObject({ outcome: 'created' });
+    await store.delete(name, '"1"');
+  }
+});
+
 test('a folder that cannot be is reported before anything is paid for', async () => {
   const file = join(newFolder(), 'file');
   writeFileSync(file, '');
@@ -104,6 +201,8 @@ test('a folder that cannot be is reported before anything is paid for', async ()
   expect(store.isDown()).toBe(true);
   expect(stateSecret()).toBeUndefined();
   expect(existsSync(dirname(file))).toBe(true);
+  const { logged } = createTestApp(await servedEnvironment({ MEDIA_DIR: join(file, 'folder'), STATE_SECRET: '' }));
+  expect(logged.join('\n')).toMatch(/"warn","event":"state_unavailable","variable":"MEDIA_DIR"/);
 });
 
 test('what is being read and not taken holds no file open', async () => {

@@ -90,8 +90,11 @@ describe('errors name the variable, and are not retried', () => {
     ],
     ['a malformed scope', error(400, 'AuthorizationHeaderMalformed'), /S3_REGION/],
     ['AccessDenied', error(403, 'AccessDenied'), /\(AccessDenied\): access was denied/],
+    ['an expired token', error(400, 'ExpiredToken'), /have expired; .* S3_SESSION_TOKEN/],
+    ['another token', error(400, 'InvalidToken'), /rejected; .* S3_SESSION_TOKEN/],
     ['a wrong clock', error(403, 'RequestTimeTooSkewed'), /clock is wrong/],
     ['a store without conditions', error(501, 'NotImplemented'), /conditional writes/],
+    ['a wrong request', error(400, 'InvalidRequest'), /S3 returned 400 \(InvalidRequest\)$/],
     ['a web server', xml(404, '<html>'), /S3_ENDPOINT/],
     ['a body without end', xml(400, '<'.repeat(200_000)), /S3 returned 400/],
   ])('%s', async (_, answer, problem) => {
@@ -128,19 +131,6 @@ describe('requests', () => {
     expect(sent[0]?.headers.get('authorization')).toContain(`/${signed}/s3/aws4_request`);
     expect(sent[0]?.url.href).toMatch(`${endpoint}/media/videos/`);
   });
-});
-
-test('what another has created since a first attempt that failed is not taken for its own', async () => {
-  const name = newName();
-  let isFirst = true;
-  const { store } = setUp({}, (fetch) => async (url, init) => {
-    if (!isFirst) return fetch(url, init);
-    isFirst = false;
-    await setUp().store.create(name, bytes('of another'), PAID);
-    return new Response(null, { status: 503 });
-  });
-  expect(await store.create(name, bytes('own'), PAID)).toMatchObject({ outcome: 'exists' });
-  expect(await store.head(name)).toMatchObject({ bytes: 10 });
 });
 
 describe('an upload in parts', () => {
@@ -184,6 +174,25 @@ describe('an upload in parts', () => {
     const name = newName();
     await store.create(name, streamOfBytes(6 * MIB), PAID);
     expect(await store.head(name)).toMatchObject({ bytes: 6 * MIB });
+  });
+
+  const failCompletion =
+    (answer: () => Promise<Response>) =>
+    (fetch: Fetch): Fetch =>
+    (url, init) =>
+      init.method === 'POST' && new URL(url).searchParams.has('uploadId') ? answer() : fetch(url, init);
+
+  test('a refusal after the status of a success is named, not retried, and aborts the upload', async () => {
+    const { store, sent } = setUp({}, failCompletion(error(200, 'AccessDenied')));
+    const problem = expect.stringMatching(/S3 returned 200 \(AccessDenied\): access was denied/);
+    await expect(store.create(newName(), streamOfBytes(6 * MIB), PAID)).rejects.toMatchObject({ failure: { retryable: false, problem } });
+    expect(sent.map(kindOf).slice(-2)).toEqual(['POST uploadId', 'DELETE uploadId']);
+  });
+
+  test('so is an object that was created meanwhile', async () => {
+    const { store, sent } = setUp({}, failCompletion(error(200, 'PreconditionFailed')));
+    expect(await store.create(newName(), streamOfBytes(6 * MIB), PAID)).toMatchObject({ outcome: 'exists' });
+    expect(sent.map(kindOf).slice(-2)).toEqual(['POST uploadId', 'DELETE uploadId']);
   });
 
   test.each([
