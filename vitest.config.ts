@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 /** Files that end in `.node.test.ts` need Node (the oracles, processes); all others run in both runtimes. */
 const nodeOnly = 'test/**/*.node.test.ts';
 /** The tests of `npm run test:clients` and `npm run test:package`, and those of the packages that they install. */
-const clients = ['test/clients/{agents,impatient,matrix,tasks}.test.ts', 'test/package/package.test.ts', '**/node_modules/**'];
+const clients = ['test/clients/{agents,impatient,matrix,stdio,tasks}.test.ts', 'test/package/package.test.ts', '**/node_modules/**'];
 
 /** Ends what hangs. A test that needs more than a fraction of it, on whatever machine, is too large. */
 const HANGS_AFTER_MS = 300_000;

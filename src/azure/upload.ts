@@ -34,7 +34,7 @@ export async function putBytes(
     init: () => bytesInit(body),
     ...retryPolicy(repeatable),
   });
-  return outcomeOf(requests, response, { name, writeId });
+  return outcomeOf(requests, response, { name, writeId, repeatable });
 }
 
 /** Put Blob over the blob with this ETag. If the response to an earlier attempt may be lost, compares the stored content. */
@@ -110,7 +110,7 @@ async function commit(requests: BlobRequests, upload: Upload & { writeId: string
   const headers = { 'if-none-match': '*', ...content, [WRITE_ID]: writeId };
   const operation = { method: 'PUT', permissions: 'cw', query: 'comp=blocklist', headers, init: () => ({ body }) } as const;
   const response = await requests.send(name, { ...operation, ...retryPolicy(repeatable) });
-  if (response.code !== 'InvalidBlockList') return outcomeOf(requests, response, { name, writeId });
+  if (response.code !== 'InvalidBlockList') return outcomeOf(requests, response, { name, writeId, repeatable });
   // The first commit discards the uncommitted blocks of concurrent uploads; then the blob exists by now.
   const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });
   if (found.ok) return { outcome: 'exists' };
@@ -127,7 +127,7 @@ function putBlobHeaders(contentType: string, mutable: boolean): Record<string, s
   };
 }
 
-type Write = Readonly<{ name: string; writeId: string }>;
+type Write = Readonly<{ name: string; writeId: string; repeatable: boolean }>;
 
 async function outcomeOf(requests: BlobRequests, response: RetriedResponse, write: Write): Promise<Created> {
   if (response.ok) return { outcome: 'created', etag: etagOf(response) };
@@ -136,8 +136,8 @@ async function outcomeOf(requests: BlobRequests, response: RetriedResponse, writ
 }
 
 /** If the blob exists on a retry, an earlier attempt may have stored it, and only its response was lost. */
-async function whose(requests: BlobRequests, { name, writeId }: Write): Promise<Created> {
-  const found = await requests.send(name, { method: 'HEAD', permissions: 'r' });
+async function whose(requests: BlobRequests, { name, writeId, repeatable }: Write): Promise<Created> {
+  const found = await requests.send(name, { method: 'HEAD', permissions: 'r', ...retryPolicy(repeatable) });
   // With a SAS that may only write, nobody else is expected to.
   if (found.status === 403) return { outcome: 'created' };
   if (!found.ok && found.status !== 404) throw requests.toError(found);

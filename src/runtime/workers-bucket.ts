@@ -83,6 +83,14 @@ export function openBucket(
     }
   }
 
+  function baseOfLinks(): string {
+    const [url] = publicBaseUrls();
+    if (url !== undefined) return url;
+    const problem =
+      'The URL of this gateway is not known, as the Host header of the request is unusual; the operator can set MCP_PUBLIC_URL';
+    throw new GatewayError({ kind: 'storage', problem, retryable: false });
+  }
+
   const metadata = (contentType: string, mutable = false, writeId?: string): Metadata => ({
     httpMetadata: { contentType, cacheControl: mutable ? 'no-cache' : IMMUTABLE },
     ...(writeId && { customMetadata: { [WRITE_ID]: writeId } }),
@@ -180,11 +188,7 @@ export function openBucket(
       if (etag !== undefined && (await putVersion(name, new Uint8Array(0), 'application/octet-stream', etag)) === undefined) return;
       await tried(() => bucket.delete(name));
     },
-    async link(name) {
-      const [publicBaseUrl] = publicBaseUrls();
-      if (publicBaseUrl === undefined) throw new Error('A link needs a request that has told the URL of this Worker.');
-      return `${publicBaseUrl}/${name}`;
-    },
+    link: async (name) => `${baseOfLinks()}/${name}`,
     nameOf(url) {
       const publicBaseUrl = publicBaseUrls().find((base) => url.startsWith(`${base}/`));
       const name = publicBaseUrl === undefined ? '' : url.slice(publicBaseUrl.length + 1);
@@ -193,6 +197,7 @@ export function openBucket(
     linkOrigins: () => publicBaseUrls().map((base) => new URL(base).origin),
     linkRemedy: remedy,
     async assertUsable(missingName) {
+      baseOfLinks();
       const nothing = { ...metadata('application/octet-stream'), onlyIf: new Headers(version(NO_VERSION)) };
       await once(() => bucket.put(missingName, new Uint8Array(0), nothing)).catch(() =>
         once(() => bucket.put(missingName, new Uint8Array(0), nothing)),

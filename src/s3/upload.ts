@@ -32,7 +32,7 @@ export async function putBytes(
   const cacheControl = mutable ? NO_CACHE : CACHE_CONTROL;
   const headers = { 'content-type': contentType, 'cache-control': cacheControl, 'if-none-match': '*', [WRITE_ID]: writeId };
   const response = await requests.send(name, { method: 'PUT', headers, init: () => runtime.bytesInit(body), ...retryPolicy(repeatable) });
-  return outcomeOf(requests, response, { name, writeId });
+  return outcomeOf(requests, response, { name, writeId, repeatable });
 }
 
 /** PutObject over the object with this ETag. */
@@ -47,7 +47,7 @@ export async function replaceBytes(
   const response = await requests.send(name, { method: 'PUT', headers, init: () => runtime.bytesInit(body) });
   if (response.ok) return { outcome: 'replaced', etag: etagOf(response) };
   if (response.status !== 412 && response.code !== 'NoSuchKey') throw requests.toError(response);
-  const own = await findOwn(requests, response, { name, writeId });
+  const own = await findOwn(requests, response, { name, writeId, repeatable: true });
   return own ? { outcome: 'replaced', etag: etagOf(own) } : { outcome: 'changed' };
 }
 
@@ -121,7 +121,7 @@ async function abort(requests: S3Requests, { name, uploadId }: Parts): Promise<v
   await requests.send(name, { method: 'DELETE', query: `uploadId=${encodeURIComponent(uploadId)}` });
 }
 
-type Write = Readonly<{ name: string; writeId: string }>;
+type Write = Readonly<{ name: string; writeId: string; repeatable: boolean }>;
 
 async function outcomeOf(requests: S3Requests, response: RetriedResponse, write: Write): Promise<Created> {
   if (response.ok) return { outcome: 'created', etag: etagOf(response) };
@@ -134,9 +134,10 @@ async function outcomeOf(requests: S3Requests, response: RetriedResponse, write:
 }
 
 /** The object, if an earlier attempt of this write stored it and only the response was lost. */
-async function findOwn(requests: S3Requests, { attempts }: RetriedResponse, { name, writeId }: Write): Promise<StoreResponse | undefined> {
+async function findOwn(requests: S3Requests, { attempts }: RetriedResponse, write: Write): Promise<StoreResponse | undefined> {
+  const { name, writeId, repeatable } = write;
   if (attempts === 1) return undefined;
-  const found = await requests.send(name, { method: 'HEAD' });
+  const found = await requests.send(name, { method: 'HEAD', ...retryPolicy(repeatable) });
   if (!found.ok && found.status !== 404) throw requests.toError(found);
   return found.headers?.get(WRITE_ID) === writeId ? found : undefined;
 }

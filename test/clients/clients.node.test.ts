@@ -18,7 +18,8 @@ describe.each(Object.entries({ Node: startNodeGateway, workerd: startWorkerdGate
     const client = await connect(gateway.url, CLIENT_KEY);
     expect(client.protocol).toBe(revision);
     expect((await client.listTools()).map((tool) => tool.name)).toEqual(Object.keys(calls));
-    await Promise.all(Object.entries(calls).map(async ([tool, call]) => call.check(await client.callTool(tool, await argsOf(call)))));
+    // All tools of all clients at once are more than the memory of an isolate.
+    for (const [tool, call] of Object.entries(calls)) await call.check(await client.callTool(tool, await argsOf(call)));
     await client.close();
   });
 });

@@ -286,6 +286,16 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isRemote, openLossy, ope
     expect(await store.head(name)).toBeUndefined();
   });
 
+  test.runIf(isRemote)('what cannot be had again is stored, though the store is down when asked whose it is', async () => {
+    let failures = 8;
+    const lossy = open((fetch) => {
+      const losing = loseResponse('PUT')(fetch);
+      return async (url, init) => (init.method === 'HEAD' && failures-- > 0 ? new Response(null, { status: 503 }) : losing(url, init));
+    });
+    const name = newName();
+    expect(await lossy.create(name, bytes('new'), { ...JSON_ONCE, repeatable: false })).toMatchObject({ outcome: 'created' });
+  });
+
   // Emulators let the last request of a stream replace what was created after its first attempt.
   const sizes = openBusy ? [10, LARGE_BYTES] : [10];
   test.runIf(isRemote || openBusy).each(sizes)(
