@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -154,20 +154,43 @@ export async function startWorkerdGateway(
   const url = await miniflare.unsafeGetDirectURL();
   return {
     url: url.origin,
-    pid: newestWorkerd(),
+    pid: workerdAt(Number(url.port)),
     objects: async (binding) => (await miniflare.getDurableObjectNamespace(binding, 'gateway')) as unknown as ObjectNamespace,
     close: () => miniflare.dispose(),
   };
 }
 
-/** The workerd process that this process has started last; 0 where there is no /proc. */
-function newestWorkerd(): number {
-  const processes = existsSync('/proc') ? readdirSync('/proc').map(Number).filter(Boolean) : [];
-  const own = processes.filter((pid) => {
-    const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
-    return stat.startsWith(`${pid} (workerd) `) && stat.split(' ')[3] === String(process.pid);
+/** The workerd process that listens on a port, whichever others there are; 0 where there is no /proc. */
+function workerdAt(port: number): number {
+  if (!existsSync('/proc/net/tcp')) return 0;
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const listening = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, , state]) => local === address && state === '0A');
+  const socket = `socket:[${listening?.[9]}]`;
+  return (
+    readdirSync('/proc')
+      .map(Number)
+      .find((pid) => pid > 0 && isChild(pid, 'workerd') && opens(pid, socket)) ?? 0
+  );
+}
+
+function isChild(pid: number, name: string): boolean {
+  const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+  return stat.startsWith(`${pid} (${name}) `) && stat.split(' ')[3] === String(process.pid);
+}
+
+function opens(pid: number, file: string): boolean {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).some((name) => {
+    try {
+      return readlinkSync(`${folder}/${name}`) === file;
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
   });
-  return Math.max(0, ...own);
 }
 
 /** The directory of what was built. In a run of tests, all of whose files are threads of one process, it is built once. */
