@@ -1,4 +1,4 @@
-import { costOf } from '../../src/jobs/record.ts';
+import { costOf, type JobEntry } from '../../src/jobs/record.ts';
 import { jobsOf } from '../../src/usage/account.ts';
 import { GATEWAY, ownerOf } from '../../src/usage/accounts.ts';
 import type { Bill } from '../stand-ins/openai/bills.ts';
@@ -73,7 +73,7 @@ export async function rowOf({ records, dates }: Seen, name: string, limit: numbe
 
 export async function sumsOf(seen: Seen, bills: readonly Bill[]): Promise<Sums> {
   const jobs = await seen.records.jobs();
-  const costs = jobs.map((job) => ({ usd: costOf(job) ?? 0, isInterrupted: job.state === 'interrupted' }));
+  const costs = jobs.map((job) => ({ usd: recordedUsd(job), isInterrupted: job.state === 'interrupted' || job.state === 'running' }));
   return {
     billed: sumOf(bills),
     book: await bookUsd(seen),
@@ -112,13 +112,18 @@ export function problemsOf(
   return wrong;
 }
 
+/** A job whose process was killed, and that nobody has asked for since, still says that it is running. */
+function recordedUsd(job: JobEntry): number {
+  return costOf(job) ?? (job.state === 'running' ? job.estimate_usd : undefined) ?? 0;
+}
+
 /** What was billed for media must be in the records of the jobs, with at least the amount of the bill; and what was interrupted, in the list. */
 export async function missingOf({ records, dates }: Seen, bills: readonly Bill[]): Promise<string[]> {
   const jobs = await records.jobs();
   const listed = new Set((await records.listed(PRINCIPALS, dates)).map(({ id }) => id));
   const unlisted = jobs.filter(({ id, state }) => state === 'interrupted' && !listed.has(id));
   const recorded = new Map<string, number>();
-  for (const job of jobs) recorded.set(job.prompt ?? '', (recorded.get(job.prompt ?? '') ?? 0) + (costOf(job) ?? 0));
+  for (const job of jobs) recorded.set(job.prompt ?? '', (recorded.get(job.prompt ?? '') ?? 0) + recordedUsd(job));
   const billed = new Map<string, number>();
   for (const { model, text, usd } of bills) if (model !== CHAT_MODEL) billed.set(text, (billed.get(text) ?? 0) + usd);
   const unrecorded = [...billed].filter(([text, usd]) => usd > (recorded.get(text) ?? 0) + EXACT_USD);
